@@ -1,0 +1,114 @@
+"""The client's connection, descriptors 0 and 1: lines in, whole replies out, every wait bounded.
+
+Runs as: popa3d (the pre-auth child) and the mailbox owner, never uid 0.
+Trusts: nobody; the peer may send anything, nothing, or never read.
+"""
+
+import _socket
+import os
+import select
+import time
+
+from .params import PIPE_OCTETS, READ_OCTETS, WRITE_OCTETS
+from .wire.lines import Lines
+
+# How a connection ends, when it does not end with QUIT.
+GONE = "gone"  # closed, reset, or unusable
+EXPIRED = "expired"  # nothing came, or nothing was taken, for too long
+
+
+def _socket_on(fd: int) -> "_socket.socket | None":
+    """The socket that `fd` is, or None for a pipe, terminal or file. Replies leave at once (TCP_NODELAY)."""
+    try:
+        found = _socket.socket(fileno=fd)
+    except OSError:
+        return None
+    try:
+        if found.family in (_socket.AF_INET, _socket.AF_INET6):
+            found.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+    except OSError:
+        pass  # a peer that is gone already; reading will say so
+    return found
+
+
+class Client:
+    """The connection. `ended` is "" while it can be used, then GONE or EXPIRED; after that nothing is sent any more.
+
+    The standard library's socket module would cost more time at start-up than all of this; _socket is what it is made of.
+    """
+
+    def __init__(self, ahead: bytes, timeout_s: float) -> None:
+        self.ended = ""
+        self.timeout_s = timeout_s
+        self._lines = Lines(ahead)
+        self._out: list[bytes] = []
+        self._queued = 0
+        self._socket = _socket_on(1)
+
+    def line(self, deadline: float | None = None) -> bytes | None:
+        """The next command line, or None if the connection `ended`; what was `put` is sent before anything is waited for.
+
+        A whole line must arrive within timeout_s, and by `deadline` (time.monotonic) where there is one.
+        """
+        line = self._lines.take()
+        if line is not None:
+            return line
+        self.flush()
+        end = time.monotonic() + self.timeout_s
+        if deadline is not None:
+            end = min(end, deadline)
+        while line is None and not self.ended:
+            if not self._wait(0, select.POLLIN, end):
+                break
+            try:
+                more = os.read(0, READ_OCTETS)
+            except BlockingIOError:
+                continue  # somebody made it non-blocking, and poll was wrong
+            except OSError:
+                more = b""
+            if not more:
+                self.ended = GONE
+                break
+            self._lines.feed(more)
+            line = self._lines.take()
+        return line
+
+    def rest(self) -> bytes:
+        """What was read of the client and not taken as a line; at most READ_OCTETS behind a line."""
+        return self._lines.rest()
+
+    def put(self, reply: bytes) -> None:
+        """Queue octets for the client; they leave when WRITE_OCTETS are reached, on `flush`, or before the next wait."""
+        self._out.append(reply)
+        self._queued += len(reply)
+        if self._queued >= WRITE_OCTETS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is queued. Each piece of progress may take timeout_s; then the peer counts as EXPIRED."""
+        if not self._out:
+            return
+        out = memoryview(b"".join(self._out))
+        self._out.clear()
+        self._queued = 0
+        while len(out) and not self.ended:
+            try:
+                if self._socket is not None:
+                    out = out[self._socket.send(out, _socket.MSG_DONTWAIT) :]
+                    continue
+                if self._wait(1, select.POLLOUT, time.monotonic() + self.timeout_s):
+                    out = out[os.write(1, out[:PIPE_OCTETS]) :]
+            except BlockingIOError:
+                self._wait(1, select.POLLOUT, time.monotonic() + self.timeout_s)
+            except OSError:
+                self.ended = GONE
+
+    def _wait(self, fd: int, event: int, end: float) -> bool:
+        """Wait until `fd` is ready or `end`; False means EXPIRED."""
+        left = end - time.monotonic()
+        poll = select.poll()
+        poll.register(fd, event)
+        if left > 0 and poll.poll(left * 1000):
+            return True
+        self.ended = EXPIRED
+        return False

@@ -1,0 +1,121 @@
+"""The mailbox owner's side of a session: load the mailbox, answer PASS, TRANSACTION, UPDATE, and the end.
+
+Runs as: the mailbox owner; refuses to run as uid 0.
+Trusts: root's record on descriptor 3.
+"""
+
+import os
+import stat
+
+from .. import log
+from ..client import EXPIRED, Client
+from ..wire import record, replies
+from . import update
+from .maildrop import Changed, InUse, Maildrop, Refused
+from .transaction import Transaction
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_HANDOVER_FD = 3
+_EX_SOFTWARE = 70  # sysexits.h: an internal error
+
+
+def main() -> "NoReturn":
+    """Serve the client on descriptors 0 and 1, as the record on descriptor 3 says. Never returns."""
+    status = 1
+    try:
+        told = _handover()
+        if told is None:
+            _complain("popa3d-session is started by popa3d only, never as root")
+        else:
+            log.start()
+            client = Client(told.ahead, told.timeout_s)
+            status = _serve(client, told)
+            client.flush()
+    except BaseException as error:
+        log.crash(error)
+        status = _EX_SOFTWARE
+    os._exit(status)  # interpreters take milliseconds to tidy up, and there is nothing to tidy
+
+
+def _handover() -> record.Handover | None:
+    """Root's record, if this process is what it is meant for."""
+    if 0 in os.getresuid() + os.getresgid() + tuple(os.getgroups()):
+        return None
+    got = b""
+    try:
+        while len(got) <= record.HANDOVER_RECORD_OCTETS:
+            more = os.read(_HANDOVER_FD, record.HANDOVER_RECORD_OCTETS + 1)
+            if not more:
+                break
+            got += more
+        os.close(_HANDOVER_FD)
+    except OSError:
+        return None
+    told = record.handover(got)
+    return told if told is not None and told.uid == os.getuid() else None
+
+
+def _complain(text: str) -> None:
+    """Tell who started us by hand; never on the client's connection."""
+    try:
+        if not stat.S_ISSOCK(os.fstat(2).st_mode):
+            os.write(2, f"{text}\n".encode())
+    except OSError:
+        pass
+
+
+def _serve(client: Client, told: record.Handover) -> int:
+    """The session. Returns the exit status: 0 for all that is the client's doing, 1 for what the host should know."""
+    path = log.name(told.path)
+    try:
+        maildrop = Maildrop(told.path, told.max_messages, told.max_octets)
+    except (Refused, OSError) as why:
+        reason = why.strerror if isinstance(why, OSError) else why
+        log.write(log.WARNING, f"Failed or refused to load {path}: {reason}")
+        client.put(replies.IN_USE if isinstance(why, InUse) else replies.NOT_LOADED)
+        return 1
+    transaction = Transaction(client, maildrop)
+    log.write(log.INFO, f"{_count(transaction.left, 'message')} ({_count(transaction.left_octets, 'byte')}) loaded")
+    client.put(replies.OK)
+    try:
+        transaction.serve()
+        if not transaction.quit:
+            log.write(log.INFO, "Connection timed out" if client.ended == EXPIRED else "Premature disconnect")
+            return 0
+        return _update(transaction, path)
+    except Changed:
+        log.write(log.INFO, "Another MUA active, giving up")
+    except (Refused, OSError) as why:
+        log.write(log.ERROR, f"Server failure accessing {path}: {why.strerror if isinstance(why, OSError) else why}")
+    return 1
+
+
+def _update(transaction: Transaction, path: str) -> int:
+    """The UPDATE state, and QUIT's reply."""
+    if 1 in transaction.deleted:
+        try:
+            update.remove(transaction.maildrop, transaction.deleted)
+        except InUse as why:
+            log.write(log.WARNING, f"Failed to update {path}: {why}")
+            transaction.client.put(replies.IN_USE)
+            return 1
+        except OSError as why:
+            log.write(log.ERROR, f"Failed to update {path}: {why.strerror}")
+            transaction.client.put(replies.NOT_UPDATED)
+            return 1
+    transaction.maildrop.close()
+    octets = sum(transaction.maildrop.index.octets)
+    log.write(
+        log.INFO,
+        f"{len(transaction.deleted) - transaction.left} ({octets - transaction.left_octets}) deleted, "
+        f"{transaction.left} ({transaction.left_octets}) left",
+    )
+    transaction.client.put(replies.OK)
+    return 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

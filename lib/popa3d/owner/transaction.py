@@ -1,0 +1,144 @@
+"""The TRANSACTION state, RFC 1939 section 5 (and 7 for TOP and UIDL; RFC 1460 for LAST), as C popa3d serves it.
+
+Runs as: the mailbox owner.
+Trusts: nobody; a client is only shown its own mailbox, and numbers are checked before they are used.
+"""
+
+from ..client import Client
+from ..wire import commands, replies
+from . import unique_id
+from .maildrop import Maildrop
+from .message import Sender
+
+
+class Transaction:
+    """The state: what is marked deleted, and what that leaves."""
+
+    def __init__(self, client: Client, maildrop: Maildrop) -> None:
+        self.client = client
+        self.maildrop = maildrop
+        self.deleted = bytearray(len(maildrop.index))
+        self.left = len(maildrop.index)
+        self.left_octets = sum(maildrop.index.octets)
+        self.last = 0
+        self.quit = False
+
+    def serve(self) -> None:
+        """Answer commands until QUIT (then `quit` is true) or the end of the connection. Raises Changed or OSError."""
+        while not self.quit:
+            line = self.client.line()
+            if line is None:
+                return
+            command = commands.command(line)
+            if command is None:
+                self.client.put(replies.INVALID)
+                continue
+            handler, wanted = _COMMANDS.get(command.keyword, _UNKNOWN)
+            arguments = self._arguments(command.arguments, wanted)
+            self.client.put(arguments if isinstance(arguments, bytes) else handler(self, *arguments))
+
+    def _arguments(self, words: list[bytes], wanted: str) -> list[int] | bytes:
+        """The numbers that `words` are, or a reply that refuses them. wanted: see _COMMANDS."""
+        if len(words) != len(wanted) and (words or wanted != "?"):
+            return replies.INVALID
+        numbers = []
+        for word, kind in zip(words, wanted, strict=False):
+            number = commands.number(word)
+            if number is None:
+                return replies.INVALID
+            if kind != "n":
+                if not 0 < number <= len(self.deleted) or self.deleted[number - 1]:
+                    return replies.NO_SUCH_MESSAGE
+                number -= 1
+            numbers.append(number)
+        return numbers
+
+    # Handlers: what they return is the (rest of the) reply. Messages count from 0 here.
+
+    def _stat(self) -> bytes:
+        return b"+OK %d %d\r\n" % (self.left, self.left_octets)
+
+    def _list(self, i: int = -1) -> bytes:
+        octets = self.maildrop.index.octets
+        if i >= 0:
+            return b"+OK %d %d\r\n" % (i + 1, octets[i])
+        self.client.put(replies.OK)
+        for i, deleted in enumerate(self.deleted):
+            if not deleted:
+                self.client.put(b"%d %d\r\n" % (i + 1, octets[i]))
+        return replies.END
+
+    def _uidl(self, i: int = -1) -> bytes:
+        if i >= 0:
+            return b"+OK %d %s\r\n" % (i + 1, self._unique_id(i))
+        self.client.put(replies.OK)
+        for i, deleted in enumerate(self.deleted):
+            if not deleted:
+                self.client.put(b"%d %s\r\n" % (i + 1, self._unique_id(i)))
+        return replies.END
+
+    def _unique_id(self, i: int) -> bytes:
+        return unique_id.text(self.maildrop.index.ids[i * unique_id.OCTETS : (i + 1) * unique_id.OCTETS])
+
+    def _retr(self, i: int) -> bytes:
+        reply = self._send(i, Sender(self.maildrop.index.crlf))
+        self.last = max(self.last, i + 1)
+        return reply
+
+    def _top(self, i: int, lines: int) -> bytes:
+        return self._send(i, Sender(self.maildrop.index.crlf, lines))
+
+    def _send(self, i: int, sender: Sender) -> bytes:
+        block = self.maildrop.content(i)
+        self.client.put(replies.OK)
+        place = 0
+        while block and not sender.done and not self.client.ended:
+            self.client.put(sender.block(block))
+            place += len(block)
+            block = self.maildrop.content(i, place)
+        self.client.put(sender.end())
+        return replies.END
+
+    def _dele(self, i: int) -> bytes:
+        self.deleted[i] = 1
+        self.left -= 1
+        self.left_octets -= self.maildrop.index.octets[i]
+        self.last = max(self.last, i + 1)
+        return replies.OK
+
+    def _rset(self) -> bytes:
+        self.deleted = bytearray(len(self.deleted))
+        self.left = len(self.deleted)
+        self.left_octets = sum(self.maildrop.index.octets)
+        self.last = 0
+        return replies.OK
+
+    def _last(self) -> bytes:
+        return b"+OK %d\r\n" % self.last
+
+    def _noop(self) -> bytes:
+        return replies.OK
+
+    def _quit(self) -> bytes:
+        self.quit = True
+        return b""  # what is said depends on UPDATE
+
+    def _unknown(self) -> bytes:
+        return replies.INVALID
+
+
+# The TRANSACTION state: keyword -> handler and its arguments: "m" a message that is there and not deleted, "n" any
+# number, "?" a message or nothing. Whatever is not here is invalid, and the client may go on.
+_UNKNOWN = (Transaction._unknown, "")
+_COMMANDS = {
+    b"STAT": (Transaction._stat, ""),
+    b"LIST": (Transaction._list, "?"),
+    b"UIDL": (Transaction._uidl, "?"),
+    b"RETR": (Transaction._retr, "m"),
+    b"TOP": (Transaction._top, "mn"),
+    b"DELE": (Transaction._dele, "m"),
+    b"RSET": (Transaction._rset, ""),
+    b"LAST": (Transaction._last, ""),
+    b"NOOP": (Transaction._noop, ""),
+    b"QUIT": (Transaction._quit, ""),
+}

@@ -1,0 +1,114 @@
+"""Every limit and path, each with its reason and source.
+
+Runs as: any uid (constants only).
+Trusts: nothing.
+"""
+
+# --- The protocol, as RFC 1939 and C popa3d 1.0.3 have it ---
+
+# RFC 1939 section 3: "The timer MUST be of at least 10 minutes' duration." It covers one whole command line, so that
+# a client which sends a byte a second does not hold a session for ever.
+TIMEOUT_S = 10 * 60
+
+# All of the AUTHORIZATION state, from the greeting to PASS. Not in C popa3d. RFC 1939 has the 10 minutes for it too, but
+# a peer that is nobody yet has less credit: OpenSSH's LoginGraceTime is the same two minutes.
+LOGIN_TIMEOUT_S = 2 * 60
+
+# C popa3d cuts command lines here, without the line end, and reads on to the next line.
+LINE_OCTETS = 127
+
+# RFC 1939 section 3: "Each argument may be up to 40 characters long." PASS is one argument up to the end of the line.
+ARGUMENT_OCTETS = 40
+PASSWORD_OCTETS = LINE_OCTETS - len("PASS ")
+
+# Numbers beyond C's int are errors, not wrapped (C popa3d).
+NUMBER_MAX = 2**31 - 1
+
+# --- The client's connection ---
+
+# One read. It is also the most that a client can have sent ahead when PASS ends the AUTHORIZATION state, hence part of
+# the record's bound; a pipelining client's whole session usually fits.
+READ_OCTETS = 4096
+
+# Replies are collected up to this size, and RETR reads this much of the mailbox at once: whole replies leave in one
+# write (no Nagle delays), and memory stays small for any message.
+WRITE_OCTETS = 256 * 1024
+
+# A pipe that poll(2) calls writable takes this much without blocking (POSIX PIPE_BUF on Linux, at least 512 elsewhere).
+PIPE_OCTETS = 512
+
+# --- Root ---
+
+# The user of the pre-auth child. Nothing may belong to it.
+USER = "popa3d"
+
+# The pre-auth child's root directory: root's own, not writable by others, and empty. Debian's popa3d has it here too.
+CHROOT = "/var/lib/popa3d"
+
+# PAM's service, and where its file may be: without one Linux-PAM falls back to "other", which is not what the
+# administrator decided for mail. /etc/pam.conf serves systems without a directory.
+PAM_SERVICE = "popa3d"
+PAM_SERVICE_FILES = ("/etc/pam.d/popa3d", "/usr/lib/pam.d/popa3d", "/usr/local/etc/pam.d/popa3d", "/etc/pam.conf")
+
+# fail2ban's pam-generic filter wants a non-empty tty; there is no terminal, so the service's name stands for it.
+PAM_TTY = "popa3d"
+
+# A PAM stack may take its own time (a network directory, a delay after failure), but not for ever: then SIGALRM ends us.
+PAM_TIMEOUT_S = 3 * 60
+
+# How long root waits for the pre-auth child beyond LOGIN_TIMEOUT_S before it kills it.
+RECORD_GRACE_S = 5
+
+# Where python-pam may be, first found first: Debian's package, then pip's for the administrator, then other systems'.
+# {0} is the prefix, {1} the version of Python. Site processing is off (python3 -S), since it costs start-up time.
+PAM_PLACES = (
+    "/usr/lib/python3/dist-packages",
+    "/usr/local/lib/python{1}/dist-packages",
+    "{0}/lib/python{1}/site-packages",
+)
+
+# The shared libraries that python-pam would look for with a subprocess: Linux-PAM's names, the same on every Linux.
+PAM_LIBRARIES = {"pam": "libpam.so.0", "pam_misc": "libpam_misc.so.0"}
+
+# The administrator's file. It is optional; -c names another.
+CONFIGURATION = "/etc/popa3d.toml"
+CONFIGURATION_OCTETS = 64 * 1024
+
+# --- Mailboxes ---
+
+# Debian policy 11.6; C popa3d's MAIL_SPOOL_PATH.
+SPOOL = "/var/mail"
+
+# C popa3d's MAX_MAILBOX_MESSAGES and MAX_MAILBOX_OPEN_BYTES ("sane limits on the mailbox size in order to prevent a
+# single huge mailbox from stopping the entire POP service"), the second without its 2 GiB: 1 TiB.
+MAX_MESSAGES = 2097152
+MAX_OCTETS = 2**40
+
+# One read while parsing. Large enough that Python's own work does not show, small enough for the memory of a session.
+PARSE_OCTETS = 1024 * 1024
+
+# A header line beyond this is digested in pieces as they come, never held.
+HEADER_LINE_OCTETS = 64 * 1024
+
+# Another program's lock is waited for this long, then the client is told to come back. Mail programs give up at 30 to 60 s.
+LOCK_TIMEOUT_S = 20
+
+# A file system's clock ticks at most this slowly where it has fractions of a second at all (HZ=100); a mailbox younger
+# than a tick could change again without its times showing it.
+CLOCK_TICK_NS = 10_000_000
+
+
+class Settings:
+    """What the administrator's file may override; the attributes are the keys of wire.configuration.KEYS.
+
+    timeout_s, login_timeout_s: seconds. spool: directory of the mailboxes, an absolute path. home_file: the mailbox's path
+    in the user's home directory instead, relative; empty for the spool. max_messages, max_octets: a larger mailbox is refused.
+    """
+
+    def __init__(self) -> None:
+        self.timeout_s = TIMEOUT_S
+        self.login_timeout_s = LOGIN_TIMEOUT_S
+        self.spool = SPOOL
+        self.home_file = ""
+        self.max_messages = MAX_MESSAGES
+        self.max_octets = MAX_OCTETS

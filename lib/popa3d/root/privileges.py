@@ -1,0 +1,57 @@
+"""Giving privileges up, for good: the only calls of set*id, setgroups and chroot in popa3d.
+
+Runs as: root, until each function is done.
+Trusts: the kernel, but asks it afterwards.
+"""
+
+import os
+import resource
+
+
+class NotDropped(Exception):
+    """Privileges could not be dropped, or could be regained. The process must end."""
+
+
+def secure() -> None:
+    """No core dump from here on, in this process and those it becomes: root's memory will hold a password."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def undumpable() -> None:
+    """Not even a core handler or a debugger of another user's gets this process's memory (Linux, until exec)."""
+    import ctypes  # python-pam needs it anyway, so this is loaded by now
+
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+
+
+def become(uid: int, gid: int) -> None:
+    """Be user `uid` with group `gid` and no other group, for good. Raises NotDropped or OSError."""
+    if uid <= 0 or gid <= 0:
+        raise NotDropped
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or os.getgroups() not in ([], [gid]):
+        raise NotDropped
+    for regain in (lambda: os.setuid(0), lambda: os.setresuid(-1, 0, -1), lambda: os.setgid(0), lambda: os.setgroups([0])):
+        try:
+            regain()
+        except OSError:
+            continue
+        raise NotDropped
+
+
+def confine(uid: int, gid: int, directory: str) -> None:
+    """`become` with `directory` as root directory, unable to start a process or to open a descriptor."""
+    os.chroot(directory)
+    os.chdir("/")
+    become(uid, gid)
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, 1))  # not 0: then poll(2) refuses even one descriptor
+
+
+def no_new_privileges() -> None:
+    """No program that this process becomes can gain any (Linux: set-user-ID bits and file capabilities are ignored)."""
+    import ctypes  # loaded by now, as above
+
+    ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS

@@ -1,0 +1,273 @@
+"""The sequence of one session, from the super-server's start to the mailbox owner's program.
+
+Read `main`: it is in the order of things, and each step that fails ends the process. The client's connection is
+descriptors 0 and 1; nothing here reads 0, and nothing is said on 1 before root is given up.
+
+Runs as: root.
+Trusts: the administrator, the kernel and PAM; nothing that comes through the pre-auth child's pipe unchecked.
+"""
+
+import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
+import os
+import pwd
+import select
+import stat
+import sys
+import time
+
+from .. import log
+from ..params import CHROOT, PAM_SERVICE_FILES, PAM_TIMEOUT_S, RECORD_GRACE_S, USER
+from ..wire import record, replies
+from . import options, peer, privileges
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    from ..params import Settings
+    from .pam_adapter import Pam
+
+    Preauth = Callable[[int, int, int], None]  # preauth.authorization.run
+
+_HANDOVER_FD = 3
+_EX_SOFTWARE = 70  # sysexits.h: an internal error
+
+
+class _End(Exception):
+    """The session ends here: `text` is logged, and the client reads `reply`, if any."""
+
+    def __init__(self, text: str, reply: bytes = b"", priority: int = log.ERROR) -> None:
+        super().__init__(text)
+        self.text = text
+        self.reply = reply
+        self.priority = priority
+
+
+def main(worker: str, preauth: "Preauth") -> "NoReturn":
+    """Serve the client on descriptors 0 and 1, becoming `worker` (a path) when it has logged in. Never returns.
+
+    preauth: what the pre-auth child runs; it gets the pipe for its record, timeout_s and login_timeout_s.
+    """
+    status = 1
+    try:
+        settings = _options(sys.argv[1:])
+        _secure()
+        who = peer.address()
+        log.write(log.INFO, f"Session from {who or 'a pipe, terminal or local socket'}")
+        nobody = _nobody()
+        pid, pipe = _fork(nobody, preauth, settings)
+        pam = _pam()
+        got = _record(pid, pipe, settings)
+        try:
+            owner, ahead = _log_in(pam, got, who)
+            del got
+            privileges.become(owner.pw_uid, owner.pw_gid)
+        except _End as end:
+            privileges.become(nobody.pw_uid, nobody.pw_gid)
+            status = _end(end)
+        else:
+            log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(who)}")
+            status = _hand_over(worker, owner, who, settings, ahead)
+    except _End as end:
+        status = _end(end)
+    except BaseException as error:
+        log.crash(error)
+        status = _EX_SOFTWARE
+    os._exit(status)
+
+
+def _options(arguments: list[str]) -> "Settings":
+    """The settings; -V and mistakes end the process here."""
+    try:
+        settings = options.parse(arguments)
+        if not isinstance(settings, str) and os.getuid() != 0:
+            raise options.Wrong("must be started by root")
+    except options.Wrong as wrong:
+        log.start()
+        log.write(log.ERROR, str(wrong))
+        if not _is_connection(2):
+            os.write(2, f"{'' if wrong.args[0] == options.USAGE else 'popa3d: '}{wrong}\n".encode("utf-8", "replace"))
+        os._exit(1)
+    if isinstance(settings, str):
+        os.write(1, f"{settings}\n".encode())
+        os._exit(0)
+    return settings
+
+
+def _is_connection(fd: int) -> bool:
+    """Whether `fd` is a socket (as 2 is under inetd) or cannot be used: then nothing may be written on it."""
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return True
+
+
+def _secure() -> None:
+    """A known process: nothing inherited but descriptors 0 and 1, standard error and all else nowhere."""
+    null = os.open("/dev/null", os.O_RDWR)
+    while null < 2:  # 0 or 1 was closed by whoever started us; it must not become something else later
+        null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 2)
+    os.set_inheritable(2, True)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.umask(0o077)
+    os.environ.clear()
+    for number in (_signal.SIGALRM, _signal.SIGCHLD, _signal.SIGINT, _signal.SIGHUP, _signal.SIGTERM):
+        _signal.signal(number, _signal.SIG_DFL)
+    privileges.secure()
+    log.start()
+
+
+def _nobody() -> "pwd.struct_passwd":
+    """The account that owns nothing, with its chroot directory seen to be safe."""
+    account = _account(USER.encode())
+    if account is None:
+        raise _End(f'getpwnam("{USER}"): no such user')
+    if account.pw_uid == 0 or account.pw_gid == 0:
+        raise _End(f"User {USER} must not have uid 0 or group 0")
+    try:
+        status = os.lstat(CHROOT)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
+            raise _End(f"{CHROOT} must be a directory of root's that nobody else can write")
+        if os.listdir(CHROOT):
+            raise _End(f"{CHROOT} must be empty")
+    except OSError as error:
+        raise _End(f"{CHROOT}: {error.strerror}") from None
+    return account
+
+
+def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings") -> tuple[int, int]:
+    """Start the pre-auth child; its pid, and the pipe its record will come through."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(writing)
+        return pid, reading
+    status = _EX_SOFTWARE
+    try:
+        os.close(reading)
+        privileges.confine(nobody.pw_uid, nobody.pw_gid, CHROOT)
+        log.stop()
+        preauth(writing, settings.timeout_s, settings.login_timeout_s)
+        status = 0
+    except BaseException as error:
+        log.crash(error)
+    finally:
+        os._exit(status)
+
+
+def _pam() -> "Pam | None":
+    """PAM, loaded while the client types; None (logged) if it cannot be had."""
+    try:
+        from .pam_adapter import Pam
+
+        privileges.undumpable()
+        return Pam()
+    except Exception as error:
+        log.write(log.ERROR, f"python-pam cannot be used: {error}")
+        return None
+
+
+def _record(pid: int, pipe: int, settings: "Settings") -> bytes:
+    """What the pre-auth child wrote, at most one octet more than a record may have. The child is gone afterwards."""
+    end = time.monotonic() + settings.login_timeout_s + RECORD_GRACE_S
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    got = b""
+    late = False
+    while len(got) <= record.LOGIN_RECORD_OCTETS:
+        late = not poll.poll(max(0, end - time.monotonic()) * 1000)
+        more = b"" if late else os.read(pipe, record.LOGIN_RECORD_OCTETS + 1 - len(got))
+        if not more:
+            break
+        got += more
+    os.close(pipe)
+    os.kill(pid, _signal.SIGKILL)  # it has nothing left to do; if it thinks otherwise, this ends it
+    _, how = os.waitpid(pid, 0)
+    if late:
+        raise _End("The pre-auth child is late with its record")
+    if not got:
+        raise _End(f"The pre-auth child ended without a record (wait status {how:#x})")
+    return got
+
+
+def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd", bytes]:
+    """The account that logged in with the record `got`, and what its client sent ahead. Raises _End for all else."""
+    if got == record.LEFT:
+        raise _End("Didn't attempt authentication", priority=log.INFO)
+    if got == record.EXPIRED:
+        raise _End("Connection timed out", priority=log.INFO)
+    login = record.login(got)
+    if login is None:
+        raise _End("The pre-auth child wrote a malformed record")
+    if pam is None:
+        raise _End("Authentication is impossible without PAM", replies.UNAVAILABLE)
+    if not any(map(os.path.exists, PAM_SERVICE_FILES)):
+        raise _End(f"No PAM service file {PAM_SERVICE_FILES[0]}", replies.UNAVAILABLE)
+    claimed = _account(login.user)
+    password = login.password
+    if claimed is not None and claimed.pw_uid == 0:
+        # Refused in any case; so that time does not tell whether it was right, PAM gets one that surely is not.
+        password = os.urandom(16).hex().encode()
+    _signal.alarm(PAM_TIMEOUT_S)
+    name = pam.authenticate(login.user, password, who.encode())
+    _signal.alarm(0)
+    owner = None if name is None else _account(name)
+    if owner is None or owner.pw_uid == 0:
+        # A name that is no account is not logged: it may well be a password.
+        shown = "UNKNOWN USER" if claimed is None else claimed.pw_name
+        raise _End(f"Authentication failed for {shown}{_from(who)}", replies.LOGIN_FAILED, log.NOTICE)
+    if owner.pw_gid == 0 or "/" in owner.pw_name or owner.pw_name.startswith("."):
+        raise _End(f"Account {owner.pw_name} has group 0 or a name that is no file name", replies.UNAVAILABLE)
+    return owner, login.ahead
+
+
+def _account(name: bytes) -> "pwd.struct_passwd | None":
+    try:
+        return pwd.getpwnam(os.fsdecode(name))
+    except (KeyError, ValueError):
+        return None
+
+
+def _from(who: str) -> str:
+    return f" from {who}" if who else ""
+
+
+def _hand_over(worker: str, owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes) -> int:
+    """Become `worker`, with all that it needs to know on descriptor 3. Returns (an exit status) only if that fails."""
+    place = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
+    told = record.Handover(
+        owner=os.fsencode(owner.pw_name),
+        uid=owner.pw_uid,
+        path=os.fsencode(place),
+        peer=who.encode(),
+        timeout_s=settings.timeout_s,
+        max_messages=settings.max_messages,
+        max_octets=settings.max_octets,
+        ahead=ahead,
+    ).encode()
+    if len(told) > record.HANDOVER_RECORD_OCTETS:
+        return _end(_End(f"Mailbox path of {owner.pw_name} is too long", replies.UNAVAILABLE))
+    reading, writing = os.pipe()
+    os.write(writing, told)  # fits any pipe
+    os.dup2(reading, _HANDOVER_FD)
+    os.closerange(_HANDOVER_FD + 1, os.sysconf("SC_OPEN_MAX"))
+    os.set_inheritable(_HANDOVER_FD, True)
+    privileges.no_new_privileges()
+    try:
+        os.execve(worker, [worker], {})
+    except OSError as error:
+        return _end(_End(f"{worker}: {error.strerror}", replies.UNAVAILABLE))
+
+
+def _end(end: _End) -> int:
+    """Say and log how the session ended; root is given up by now, unless nobody could be told anything."""
+    log.write(end.priority, end.text)
+    if end.reply:
+        _signal.alarm(RECORD_GRACE_S)  # for a peer that does not read: then this is the end
+        try:
+            os.write(1, end.reply)
+        except OSError:
+            pass  # the peer has gone
+    return 0 if end.priority != log.ERROR else 1

@@ -1,0 +1,231 @@
+"""A private host for the tests: its own accounts, PAM stack, spool, syslog socket and loopback.
+
+Runs as: root, in mount and network namespaces of its own, so the machine outside keeps its /etc, /var/mail, /dev and ports.
+Everything else is real: the real PAM modules, set*id, chroot, sockets and programs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+MS_BIND, MS_REC, MS_PRIVATE, MS_MOVE = 4096, 16384, 1 << 18, 8192
+CHECKOUT = Path(__file__).resolve().parent.parent
+HOME = Path("/opt/popa3d")  # where the checkout is seen inside: every uid can reach it, wherever it really lies
+
+
+class Account(NamedTuple):
+    """One line of the private passwd and shadow. `password` is made up; `hashed` is its crypt(3) form or a locked one."""
+
+    name: str
+    password: str
+    uid: int
+    hashed: str
+    expiry: str = ""  # days since 1970 in shadow's eighth field
+
+
+# sha512crypt with 1000 rounds: as real as yescrypt to pam_unix, and cheaper in a suite that logs in a thousand times
+HASH = {
+    "sesame-1": "$6$rounds=1000$popa3dtest$NckJiuPM7P.hYw/9dA5BvIsEo8oxUlXLlnxKqTEIP0vMQdjMTh7JSbkOnlLFlsDvpLtHjSVDyCzx.hgaCpDaT/",
+}
+
+
+def crypted(password: str) -> str:
+    """The sha512crypt form of a made-up password, by the host's own libcrypt."""
+    crypt = ctypes.CDLL("libcrypt.so.1").crypt
+    crypt.restype = ctypes.c_char_p
+    found: bytes = crypt(password.encode(), b"$6$rounds=1000$popa3dtest$")
+    return found.decode()
+
+
+ACCOUNTS = (
+    Account("alice", "sesame-1", 20001, "*"),
+    Account("bob", "correct horse battery", 20002, "*"),
+    Account("carol", "expired-1", 20003, "*", expiry="1"),
+    Account("dave", "locked-1", 20004, "!"),
+    Account("toor", "root-by-another-name", 0, "*"),
+    Account("nopass", "", 20006, ""),
+)
+
+
+def _mount(source: str | Path, target: str | Path, kind: str = "", flags: int = 0, data: str = "") -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(str(source).encode(), str(target).encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None):
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount {source} on {target}: {os.strerror(number)}")
+
+
+def unmount(target: str | Path) -> None:
+    """Detach what was mounted last on `target`; OSError if that fails."""
+    if ctypes.CDLL(None, use_errno=True).umount2(str(target).encode(), 2):
+        raise OSError(ctypes.get_errno(), f"umount {target}")
+
+
+def bind(source: str | Path, target: str | Path) -> None:
+    """Let `target` (an existing file or directory) show `source`, for this namespace only."""
+    _mount(source, target, flags=MS_BIND | MS_REC)
+
+
+def tmpfs(target: str | Path, options: str = "mode=0755") -> None:
+    """An empty file system over `target`, for this namespace only."""
+    _mount("tmpfs", target, "tmpfs", data=options)
+
+
+def enter_namespaces() -> None:
+    """Leave the machine's mount and network namespaces for good, with a working loopback interface."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "unshare")
+    _mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    with socket.socket() as some:  # SIOCSIFFLAGS: IFF_UP on "lo"
+        fcntl.ioctl(some, 0x8914, struct.pack("16sh14x", b"lo", 1))
+
+
+class Syslog:
+    """The private /dev/log: collects what programs here log, in order."""
+
+    def __init__(self, path: str) -> None:
+        self.lines: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(path)
+        os.chmod(path, 0o666)
+        self._news = threading.Condition()
+        threading.Thread(target=self._collect, daemon=True).start()
+
+    def _collect(self) -> None:
+        while True:
+            line = self._socket.recv(65536).decode("utf-8", "backslashreplace")
+            with self._news:
+                self.lines.append(line)
+                self._news.notify_all()
+
+    def clear(self) -> None:
+        """Forget what was logged so far."""
+        with self._news:
+            self.lines.clear()
+
+    def wait(self, part: str, seconds: float = 10) -> str:
+        """The first line that contains `part`, waiting for it up to a bound; AssertionError if it never came."""
+        end = time.monotonic() + seconds
+        with self._news:
+            while True:
+                for line in self.lines:
+                    if part in line:
+                        return line
+                left = end - time.monotonic()
+                assert left > 0, f"never logged: {part!r}, but {self.lines}"
+                self._news.wait(left)
+
+    @property
+    def text(self) -> str:
+        with self._news:
+            return "\n".join(self.lines)
+
+
+class Host:
+    """The private host. `enter` builds it once for the life of this process."""
+
+    def __init__(self) -> None:
+        self.base = Path(tempfile.mkdtemp(prefix="popa3d-host-"))
+        tmpfs(self.base)
+        self._etc()
+        self._dev()
+        self.spool = Path("/var/mail")
+        self.clean_spool()
+        tmpfs("/opt")
+        HOME.mkdir()
+        bind(CHECKOUT, HOME)
+        tmpfs("/var/lib")
+        self.chroot = Path("/var/lib/popa3d")
+        self.chroot.mkdir(mode=0o755)
+        self.syslog = Syslog("/dev/log")
+
+    def _etc(self) -> None:
+        passwd = Path("/etc/passwd").read_text()
+        shadow = Path("/etc/shadow").read_text()
+        group = Path("/etc/group").read_text()
+        ours = [a.name for a in ACCOUNTS] + ["popa3d"]
+        passwd = "".join(line for line in passwd.splitlines(True) if line.split(":")[0] not in ours)
+        shadow = "".join(line for line in shadow.splitlines(True) if line.split(":")[0] not in ours)
+        group = "".join(line for line in group.splitlines(True) if line.split(":")[0] not in ours)
+        passwd += "popa3d:x:20100:20100::/nonexistent:/usr/sbin/nologin\n"
+        shadow += "popa3d:*:19000:0:99999:7:::\n"
+        group += "popa3d:x:20100:\nlettercarriers:x:20200:alice\n"
+        for a in ACCOUNTS:
+            gid = a.uid or 0
+            passwd += f"{a.name}:x:{a.uid}:{gid}:{a.name}:/nonexistent:/bin/false\n"
+            hashed = "!" + crypted(a.password) if a.hashed == "!" else crypted(a.password) if a.password else ""
+            shadow += f"{a.name}:{hashed}:19000:0:99999:7::{a.expiry}:\n"
+            if gid:
+                group += f"{a.name}:x:{gid}:\n"
+        etc = self.base / "etc"
+        etc.mkdir()
+        for name, text, mode in (("passwd", passwd, 0o644), ("shadow", shadow, 0o600), ("group", group, 0o644)):
+            (etc / name).write_text(text)
+            (etc / name).chmod(mode)
+            bind(etc / name, f"/etc/{name}")
+        shutil.copytree("/etc/pam.d", etc / "pam.d")
+        self.pam_d = etc / "pam.d"
+        bind(self.pam_d, "/etc/pam.d")
+        self.pam_stack()
+
+    def pam_stack(self, text: str | None = None) -> None:
+        """Make `text` the popa3d PAM service: by default the shipped file, over the distribution's own common-auth."""
+        if text is None:
+            text = (CHECKOUT / "packaging/pam.d/popa3d").read_text()
+        (self.pam_d / "popa3d").write_text(text)
+
+    def _dev(self) -> None:
+        dev = self.base / "dev"
+        dev.mkdir()
+        tmpfs(dev)
+        for name in ("null", "zero", "full", "random", "urandom", "tty"):
+            (dev / name).touch()
+            bind(f"/dev/{name}", dev / name)
+        for name in ("pts", "shm"):
+            (dev / name).mkdir()
+            bind(f"/dev/{name}", dev / name)
+        (dev / "ptmx").symlink_to("pts/ptmx")
+        (dev / "fd").symlink_to("/proc/self/fd")
+        _mount(dev, "/dev", flags=MS_MOVE)
+
+    def clean_spool(self) -> None:
+        """An empty /var/mail, as Debian makes it: root:mail, mode 2775."""
+        if getattr(self, "_spooled", False):
+            unmount(self.spool)
+        tmpfs(self.spool, "mode=2775,gid=8,size=3g")
+        self._spooled = True
+
+    def deliver(self, name: str, mbox: bytes, fresh: bool = False) -> Path:
+        """Make `mbox` the mailbox of account `name`; old enough for C popa3d not to wait a second, unless `fresh`."""
+        account = next(a for a in ACCOUNTS if a.name == name)
+        path = self.spool / name
+        path.write_bytes(mbox)
+        os.chown(path, account.uid, 8)
+        path.chmod(0o660)
+        if not fresh:
+            old = time.time() - 1000
+            os.utime(path, (old, old))
+        return path
+
+
+_host: Host | None = None
+
+
+def enter() -> Host:
+    """The private host of this process, built at the first call; needs root."""
+    global _host
+    if _host is None:
+        enter_namespaces()
+        _host = Host()
+    return _host
