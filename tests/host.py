@@ -25,23 +25,17 @@ HOME = Path("/opt/popa3d")  # where the checkout is seen inside: every uid can r
 
 
 class Account(NamedTuple):
-    """One line of the private passwd and shadow. `password` is made up; `hashed` is its crypt(3) form or a locked one."""
+    """One line of the private passwd and shadow; the password is made up, and may be empty."""
 
     name: str
     password: str
     uid: int
-    hashed: str
+    locked: bool = False
     expiry: str = ""  # days since 1970 in shadow's eighth field
 
 
-# sha512crypt with 1000 rounds: as real as yescrypt to pam_unix, and cheaper in a suite that logs in a thousand times
-HASH = {
-    "sesame-1": "$6$rounds=1000$popa3dtest$NckJiuPM7P.hYw/9dA5BvIsEo8oxUlXLlnxKqTEIP0vMQdjMTh7JSbkOnlLFlsDvpLtHjSVDyCzx.hgaCpDaT/",
-}
-
-
 def crypted(password: str) -> str:
-    """The sha512crypt form of a made-up password, by the host's own libcrypt."""
+    """The sha512crypt form of a made-up password, by the host's own libcrypt: as real to pam_unix as yescrypt, and cheaper."""
     crypt = ctypes.CDLL("libcrypt.so.1").crypt
     crypt.restype = ctypes.c_char_p
     found: bytes = crypt(password.encode(), b"$6$rounds=1000$popa3dtest$")
@@ -49,13 +43,18 @@ def crypted(password: str) -> str:
 
 
 ACCOUNTS = (
-    Account("alice", "sesame-1", 20001, "*"),
-    Account("bob", "correct horse battery", 20002, "*"),
-    Account("carol", "expired-1", 20003, "*", expiry="1"),
-    Account("dave", "locked-1", 20004, "!"),
-    Account("toor", "root-by-another-name", 0, "*"),
-    Account("nopass", "", 20006, ""),
+    Account("alice", "sesame-1", 20001),
+    Account("bob", "correct horse battery", 20002),
+    Account("carol", "expired-1", 20003, expiry="1"),
+    Account("dave", "locked-1", 20004, locked=True),
+    Account("toor", "root-by-another-name", 0),
+    Account("nopass", "", 20006),
 )
+PASSWORDS = {account.name: account.password for account in ACCOUNTS}
+
+# PAM stacks beside the shipped one. Everything else of a session is the same under each.
+PAM_QUICK = "auth required pam_unix.so nodelay\naccount required pam_unix.so\n"  # real passwords, no delay after a wrong one
+PAM_OPEN = "auth required pam_permit.so\naccount required pam_permit.so\n"  # anybody, for tests about mailboxes
 
 
 def _mount(source: str | Path, target: str | Path, kind: str = "", flags: int = 0, data: str = "") -> None:
@@ -164,7 +163,7 @@ class Host:
         for a in ACCOUNTS:
             gid = a.uid or 0
             passwd += f"{a.name}:x:{a.uid}:{gid}:{a.name}:/nonexistent:/bin/false\n"
-            hashed = "!" + crypted(a.password) if a.hashed == "!" else crypted(a.password) if a.password else ""
+            hashed = ("!" if a.locked else "") + (crypted(a.password) if a.password else "")
             shadow += f"{a.name}:{hashed}:19000:0:99999:7::{a.expiry}:\n"
             if gid:
                 group += f"{a.name}:x:{gid}:\n"
@@ -205,6 +204,18 @@ class Host:
             unmount(self.spool)
         tmpfs(self.spool, "mode=2775,gid=8,size=3g")
         self._spooled = True
+
+    def reset(self) -> None:
+        """As it was made: an empty spool, an empty log, the shipped PAM stack."""
+        self.clean_spool()
+        self.pam_stack()
+        self.syslog.clear()
+
+    def configuration(self, text: str) -> str:
+        """A file for -c with this text; its path."""
+        path = self.base / "popa3d.toml"
+        path.write_text(text)
+        return str(path)
 
     def deliver(self, name: str, mbox: bytes, fresh: bool = False) -> Path:
         """Make `mbox` the mailbox of account `name`; old enough for C popa3d not to wait a second, unless `fresh`."""

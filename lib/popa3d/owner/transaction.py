@@ -10,6 +10,10 @@ from . import unique_id
 from .maildrop import Maildrop
 from .message import Sender
 
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Transaction:
     """The state: what is marked deleted, and what that leaves."""
@@ -35,7 +39,7 @@ class Transaction:
                 continue
             handler, wanted = _COMMANDS.get(command.keyword, _UNKNOWN)
             arguments = self._arguments(command.arguments, wanted)
-            self.client.put(arguments if isinstance(arguments, bytes) else handler(self, *arguments))
+            self.client.put(handler(self, *arguments) if isinstance(arguments, list) else arguments)
 
     def _arguments(self, words: list[bytes], wanted: str) -> list[int] | bytes:
         """The numbers that `words` are, or a reply that refuses them. wanted: see _COMMANDS."""
@@ -129,8 +133,8 @@ class Transaction:
 
 # The TRANSACTION state: keyword -> handler and its arguments: "m" a message that is there and not deleted, "n" any
 # number, "?" a message or nothing. Whatever is not here is invalid, and the client may go on.
-_UNKNOWN = (Transaction._unknown, "")
-_COMMANDS = {
+_UNKNOWN: "tuple[Callable[..., bytes], str]" = (Transaction._unknown, "")
+_COMMANDS: "dict[bytes, tuple[Callable[..., bytes], str]]" = {
     b"STAT": (Transaction._stat, ""),
     b"LIST": (Transaction._list, "?"),
     b"UIDL": (Transaction._uidl, "?"),

@@ -71,7 +71,7 @@ class UniqueId:
 
     def octets(self) -> bytes:
         """The unique-id: OCTETS octets, in the order in which `text` prints them."""
-        digest = self._digest.digest()
+        digest: bytes = self._digest.digest()
         return digest[3::-1] + digest[7:3:-1]
 
 
@@ -83,6 +83,6 @@ def _field_end(text: bytes, start: int) -> int:
     return end or len(text)
 
 
-def text(octets: bytes) -> bytes:
+def text(octets: bytes | bytearray) -> bytes:
     """A unique-id as UIDL prints it: 16 hexadecimal digits."""
     return octets.hex().encode()

@@ -7,6 +7,10 @@ Trusts: the kernel, but asks it afterwards.
 import os
 import resource
 
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class NotDropped(Exception):
     """Privileges could not be dropped, or could be regained. The process must end."""
@@ -19,9 +23,7 @@ def secure() -> None:
 
 def undumpable() -> None:
     """Not even a core handler or a debugger of another user's gets this process's memory (Linux, until exec)."""
-    import ctypes  # python-pam needs it anyway, so this is loaded by now
-
-    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+    _prctl(4, 0)  # PR_SET_DUMPABLE
 
 
 def become(uid: int, gid: int) -> None:
@@ -33,9 +35,15 @@ def become(uid: int, gid: int) -> None:
     os.setresuid(uid, uid, uid)
     if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or os.getgroups() not in ([], [gid]):
         raise NotDropped
-    for regain in (lambda: os.setuid(0), lambda: os.setresuid(-1, 0, -1), lambda: os.setgid(0), lambda: os.setgroups([0])):
+    attempts: "tuple[tuple[Callable[..., None], tuple[object, ...]], ...]" = (
+        (os.setuid, (0,)),
+        (os.setresuid, (-1, 0, -1)),
+        (os.setgid, (0,)),
+        (os.setgroups, ([0],)),
+    )
+    for regain, arguments in attempts:
         try:
-            regain()
+            regain(*arguments)
         except OSError:
             continue
         raise NotDropped
@@ -52,6 +60,13 @@ def confine(uid: int, gid: int, directory: str) -> None:
 
 def no_new_privileges() -> None:
     """No program that this process becomes can gain any (Linux: set-user-ID bits and file capabilities are ignored)."""
-    import ctypes  # loaded by now, as above
+    _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
 
-    ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+
+def _prctl(option: int, value: int) -> None:
+    """prctl(2), where there is one. Additional safety: a system without it has the same privileges, not more."""
+    import ctypes  # python-pam needs it anyway, so it is loaded by the time this is called
+
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(option, value, 0, 0, 0)

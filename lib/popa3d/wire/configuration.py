@@ -38,7 +38,7 @@ def settings(text: bytes, name: str) -> Settings:
             kind, least = KEYS[table][key]
             if type(value) is not kind:
                 raise Refused(f"{name}: {table}.{key} must be {'a number' if kind is int else 'a string'}")
-            if least is not None and not least <= value <= _NUMBER_MAX:
+            if isinstance(value, int) and least is not None and not least <= value <= _NUMBER_MAX:
                 raise Refused(f"{name}: {table}.{key} must be at least {least}")
             setattr(result, key, value)
     if not result.spool.startswith("/") or "\0" in result.spool:

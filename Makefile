@@ -1,0 +1,71 @@
+# popa3d: run it, test it, install it. Each target installs what it needs first (Debian packages by apt-get).
+
+PYTHON = /usr/bin/python3
+PREFIX = /usr/local
+DESTDIR =
+SBINDIR = $(PREFIX)/sbin
+LIBDIR = $(PREFIX)/lib/popa3d
+MANDIR = $(PREFIX)/share/man
+DOCDIR = $(PREFIX)/share/doc/popa3d
+
+# What a session needs at run time; six belongs to python-pam 2.0.2, whose Debian package forgets to say so.
+RUN_PACKAGES = python3-pampy python3-six
+# The C popa3d and the super-servers are only unpacked (tests/peers.py): their packages would start or replace services.
+TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc
+
+# Two quick checks: only what is missing is installed, and only root can.
+define need
+@missing=; for p in $(1); do \
+	dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+if [ -n "$$missing" ]; then \
+	if [ "$$(id -u)" != 0 ]; then echo "popa3d: please run this as root once; it installs:$$missing" >&2; exit 1; fi; \
+	apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
+endef
+
+.PHONY: all run test lint compile install uninstall clean
+all: compile
+
+run: compile
+	$(call need,$(RUN_PACKAGES) util-linux curl)
+	@$(PYTHON) -B -m tests.peers openbsd-inetd
+	@exec $(PYTHON) -B -m tests.demo
+
+test: .venv/installed compile
+	$(call need,$(TEST_PACKAGES))
+	@$(PYTHON) -B -m tests.peers
+	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the tests need root: they set user ids for real" >&2; exit 1; fi
+	.venv/bin/python -B -m pytest
+
+lint: .venv/installed
+	.venv/bin/python -B -m pytest tests/lint
+
+# The interpreter never writes bytecode when a session starts (-B), so it is written here.
+compile:
+	@$(PYTHON) -m compileall -q lib
+
+.venv/installed: requirements-test.txt
+	$(call need,python3-venv)
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip -q install -r requirements-test.txt
+	@touch $@
+
+install:
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)
+	cp -R lib/popa3d $(DESTDIR)$(LIBDIR)/
+	find $(DESTDIR)$(LIBDIR) -name __pycache__ -prune -exec rm -r {} +
+	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
+	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(LIBDIR)
+	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' \
+		-e '/^HERE = /d' -e '/^import os$$/d' bin/popa3d > $(DESTDIR)$(SBINDIR)/popa3d
+	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' -e '/^import os$$/d' \
+		bin/popa3d-session > $(DESTDIR)$(LIBDIR)/popa3d-session
+	chmod 755 $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(LIBDIR)/popa3d-session
+	install -m 644 man/popa3d.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 README.md DESIGN.md SECURITY.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
+
+uninstall:
+	rm -rf $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man8/popa3d.8 $(DESTDIR)$(DOCDIR)
+
+clean:
+	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -r {} +
