@@ -103,7 +103,7 @@ class Maildrop:
             source += len(block)
             octets -= len(block)
 
-    def truncate(self, size: int) -> None:
+    def cut(self, size: int) -> None:
         """Cut the file, and see it on the disk."""
         os.ftruncate(self._fd, size)
         os.fsync(self._fd)

@@ -60,4 +60,6 @@ class Sender:
                 return block
             self._left -= 1
         self.done = not self._left
+        if self.done:
+            self._held = b""
         return block[:at]

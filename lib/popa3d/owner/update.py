@@ -19,7 +19,7 @@ def remove(maildrop: Maildrop, deleted: bytearray) -> None:
         if source != end:
             maildrop.move(source, end, behind - source)
         end += behind - source
-    maildrop.truncate(end)
+    maildrop.cut(end)
 
 
 def _kept(maildrop: Maildrop, deleted: bytearray) -> list[tuple[int, int]]:

@@ -1,0 +1,112 @@
+"""The parser against the plain definition, on random mailboxes in random blocks."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from itertools import pairwise
+
+import pytest
+
+from popa3d.owner.mbox import Parser
+from popa3d.params import HEADER_LINE_OCTETS
+from tests.golden.cases import Case
+from tests.unit.owner import plain
+
+
+def parsed(mailbox: bytes, cuts: list[int]) -> list[plain.Message] | None:
+    """What Parser makes of a mailbox, fed in blocks that end at `cuts`."""
+    parser = Parser(1000)
+    for start, end in pairwise([0, *cuts, len(mailbox)]):
+        parser.feed(mailbox[start:end])
+    parser.finish()
+    if parser.refused:
+        return None
+    index = parser.index
+    assert index.size == len(mailbox)
+    assert [index.next_start(i) for i in range(len(index))] == [*index.start[1:], len(mailbox)][: len(index)]
+    found = zip(index.start, index.content, index.end, index.octets, range(len(index)), strict=True)
+    return [plain.Message(s, mailbox[c:e], o, index.ids[8 * i : 8 * i + 8].hex()) for s, c, e, o, i in found]
+
+
+def every_way(mailbox: bytes, line_end: bytes = b"\n") -> None:
+    """Compare for the whole at once, octet by octet, and a few random splits."""
+    expected = plain.messages(mailbox, line_end)
+    seeded = random.Random(len(mailbox))
+    splits = [[], list(range(1, len(mailbox)))] if len(mailbox) < 5000 else [[]]
+    for _ in range(4):
+        splits.append(sorted(seeded.randrange(len(mailbox) + 1) for _ in range(seeded.randint(1, 6))))
+    for cuts in splits:
+        assert parsed(mailbox, cuts) == expected, (mailbox, cuts)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_random_mailboxes(part: int) -> None:
+    """Messages, sizes and unique-ids are those of the plain definition, however the file is split into blocks."""
+    for seed in range(part * 300, (part + 1) * 300):
+        mailbox = Case(seed).mailbox
+        every_way(mailbox)
+        every_way(mailbox[: random.Random(seed).randrange(len(mailbox) + 1)])
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_crlf_mailboxes(part: int) -> None:
+    """A mailbox whose first line ends in CRLF is read with CRLF line ends; some lines may still end in a bare LF."""
+    for seed in range(2000 + part * 200, 2000 + (part + 1) * 200):
+        seeded = random.Random(seed)
+        lines = Case(seed).mailbox.replace(b"\r", b"").split(b"\n")
+        ends = [b"\r\n" if i == 0 or seeded.random() < 0.9 else b"\n" for i in range(len(lines))]
+        mailbox = b"".join(line + end for line, end in zip(lines[:-1], ends, strict=False)) + lines[-1]
+        if not mailbox.startswith(b"From "):
+            continue
+        every_way(mailbox, b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "mailbox",
+    [b"", b"\n", b"\r\n\n", b"\nFrom x\nA: b\n", b"\r\n\nFrom x\nA: b\n\n\n\n", b"\r", b"\rFrom x\nA: b\n", b"F", b"From", b"From "]
+    + [b"From x", b"From x\n", b"From x\nF", b"From x\nFrom", b"From x\nFrom ", b"From x\nFrom y\nA: b\n", b"From x\n\n"]
+    + [b"From x\n\nFrom y\nA: b", b"From x\n\n\nFrom y\nA: b", b"From x\nA: b\n\nc\n\nFrom ", b"x\n\nFrom x\nA: b\n", b"\n x"]
+    + [b"From x\nA: b\n\nc", b"From x\nA: b\n\nc\n", b"From x\nA: b\n\nc\n\n", b"From x\nA: b\n\nc\n\n\n", b"From x\nA: b\n\n\n"]
+    + [b"From x\n" + b"\0" * 40 + b"\n\n\0\n", b"From x\nA: b\n\n\r\nFrom y\nA: b\n\n"],
+)
+def test_odd_mailboxes(mailbox: bytes) -> None:
+    """Borders of the format."""
+    every_way(mailbox)
+
+
+def test_long_lines() -> None:
+    """Lines too long to hold give the same index: in a header (folded, counted or not), a "From " line or a body."""
+    long = b"y" * (3 * HEADER_LINE_OCTETS)
+    for field in (b"Received: ", b"Subject: ", b" ", b"DATE:", b"X-Delivery-ID:", b"x-delivery-id:", b"Delivered-To:"):
+        for before in (b"", b"Date: 1\n", b"Received: 1\n"):
+            mailbox = b"From " + long + b"\n" + before + field + long + b"\n folded\nDate: 2\n\n" + long + b"\n\nFrom z\nTo: y\n\n"
+            expected = plain.messages(mailbox)
+            for size in (1000, 65536, 100_000, 10**6):
+                assert parsed(mailbox, list(range(size, len(mailbox), size))) == expected
+
+
+def test_memory_is_bounded() -> None:
+    """A header line, a body line and a "From " line of 50 MB each take no more memory than some blocks."""
+    block = b"z" * 65536
+    tracemalloc.start()
+    parser = Parser(10)
+    for start in (b"From ", b"\nReceived: ", b"\n\n"):
+        parser.feed(start)
+        for _ in range(800):
+            parser.feed(block)
+    parser.finish()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(parser.index) == 1
+    assert peak < 10 * len(block)
+
+
+def test_too_many_messages() -> None:
+    """One message more than allowed refuses the mailbox; exactly as many do not."""
+    mailbox = b"From x\nA: b\n\n" * 5
+    for limit, refused in ((5, False), (4, True)):
+        parser = Parser(limit)
+        parser.feed(mailbox)
+        parser.finish()
+        assert bool(parser.refused) is refused

@@ -1,0 +1,153 @@
+"""Folder = user id: who imports what, who may call what, and what each module says of itself."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+LIB = Path(__file__).resolve().parents[2] / "lib"
+MODULES = sorted((LIB / "popa3d").rglob("*.py"))
+
+# What an interpreter has before any import (python3 -IBS), by what it is for; newer ones have a little more or less.
+BARE = set(
+    subprocess.run(
+        ["/usr/bin/python3", "-IBS", "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    ).stdout.split()
+)
+OS = {"_collections_abc", "_stat", "genericpath", "os", "os.path", "posixpath", "stat"}
+WIRE = {"popa3d.wire", "popa3d.wire.commands", "popa3d.wire.lines", "popa3d.wire.record", "popa3d.wire.replies"}
+SHARED = {"popa3d", "popa3d.params", "popa3d.client", "popa3d.log", "_socket", "select", "syslog"}
+
+# The written lists: what each program has loaded when it starts to serve. Each import is latency, and root's are risk.
+LOADED = {
+    "popa3d.root.session popa3d.preauth.authorization": OS
+    | WIRE
+    | SHARED
+    | {"popa3d.root", "popa3d.root.options", "popa3d.root.peer", "popa3d.root.privileges", "popa3d.root.session"}
+    | {"popa3d.preauth", "popa3d.preauth.authorization", "pwd", "resource"},
+    "popa3d.owner.session": OS
+    | WIRE
+    | SHARED
+    | {"popa3d.owner", "popa3d.owner.maildrop", "popa3d.owner.mbox", "popa3d.owner.message", "popa3d.owner.session"}
+    | {"popa3d.owner.transaction", "popa3d.owner.unique_id", "popa3d.owner.update", "_md5", "fcntl"}
+    # array brings the rest of these, in some versions of Python
+    | {"array", "_collections", "_operator", "collections", "collections.abc", "itertools", "keyword", "operator", "reprlib"},
+}
+
+# What each folder may import of popa3d, besides itself.
+ALLOWED = {
+    "wire": {"params"},
+    "preauth": {"params", "wire", "client"},
+    "root": {"params", "wire", "log", ""},
+    "owner": {"params", "wire", "client", "log"},
+    "client.py": {"params", "wire"},
+    "log.py": set(),
+    "params.py": set(),
+    "__init__.py": set(),
+}
+
+# name of a call -> the only module with it
+CALLS = {
+    "setuid setgid setreuid setregid setresuid setresgid seteuid setegid setgroups initgroups chroot": "root/privileges.py",
+    "lockf flock ftruncate truncate pwrite": "owner/maildrop.py",
+    "execve execv execl fork forkpty posix_spawn": "root/session.py",
+    "alarm waitpid": "root/session.py",
+}
+
+RUNS_AS = {
+    "wire": "any uid",
+    "preauth": "popa3d",
+    "root": "root",
+    "owner": "the mailbox owner",
+    "params.py": "any uid",
+    "__init__.py": "any uid",
+    "log.py": "any uid",
+    "client.py": "popa3d (the pre-auth child) and the mailbox owner",
+}
+
+
+def place(path: Path) -> str:
+    """The folder of a module below popa3d, or its file name where it is in none."""
+    parts = path.relative_to(LIB / "popa3d").parts
+    return parts[0]
+
+
+def imports(path: Path) -> set[str]:
+    """The folders and modules of popa3d that a module imports, type checking included."""
+    package = ["popa3d", *path.relative_to(LIB / "popa3d").parts[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *(node.module.split(".") if node.module else [])])
+            names = [f"{stem}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "popa3d":
+                found.add(parts[1] if (LIB / "popa3d" / parts[1]).is_dir() or (LIB / f"popa3d/{parts[1]}.py").exists() else "")
+    return found
+
+
+def test_there_are_modules() -> None:
+    """The tests here look at something."""
+    assert len(MODULES) > 20
+
+
+@pytest.mark.parametrize("entry", LOADED)
+def test_loaded_modules(entry: str) -> None:
+    """A fresh interpreter that imports an entry point has loaded exactly the written list."""
+    code = f"import sys; sys.path.insert(0, {str(LIB)!r})\nfor name in {entry.split()!r}: __import__(name)\nprint(*sys.modules)"
+    loaded = subprocess.run(["/usr/bin/python3", "-IBS", "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    extra = set(loaded) - BARE - LOADED[entry]
+    missing = {name for name in LOADED[entry] if name.startswith("popa3d")} - set(loaded)
+    assert (extra, missing) == (set(), set())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports(path: Path) -> None:
+    """A module imports only what its folder may: root, preauth and owner never each other, wire only params."""
+    here = place(path)
+    assert imports(path) - {here} <= ALLOWED[here]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_calls(path: Path) -> None:
+    """set*id, chroot, locks, truncation and exec are each called by one module only; nothing runs code from text."""
+    name = str(path.relative_to(LIB / "popa3d"))
+    called = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            called.add(node.attr)
+        elif isinstance(node, ast.Name):
+            called.add(node.id)
+    for calls, only in CALLS.items():
+        if name != only:
+            assert not called & set(calls.split())
+    assert not called & {"eval", "exec", "system", "popen", "subprocess", "pickle", "print", "input"}
+
+
+def test_only_the_adapter_imports_pam() -> None:
+    """One module imports python-pam, and that in root's folder."""
+    having = [path for path in MODULES if "import pam" in path.read_text() or "from pam " in path.read_text()]
+    assert having == [LIB / "popa3d/root/pam_adapter.py"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_docstring(path: Path) -> None:
+    """Each module says what it is, who runs it (as its folder says) and whom it trusts."""
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    assert f"\nRuns as: {RUNS_AS[place(path)]}" in text
+    assert "\nTrusts: " in text
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_size_and_name(path: Path) -> None:
+    """Files are small enough to read, and none shadows the standard library."""
+    assert len(path.read_text().splitlines()) <= 300
+    assert path.stem not in {"mailbox", "signal", "select", "utils", "helpers", "manager", "common", "socket", "poplib"}

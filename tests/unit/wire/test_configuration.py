@@ -1,0 +1,63 @@
+"""The administrator's file: what it may say, and how it is told that it may not."""
+
+from __future__ import annotations
+
+import pytest
+
+from popa3d.params import Settings
+from popa3d.wire.configuration import KEYS, Refused, settings
+
+
+def test_every_key() -> None:
+    """Each key sets the setting of its name, and an empty file sets nothing."""
+    text = b"""
+    [session]
+    timeout_s = 700
+    login_timeout_s = 30
+    [mailbox]
+    spool = "/srv/mail"
+    home_file = "mail/inbox"
+    max_messages = 5
+    max_octets = 6
+    """
+    found = settings(text, "f")
+    assert found.__dict__ == {
+        "timeout_s": 700,
+        "login_timeout_s": 30,
+        "spool": "/srv/mail",
+        "home_file": "mail/inbox",
+        "max_messages": 5,
+        "max_octets": 6,
+    }
+    assert {key for keys in KEYS.values() for key in keys} == set(Settings().__dict__) == set(found.__dict__)
+    assert settings(b"", "f").__dict__ == Settings().__dict__
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (b"[session]\ntimeout = 1", "session.'timeout'"),
+        (b"[sessions]", "'sessions'"),
+        (b"timeout_s = 1", "'timeout_s'"),
+        (b"session = 1", "session must be a table"),
+        (b"[session]\ntimeout_s = '1'", "session.timeout_s must be a number"),
+        (b"[session]\ntimeout_s = true", "session.timeout_s must be a number"),
+        (b"[session]\ntimeout_s = 1.5", "session.timeout_s must be a number"),
+        (b"[session]\ntimeout_s = 0", "session.timeout_s must be at least 1"),
+        (b"[session]\nlogin_timeout_s = -1", "session.login_timeout_s"),
+        (b"[mailbox]\nmax_octets = 99999999999999999999", "mailbox.max_octets"),
+        (b"[mailbox]\nspool = 1", "mailbox.spool must be a string"),
+        (b"[mailbox]\nspool = 'var/mail'", "mailbox.spool"),
+        (b"[mailbox]\nhome_file = '/etc/shadow'", "mailbox.home_file"),
+        (b"[mailbox]\nhome_file = '../bob/mail'", "mailbox.home_file"),
+        (b"[session\n", "line 1"),
+        (b"\xff", "f: "),
+    ],
+)
+def test_refused(text: bytes, part: str) -> None:
+    """A mistake is refused in one line that names the file and the key."""
+    with pytest.raises(Refused) as refused:
+        settings(text, "f")
+    assert str(refused.value).startswith("f: ")
+    assert part in str(refused.value)
+    assert "\n" not in str(refused.value)
