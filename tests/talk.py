@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -53,6 +54,8 @@ class Talk:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self.client.shutdown(socket.SHUT_RDWR)
         self.client.close()
         try:
             self.process.wait(self.seconds)

@@ -1,0 +1,38 @@
+"""The mailbox owner's program alone, as root would start it: as the owner, with the record on descriptor 3."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from popa3d.wire import record
+from tests.host import ACCOUNTS, HOME
+from tests.talk import Talk
+
+WORKER = [str(HOME / "bin/popa3d-session")]
+
+
+def handover(name: str = "alice", ahead: bytes = b"", timeout_s: int = 600, **changes: int) -> record.Handover:
+    """A record for an account's mailbox in /var/mail."""
+    uid = next(account.uid for account in ACCOUNTS if account.name == name)
+    return record.Handover(
+        name.encode(), changes.get("uid", uid), b"/var/mail/" + name.encode(), b"127.0.0.1", timeout_s,
+        changes.get("max_messages", 2**21), changes.get("max_octets", 2**40), ahead,
+    )  # fmt: skip
+
+
+def worker(told: bytes, uid: int = 20001, ends: tuple[socket.socket, socket.socket] | None = None) -> Talk:
+    """A Talk with the worker, with `told` on descriptor 3."""
+    reading, writing = os.pipe()
+    os.write(writing, told)
+    os.close(writing)
+
+    def become() -> None:
+        os.dup2(reading, 3)
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+    talk = Talk(WORKER, ends, preexec_fn=become, close_fds=False)
+    os.close(reading)
+    return talk
