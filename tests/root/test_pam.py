@@ -1,0 +1,226 @@
+"""The PAM adapter over both versions of python-pam, and over a python-pam or a PAM stack that misbehaves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.host import Host, bind, unmount
+from tests.talk import Talk, wait_until
+
+INSTALLED = Path("/usr/lib/python3/dist-packages/pam")  # Debian's python3-pampy, 2.0.2
+NEWER = Path(sys.prefix) / f"lib/python3.{sys.version_info.minor}/site-packages/pam"  # python-pam 2.1.0
+FAILED = b"-ERR Authentication failed (bad password?)\r\n"
+
+
+@pytest.fixture(params=["2.0.2", "2.1.0"])
+def version(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each version of python-pam in turn, where the system's one is."""
+    if request.param == "2.1.0":
+        bind(NEWER, INSTALLED)
+    text = (INSTALLED / "__internals.py").read_text()
+    assert ("import six" in text) is (request.param == "2.0.2")
+    yield request.param
+    if request.param == "2.1.0":
+        unmount(INSTALLED)
+
+
+def logged_in(name: str = "alice", password: str | None = None) -> bytes:
+    """The reply to PASS."""
+    with Talk() as talk:
+        return talk.login(name, password)
+
+
+def program(host: Host, text: str) -> Path:
+    """A program for pam_exec."""
+    path = host.base / "program"
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def test_what_pam_is_told(host: Host, version: str) -> None:
+    """Service, user, remote host and a terminal's name reach PAM; account management is done; no session, no credentials."""
+    seen = host.base / "seen"
+    seen.unlink(missing_ok=True)
+    dump = program(host, f"#!/bin/sh\n/usr/bin/env | /bin/grep ^PAM_ | /usr/bin/sort >> {seen}; echo >> {seen}\n")
+    line = f"pam_exec.so quiet {dump}\n"
+    host.pam_stack("".join(f"{kind} required {line}" for kind in ("auth", "account", "session", "password")))
+    assert logged_in("bob", "anything") == b"+OK\r\n"
+    blocks = [block.splitlines() for block in seen.read_text().split("\n\n") if block]
+    common = ["PAM_RHOST=127.0.0.1", "PAM_SERVICE=popa3d", "PAM_TTY=popa3d"]
+    assert blocks == [[*common, f"PAM_TYPE={kind}", "PAM_USER=bob"] for kind in ("auth", "account")]
+
+
+def test_accounts(host: Host, version: str) -> None:
+    """Right, wrong, expired, locked, and empty passwords, under both versions."""
+    host.pam_stack("auth required pam_unix.so nullok nodelay\naccount required pam_unix.so\n")
+    assert logged_in() == b"+OK\r\n"
+    for name, password in (("alice", "x"), ("carol", "expired-1"), ("dave", "locked-1"), ("nopass", "x"), ("toor", None)):
+        assert logged_in(name, password) == FAILED
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        "auth required pam_deny.so\naccount required pam_permit.so\n",
+        "auth required pam_permit.so\naccount required pam_deny.so\n",
+        "auth required pam_permit.so\n",
+        "account required pam_permit.so\n",
+        "",
+        "auth required pam_no_such_module.so\naccount required pam_permit.so\n",
+        "auth required\n",
+        "complete nonsense\n",
+        "auth sufficient pam_permit.so\naccount [success=ignore default=ignore] pam_permit.so\n",
+    ],
+)
+def test_stacks_that_do_not_say_yes(host: Host, version: str, stack: str) -> None:
+    """Anything but success of both authentication and account management is a refusal."""
+    (host.pam_d / "other").write_text("auth required pam_deny.so\naccount required pam_deny.so\n")
+    host.pam_stack(stack)
+    assert logged_in(password="x") == FAILED
+
+
+def test_information_is_no_prompt(host: Host, version: str) -> None:
+    """Messages of PAM modules, of any octets, neither disturb the login nor reach the client."""
+    (host.base / "message").write_bytes(b"welcome \xff\xfe\n")
+    host.pam_stack(
+        f"auth optional pam_echo.so file={host.base}/message\nauth required pam_unix.so nodelay\n"
+        f"account optional pam_echo.so file={host.base}/message\naccount required pam_unix.so\n"
+    )
+    assert logged_in() == b"+OK\r\n"
+    assert logged_in(password="x") == FAILED
+
+
+def test_two_modules_may_ask(host: Host, version: str) -> None:
+    """Each module that asks for a password gets the one there is."""
+    host.pam_stack("auth required pam_unix.so nodelay\nauth required pam_unix.so nodelay\naccount required pam_unix.so\n")
+    assert logged_in() == b"+OK\r\n"
+    assert logged_in(password="x") == FAILED
+
+
+# A python-pam in front of the real one, so that the real libpam runs behind each fault.
+FRONT = """
+import sys
+sys.path.insert(0, {place!r})
+mine = {{name: sys.modules.pop(name) for name in ("pam", "pam.__internals")}}
+import importlib
+real = importlib.import_module("pam.__internals")
+sys.modules.update(mine)
+sys.path.pop(0)
+for name in dir(real):
+    if not name.startswith("__"):
+        globals()[name] = getattr(real, name)
+import ctypes
+libpam = ctypes.CDLL("libpam.so.0")
+
+class PamAuthenticator(real.PamAuthenticator):
+    def __init__(self):
+        super().__init__()
+        self.real_start, self.real_authenticate = self.pam_start, self.pam_authenticate
+        self.pam_start, self.pam_authenticate = self.start, self.authentication
+    def start(self, service, name, conv, handle):
+        self.conv = ctypes.cast(conv, ctypes.POINTER(real.PamConv)).contents
+        return self.real_start(service, name, conv, handle)
+    def authentication(self, handle, flags):
+        {authentication}
+    def authenticate(self, *a, **k):
+        {authenticate}
+"""
+CONVERSE = """
+        messages = [real.PamMessage(style, b"?") for style in {styles}]
+        pointers = (ctypes.POINTER(real.PamMessage) * len(messages))(*map(ctypes.pointer, messages))
+        answers = ctypes.POINTER(real.PamResponse)()
+        return self.conv.conv({count}, pointers, ctypes.pointer(answers), None)
+"""
+AS_IT_IS = "return self.real_authenticate(handle, flags)"
+PASS_ON = "return super().authenticate(*a, **k)"
+RENAME = "result = self.real_authenticate(handle, flags); libpam.pam_set_item(handle, 2, {name!r}); return result"
+
+
+@pytest.fixture
+def front(host: Host) -> Iterator[Path]:
+    """A place where a front for python-pam can be put, in the stead of the installed one."""
+    real, fake = host.base / "real", host.base / "fake"
+    for place in (real / "pam", fake):
+        place.mkdir(parents=True, exist_ok=True)
+    bind(INSTALLED, real / "pam")
+    (fake / "__init__.py").write_text("")
+    bind(fake, INSTALLED)
+    yield fake
+    unmount(INSTALLED)
+    unmount(real / "pam")
+
+
+def with_front(host: Host, front: Path, authentication: str = AS_IT_IS, authenticate: str = PASS_ON) -> bytes:
+    """The reply to a right password through such a front."""
+    text = FRONT.format(place=str(host.base / "real"), authentication=authentication, authenticate=authenticate)
+    (front / "__internals.py").write_text(text)
+    host.pam_stack("auth required pam_unix.so nodelay\naccount required pam_permit.so\n")
+    return logged_in()
+
+
+def test_front_works(host: Host, front: Path) -> None:
+    """Without a fault the front lets alice in: what the tests below see is the fault."""
+    assert with_front(host, front) == b"+OK\r\n"
+
+
+def test_renamed_user(host: Host, front: Path) -> None:
+    """The mailbox is that of the user whom PAM names in the end."""
+    host.deliver("bob", b"From a\nSubject: bob's\n\nbody\n\n")
+    assert with_front(host, front, RENAME.format(name=b"bob")) == b"+OK\r\n"
+    host.syslog.wait("Authentication passed for bob")
+    host.syslog.wait("1 message (")
+
+
+@pytest.mark.parametrize("name", [b"root", b"toor", b"nobody-here", b"", b"../bob"])
+def test_renamed_to_nobody(host: Host, front: Path, name: bytes) -> None:
+    """A user whom PAM renames to root, or to no account, is refused."""
+    assert with_front(host, front, RENAME.format(name=name)) == FAILED
+
+
+@pytest.mark.parametrize(
+    "authenticate",
+    ["raise ValueError('sesame-1')", "return 1", "return None", "return 'yes'", "super().authenticate(*a, **k); return 1"]
+    + ["return True", "super().authenticate(*a, **k); raise SystemError('late')", "raise UnicodeDecodeError('utf-8', b'sesame-1', 0, 1, 'x')"],
+)
+def test_odd_python_pam(host: Host, front: Path, authenticate: str) -> None:
+    """An exception, or anything but a True that both steps of PAM stand behind, is a refusal, and never logged as it is."""
+    assert with_front(host, front, authenticate=authenticate) == FAILED
+    assert "sesame" not in host.syslog.text
+
+
+@pytest.mark.parametrize(
+    ("styles", "count", "passed"),
+    [([1], 1, True), ([4, 1, 3], 3, True), ([2], 1, False), ([1, 2], 2, False), ([7], 1, False), ([1], 0, False), ([1], -1, False)]
+    + [([1] * 33, 33, False)],
+)
+def test_prompts(host: Host, front: Path, styles: list[int], count: int, passed: bool) -> None:
+    """Only hidden prompts (1), errors (3) and information (4) can be answered; any other prompt refuses the login."""
+    reply = with_front(host, front, CONVERSE.format(styles=styles, count=count))
+    assert reply == (b"+OK\r\n" if passed else FAILED)
+
+
+def test_no_python_pam(host: Host, front: Path) -> None:
+    """Without a working python-pam the log says so, and the client is told to come back."""
+    (front / "__internals.py").write_text("import a_module_that_is_missing\n")
+    assert logged_in().startswith(b"-ERR temporarily unavailable")
+    host.syslog.wait("python-pam cannot be used: No module named 'a_module_that_is_missing'")
+
+
+def test_a_hanging_stack_ends(host: Host) -> None:
+    """A PAM stack that never answers is ended by SIGALRM: the alarm is set whenever PAM runs."""
+    pidfile = host.base / "pid"
+    slow = program(host, f"#!/bin/sh\necho $PPID > {pidfile}.new; mv {pidfile}.new {pidfile}; exec /bin/sleep 20\n")
+    host.pam_stack(f"auth required pam_exec.so quiet {slow}\naccount required pam_permit.so\n")
+    with Talk() as talk:
+        talk.send(b"USER alice\r\nPASS x\r\n")
+        talk.line()
+        talk.line()
+        wait_until(pidfile.exists)
+        talk.process.send_signal(14)  # what alarm(2) will send
+        assert talk.rest() == b""
+        assert talk.status() == -14
