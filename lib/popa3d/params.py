@@ -46,9 +46,9 @@ USER = "popa3d"
 CHROOT = "/var/lib/popa3d"
 
 # PAM's service, and where its file may be: without one Linux-PAM falls back to "other", which is not what the
-# administrator decided for mail. /etc/pam.conf serves systems without a directory.
+# administrator decided for mail.
 PAM_SERVICE = "popa3d"
-PAM_SERVICE_FILES = ("/etc/pam.d/popa3d", "/usr/lib/pam.d/popa3d", "/usr/local/etc/pam.d/popa3d", "/etc/pam.conf")
+PAM_SERVICE_FILES = ("/etc/pam.d/popa3d", "/usr/lib/pam.d/popa3d", "/usr/local/etc/pam.d/popa3d")
 
 # fail2ban's pam-generic filter wants a non-empty tty; there is no terminal, so the service's name stands for it.
 PAM_TTY = "popa3d"

@@ -1,0 +1,228 @@
+"""A host that is not set up as it should be: one clear line in the log, and a clean -ERR or close for the client."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.host import HOME, Host, bind, tmpfs, unmount
+from tests.talk import POPA3D, Talk
+
+
+def closed(command: list[str] | None = None) -> None:
+    """The client sees the connection closed, without a word."""
+    with Talk(command) as talk:
+        talk.send(b"USER alice\r\nPASS sesame-1\r\n")
+        assert talk.rest() == b""
+        assert talk.status() == 1
+
+
+def test_no_popa3d_user(host: Host) -> None:
+    """Without the user popa3d nothing is served."""
+    passwd = host.base / "passwd"
+    lines = Path("/etc/passwd").read_text().splitlines(True)
+    passwd.write_text("".join(line for line in lines if not line.startswith("popa3d:")))
+    bind(passwd, "/etc/passwd")
+    try:
+        closed()
+    finally:
+        unmount("/etc/passwd")
+    host.syslog.wait('getpwnam("popa3d"): no such user')
+
+
+def remove(chroot: Path) -> None:
+    chroot.rmdir()
+
+
+def a_file(chroot: Path) -> None:
+    chroot.rmdir()
+    chroot.touch()
+
+
+def a_link(chroot: Path) -> None:
+    chroot.rmdir()
+    chroot.symlink_to("/proc")
+
+
+def foreign(chroot: Path) -> None:
+    os.chown(chroot, 20001, 20001)
+
+
+def writable(chroot: Path) -> None:
+    chroot.chmod(0o777)
+
+
+def full(chroot: Path) -> None:
+    (chroot / "x").touch()
+
+
+@pytest.mark.parametrize("spoil", [remove, a_file, a_link, foreign, writable, full])
+def test_unsafe_chroot(host: Host, spoil: Callable[[Path], None]) -> None:
+    """A chroot directory that is missing, not root's, not empty, or writable by others stops the session."""
+    try:
+        spoil(host.chroot)
+        closed()
+        host.syslog.wait(f"{host.chroot}")
+    finally:
+        if host.chroot.is_dir() and not host.chroot.is_symlink():
+            shutil.rmtree(host.chroot)
+        else:
+            host.chroot.unlink(missing_ok=True)
+        host.chroot.mkdir(mode=0o755)
+
+
+def test_no_pam_service_file(host: Host) -> None:
+    """Without its PAM file popa3d does not fall back to whatever "other" says: everybody is refused."""
+    (host.pam_d / "popa3d").unlink()
+    (host.pam_d / "other").write_text("auth required pam_permit.so\naccount required pam_permit.so\n")
+    with Talk() as talk:
+        assert talk.login().startswith(b"-ERR temporarily unavailable")
+        assert talk.rest() == b""
+    host.syslog.wait("No PAM service file /etc/pam.d/popa3d")
+
+
+def test_no_spool(host: Host) -> None:
+    """A spool directory that is missing (not mounted) is no empty mailbox: a client would forget what it has seen."""
+    with Talk([*POPA3D, "-c", host.configuration('[mailbox]\nspool = "/var/nowhere"\n')]) as talk:
+        assert talk.login().startswith(b"-ERR mailbox")
+    host.syslog.wait("Failed or refused to load /var/nowhere/alice: its directory is missing")
+
+
+def test_mailbox_in_the_home_directory(host: Host) -> None:
+    """home_file serves the mailbox from the user's home directory."""
+    tmpfs("/mnt")
+    try:
+        home = Path("/mnt/alice")
+        home.mkdir()
+        (home / "inbox").write_bytes(b"From a\nSubject: x\n\nbody\n\n")
+        for path in (home, home / "inbox"):
+            os.chown(path, 20001, 20001)
+        passwd = host.base / "passwd"
+        passwd.write_text(Path("/etc/passwd").read_text().replace("alice:/nonexistent", "alice:/mnt/alice"))
+        bind(passwd, "/etc/passwd")
+        with Talk([*POPA3D, "-c", host.configuration('[mailbox]\nhome_file = "inbox"\n')]) as talk:
+            assert talk.login() == b"+OK\r\n"
+            assert talk.ask(b"STAT").startswith(b"+OK 1 ")
+            assert talk.ask(b"QUIT") == b"+OK\r\n"
+        unmount("/etc/passwd")
+    finally:
+        unmount("/mnt")
+
+
+def test_no_worker(host: Host) -> None:
+    """If the worker cannot be executed, the user is told to come back, and the log says what is wrong."""
+    place = host.base / "elsewhere"
+    shutil.copytree(HOME / "lib", place / "lib")
+    (place / "bin").mkdir()
+    shutil.copy(HOME / "bin/popa3d", place / "bin/popa3d")
+    with Talk([str(place / "bin/popa3d")]) as talk:
+        assert talk.login().startswith(b"-ERR temporarily unavailable")
+        assert talk.status() == 1
+    host.syslog.wait("bin/popa3d-session: No such file or directory")
+    shutil.rmtree(place)
+
+
+def test_group_zero(host: Host) -> None:
+    """An account whose group is root's is not served: nothing may run with that group."""
+    passwd = host.base / "passwd"
+    passwd.write_text(Path("/etc/passwd").read_text().replace(":20001:20001:", ":20001:0:"))
+    bind(passwd, "/etc/passwd")
+    try:
+        with Talk() as talk:
+            assert talk.login().startswith(b"-ERR temporarily unavailable")
+    finally:
+        unmount("/etc/passwd")
+    host.syslog.wait("Account alice has group 0")
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "owner", "part"),
+    [
+        ("[session]\ntimeout_s = 'x'\n", 0o644, 0, "session.timeout_s must be a number"),
+        ("", 0o664, 0, "writable by root alone"),
+        ("", 0o646, 0, "writable by root alone"),
+        ("", 0o644, 20001, "must belong to root"),
+        ("#" * 70_000, 0o644, 0, "larger than"),
+    ],
+)
+def test_bad_configuration(host: Host, text: str, mode: int, owner: int, part: str) -> None:
+    """A configuration that is wrong, or that others than root can write, stops the session with file and reason."""
+    path = host.configuration(text)
+    os.chmod(path, mode)
+    os.chown(path, owner, 0)
+    try:
+        closed([*POPA3D, "-c", path])
+        host.syslog.wait(f"{path}: ")
+        host.syslog.wait(part)
+        done = subprocess.run([*POPA3D, "-c", path], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert part in done.stderr
+    finally:
+        os.unlink(path)
+
+
+def test_configuration_that_is_no_file(host: Host) -> None:
+    """A directory, a FIFO or a device as configuration is refused at once."""
+    fifo = host.base / "fifo"
+    os.mkfifo(fifo)
+    for path in ("/etc", str(fifo), "/dev/null"):
+        closed([*POPA3D, "-c", path])
+        host.syslog.wait(f"{path}: not a regular file")
+    fifo.unlink()
+
+
+def test_not_started_by_root(host: Host) -> None:
+    """Started by anybody else, popa3d says so on standard error and ends."""
+    done = subprocess.run(POPA3D, input="", capture_output=True, text=True, user=20001, group=20001, extra_groups=[], check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "popa3d: must be started by root\n")
+
+
+def test_version_and_usage() -> None:
+    """-V prints the version; an unknown option prints one usage line on standard error and exits 1."""
+    done = subprocess.run([*POPA3D, "-V"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("popa3d version 2.0.0 (20")
+    done = subprocess.run([*POPA3D, "-z"], input="", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "usage: popa3d [-V] [-c file]\n")
+
+
+@pytest.mark.parametrize("closed_fds", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_descriptors(host: Host, closed_fds: str) -> None:
+    """Started with descriptors missing, popa3d ends, without a traceback and without harm."""
+    done = subprocess.run(["/bin/sh", "-c", f"exec {POPA3D[0]} {closed_fds}"], input=b"", capture_output=True, timeout=30, check=False)
+    assert b"Traceback" not in done.stdout + done.stderr
+    assert "Internal error" not in host.syslog.text
+
+
+def test_no_syslog(host: Host) -> None:
+    """Where no log daemon listens, mail is served all the same."""
+    empty = host.base / "empty"
+    empty.touch()
+    bind(empty, "/dev/log")
+    try:
+        with Talk() as talk:
+            assert talk.login() == b"+OK\r\n"
+            assert talk.ask(b"QUIT") == b"+OK\r\n"
+    finally:
+        unmount("/dev/log")
+
+
+def test_installed(host: Host) -> None:
+    """`make install` gives a program that serves from its own paths, with bytecode compiled, and uninstalls."""
+    place = host.base / "usr"
+    make = ["make", "-s", "-C", str(HOME), f"PREFIX={place}"]
+    subprocess.run([*make, "install"], check=True)
+    program = place / "sbin/popa3d"
+    assert "HERE" not in program.read_text()
+    assert list((place / "lib/popa3d/popa3d/root/__pycache__").glob("*.pyc"))
+    with Talk([str(program)]) as talk:
+        assert talk.login() == b"+OK\r\n"
+        assert str(place / "lib/popa3d/popa3d-session") in Path(f"/proc/{talk.process.pid}/cmdline").read_text()
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+    subprocess.run([*make, "uninstall"], check=True)
+    assert not [path for path in place.rglob("*") if path.is_file()]
