@@ -32,7 +32,7 @@ LOADED = {
     | WIRE
     | SHARED
     | {"popa3d.owner", "popa3d.owner.maildrop", "popa3d.owner.mbox", "popa3d.owner.message", "popa3d.owner.session"}
-    | {"popa3d.owner.transaction", "popa3d.owner.unique_id", "popa3d.owner.update", "_md5", "fcntl"}
+    | {"popa3d.owner.transaction", "popa3d.owner.unique_id", "popa3d.owner.update", "_md5", "fcntl", "zlib"}
     # array brings the rest of these, in some versions of Python
     | {"array", "_collections", "_operator", "collections", "collections.abc", "itertools", "keyword", "operator", "reprlib"},
 }

@@ -11,6 +11,7 @@ Trusts: nobody; memory is bounded by the block size and some octets a message, w
 """
 
 from array import array
+from zlib import crc32
 
 from ..params import HEADER_LINE_OCTETS
 from .unique_id import UniqueId
@@ -23,7 +24,8 @@ class Index:
 
     start: of the "From " line, where the message before it ends with its separator. content, end: what is sent of the
     file. octets: what is sent to the client, line ends counted as CRLF (RFC 1939 section 11). ids: unique_id.OCTETS each.
-    size: what was read of the file. crlf: whether the file's lines end in CRLF.
+    size: what was read of the file. crlf: whether the file's lines end in CRLF. check: a CRC over all "From " lines and
+    headers, which tells mailboxes apart whose messages look alike otherwise.
     """
 
     def __init__(self) -> None:
@@ -34,6 +36,7 @@ class Index:
         self.ids = bytearray()
         self.size = 0
         self.crlf = False
+        self.check = 0
 
     def __len__(self) -> int:
         return len(self.start)
@@ -95,7 +98,7 @@ class Parser:
             self.refused = "has a message without content"
             return
         if self._state in (_CONTENT, _HEADER):
-            self._id.lines(buffer[self._at :])
+            self._lines(end)
         elif self._state == _BODY and buffer.endswith(b"\n\n") and self._base + end - 1 > self._blank:
             end -= 1
         elif self._state == _BODY and self._crlf(buffer.endswith(b"\n\r\n")) and self._base + end - 2 > self._blank:
@@ -133,6 +136,7 @@ class Parser:
     def _separator(self) -> bool:
         """The rest of the "From " line. The first one decides between LF and CRLF."""
         end = self._buffer.find(b"\n", self._at)
+        self.index.check = crc32(self._buffer[self._at : end if end >= 0 else None], self.index.check)
         if end < 0:
             self._at = len(self._buffer)
             return False
@@ -161,18 +165,17 @@ class Parser:
         buffer, at = self._buffer, self._at
         end, length = self._empty_line(at - 1)
         if end:
-            self._id.lines(buffer[at:end])
+            self._lines(end)
             self._blank = self._base + end
             self._advance(end + length)
             self._state = _BODY
             return True
         end = buffer.rfind(b"\n", at) + 1
         if end:
-            self._id.lines(buffer[at:end])
+            self._lines(end)
             self._advance(end)
         if len(buffer) - self._at > HEADER_LINE_OCTETS:
-            self._id.piece(buffer[self._at :], True)
-            self._advance(len(buffer))
+            self._piece(len(buffer), True)
             self._state = _LONG_LINE
         return False
 
@@ -196,9 +199,21 @@ class Parser:
         if end:
             self._state = _HEADER
         end = end or len(self._buffer)
-        self._id.piece(self._buffer[self._at : end], False)
-        self._advance(end)
+        self._piece(end, False)
         return self._state == _HEADER
+
+    def _lines(self, end: int) -> None:
+        """Note whole header lines up to `end`."""
+        lines = self._buffer[self._at : end]
+        self._id.lines(lines)
+        self.index.check = crc32(lines, self.index.check)
+
+    def _piece(self, end: int, first: bool) -> None:
+        """Be done with a piece of a header line."""
+        piece = self._buffer[self._at : end]
+        self._id.piece(piece, first)
+        self.index.check = crc32(piece, self.index.check)
+        self._advance(end)
 
     def _body(self) -> bool:
         """Up to the next "From " line behind an empty one."""
