@@ -59,16 +59,29 @@ class Case:
             start = b"From filler\nSubject: filler\n\n"
             size = C_BLOCK * self.random.randint(1, 2) - self.random.randint(0, len(messages) + 40) - len(start) - 2
             messages = start + b"x" * size + b"\n\n" + messages
-        return self.random.choice([b"junk", b" From x", b"from x", b"From"]) + messages if self.random.random() < 0.02 else messages
+        return (
+            self.random.choice([b"junk", b" From x", b"from x", b"From"]) + messages if self.random.random() < 0.02 else messages
+        )
 
     def _number(self) -> bytes:
         return self.random.choice(
-            [b"%d" % self.random.randint(-1, 8), b"%d" % self.random.randint(1, 4), b"+1", b"01", b"0x1", b"1x", b"\t2", b"2147483648"]
+            [
+                b"%d" % self.random.randint(-1, 8),
+                b"%d" % self.random.randint(1, 4),
+                b"+1",
+                b"01",
+                b"0x1",
+                b"1x",
+                b"\t2",
+                b"2147483648",
+            ]
             + [b"4294967297", b"1" * 39, b"1" * 41, b"0" * 38 + b"1", b"", b" ", b"\xff", b"1\0"]
         )
 
     def _command(self) -> bytes:
-        keyword = self.random.choice(b"STAT LIST UIDL RETR TOP DELE RSET LAST NOOP LIST UIDL RETR TOP DELE CAPA USER PASS".split())
+        keyword = self.random.choice(
+            b"STAT LIST UIDL RETR TOP DELE RSET LAST NOOP LIST UIDL RETR TOP DELE CAPA USER PASS".split()
+        )
         if self.random.random() < 0.1:
             keyword = bytes(self.random.choice([c, c | 0x20]) for c in keyword)
         words = [keyword]
@@ -88,3 +101,29 @@ def comparable(replies: bytes) -> bytes:
     """A session's replies without the words for people: the status, the numbers and the messages stay."""
     lines = replies.splitlines(keepends=True)
     return b"".join(b"-ERR\r\n" if line.startswith(b"-ERR") else b"+OK\r\n" if i == 0 else line for i, line in enumerate(lines))
+
+
+def archive(count: int) -> bytes:
+    """A mailbox as a mailing list's archive has it: relayed, threaded, quoted; one message in thirty is a random one."""
+    seeded = random.Random(count)
+    found = []
+    for i in range(count):
+        odd = Case(i).message()
+        if i % 30 == 29 and odd.endswith(b"\n\n") and b"\n\nFrom " not in odd:
+            found.append(odd)
+            continue
+        hops = b"".join(
+            b"Received: from mx%d.example.net (mx%d.example.net [192.0.2.%d])\n\tby lists.example.org (Postfix) with ESMTP id %X\n"
+            b"\tfor <list@example.org>; Mon,  5 Jan 2026 10:%02d:00 +0000 (UTC)\n" % (n, n, n, seeded.getrandbits(40), i % 60)
+            for n in range(seeded.randint(0, 4))
+        )
+        lines = [b"> quoted %d" % n if n % 3 else seeded.randbytes(30).hex().encode() for n in range(seeded.randint(0, 60))]
+        found.append(
+            b"From user%d@example.org Mon Jan  5 10:00:00 2026\nReturn-Path: <user%d@example.org>\n%s" % (i % 500, i % 500, hops)
+            + seeded.choice([b"", b"Delivered-To: list@example.org\n", b"X-Delivery-ID: %d\n" % i])
+            + b"Date: Mon, 5 Jan 2026 10:00:%02d +0000\nFrom: User <user%d@example.org>\n" % (i % 60, i % 500)
+            + b"Subject: Re: number %d\nMessage-ID: <%d.%x@example.org>\n\n" % (i // 7, i, seeded.getrandbits(60))
+            + b"\n".join(lines)
+            + b"\n\n"
+        )
+    return b"".join(found)

@@ -1,4 +1,4 @@
-"""Record golden files from C popa3d: sudo unshare -mn python3 -m tests.golden.record (Debian's package popa3d is fetched by make test).
+"""Record golden files from C popa3d, which `make test` fetches: python3 -m tests.golden.record, as root.
 
 Each case is a mailbox, a script, C popa3d's replies to it and the mailbox afterwards, as Latin-1 text in JSON.
 """
@@ -21,7 +21,7 @@ def main() -> None:
     """Write RECORDED."""
     host = private_host.enter()
     host.pam_stack(private_host.PAM_OPEN)
-    found = []
+    found: list[dict[str, str]] = []
     seed = 1_000_000
     while len(found) < CASES:
         seed += 1

@@ -6,7 +6,7 @@ import difflib
 
 import pytest
 
-from tests.golden.cases import Case, comparable
+from tests.golden.cases import Case, archive, comparable
 from tests.host import PAM_OPEN, Host
 from tests.talk import POPA3D, c_popa3d, piped, script
 
@@ -25,9 +25,19 @@ def test_as_c_popa3d(host: Host, part: int) -> None:
             replies = piped(script(case.commands), command)
             said[who] = comparable(replies), path.read_bytes()
         if said["C"] != said["Python"]:
-            lines = [said[who][0].decode("latin-1").splitlines() for who in said]
+            c, ours = (said[who][0].decode("latin-1").splitlines() for who in said)
             pytest.fail(
                 f"seed {seed}: mailbox {case.mailbox[-600:]!r}, commands {case.commands!r}\n"
-                + "\n".join(difflib.unified_diff(*lines, "C", "Python", lineterm=""))
+                + "\n".join(difflib.unified_diff(c, ours, "C", "Python", lineterm=""))
                 + f"\nmailboxes the same: {said['C'][1] == said['Python'][1]}"
             )
+
+
+def test_large_mailbox(host: Host) -> None:
+    """STAT, LIST and UIDL of 20,000 messages that look like a mailing list's, with odd ones among them, are C popa3d's."""
+    host.pam_stack(PAM_OPEN)
+    host.deliver("alice", archive(20_000))
+    commands = script(b"STAT\r\nLIST\r\nUIDL\r\nTOP 19999 3\r\nRETR 20000\r\nQUIT\r\n")
+    replies = comparable(piped(commands, c_popa3d()))
+    assert replies.count(b"\r\n") > 40_000
+    assert comparable(piped(commands)) == replies

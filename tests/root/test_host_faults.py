@@ -194,7 +194,9 @@ def test_version_and_usage() -> None:
 @pytest.mark.parametrize("closed_fds", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_descriptors(host: Host, closed_fds: str) -> None:
     """Started with descriptors missing, popa3d ends, without a traceback and without harm."""
-    done = subprocess.run(["/bin/sh", "-c", f"exec {POPA3D[0]} {closed_fds}"], input=b"", capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {POPA3D[0]} {closed_fds}"], input=b"", capture_output=True, timeout=30, check=False
+    )
     assert b"Traceback" not in done.stdout + done.stderr
     assert "Internal error" not in host.syslog.text
 

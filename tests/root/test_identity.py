@@ -99,7 +99,8 @@ class Trace:
         self.calls: list[tuple[str, bool, str, str]] = []  # pid, whether uid 0, name, the rest
         root: dict[str, bool] = {}
         begun: dict[str, str] = {}  # what strace shows in two halves when processes take turns
-        for line in path.read_text(errors="replace").splitlines():
+        for shown in path.read_text(errors="replace").splitlines():
+            line = shown
             if line.endswith("<unfinished ...>"):
                 begun[line.split()[0]] = line.removesuffix("<unfinished ...>")
                 continue

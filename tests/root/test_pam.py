@@ -185,7 +185,11 @@ def test_renamed_to_nobody(host: Host, front: Path, name: bytes) -> None:
 @pytest.mark.parametrize(
     "authenticate",
     ["raise ValueError('sesame-1')", "return 1", "return None", "return 'yes'", "super().authenticate(*a, **k); return 1"]
-    + ["return True", "super().authenticate(*a, **k); raise SystemError('late')", "raise UnicodeDecodeError('utf-8', b'sesame-1', 0, 1, 'x')"],
+    + [
+        "return True",
+        "super().authenticate(*a, **k); raise SystemError('late')",
+        "raise UnicodeDecodeError('utf-8', b'sesame-1', 0, 1, 'x')",
+    ],
 )
 def test_odd_python_pam(host: Host, front: Path, authenticate: str) -> None:
     """An exception, or anything but a True that both steps of PAM stand behind, is a refusal, and never logged as it is."""
@@ -195,7 +199,15 @@ def test_odd_python_pam(host: Host, front: Path, authenticate: str) -> None:
 
 @pytest.mark.parametrize(
     ("styles", "count", "passed"),
-    [([1], 1, True), ([4, 1, 3], 3, True), ([2], 1, False), ([1, 2], 2, False), ([7], 1, False), ([1], 0, False), ([1], -1, False)]
+    [
+        ([1], 1, True),
+        ([4, 1, 3], 3, True),
+        ([2], 1, False),
+        ([1, 2], 2, False),
+        ([7], 1, False),
+        ([1], 0, False),
+        ([1], -1, False),
+    ]
     + [([1] * 33, 33, False)],
 )
 def test_prompts(host: Host, front: Path, styles: list[int], count: int, passed: bool) -> None:

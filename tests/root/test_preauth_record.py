@@ -89,7 +89,15 @@ def test_a_child_that_lingers(host: Host) -> None:
 
 @pytest.mark.parametrize(
     "call",
-    ["os.fork()", "os.open('/', 0)", "os.setuid(0)", "os.chroot('/')", "os.listdir('/') and os.open('x', 64)", "os.pipe()", "os.dup(0)"],
+    [
+        "os.fork()",
+        "os.open('/', 0)",
+        "os.setuid(0)",
+        "os.chroot('/')",
+        "os.listdir('/') and os.open('x', 64)",
+        "os.pipe()",
+        "os.dup(0)",
+    ],
 )
 def test_what_it_cannot_do(host: Host, call: str) -> None:
     """It can neither fork, nor open or duplicate anything, nor become root, nor leave its empty directory."""

@@ -16,7 +16,7 @@ import pytest
 
 from tests.host import PAM_OPEN, PAM_QUICK, Host
 from tests.session import handover, worker
-from tests.talk import POPA3D, Talk, children, connection, piped, script, wait_until
+from tests.talk import POPA3D, Talk, children, piped, script, wait_until
 
 MAILBOX = b"From a\nSubject: x\n\nbody\n\nFrom b\nSubject: y\n\n.\n..\n\n"
 SESSION = script(b"STAT\r\nLIST\r\nRETR 2\r\nTOP 1 0\r\nUIDL\r\nDELE 1\r\nNOOP\r\nQUIT\r\n")
@@ -159,10 +159,9 @@ def test_a_peer_that_never_reads(host: Host) -> None:
 
 
 def small_connection() -> tuple[socket.socket, socket.socket]:
-    """A connection with small buffers, so that a peer which does not read is felt."""
-    client, server = connection()
+    """A connection with small buffers, so that a peer which does not read is felt. (TCP's windows have timers of their own.)"""
+    client, server = socket.socketpair()
     for end in (client, server):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     return client, server
 
@@ -274,7 +273,8 @@ def test_random_octets(host: Host) -> None:
     seeded = random.Random(11)
     for i in range(60):
         noise = b"".join(
-            seeded.choice([b"\r\n", b"\n", b" ", b"RETR ", b"TOP ", b"DELE ", b"1", b"\0", seeded.randbytes(9)]) for _ in range(300)
+            seeded.choice([b"\r\n", b"\n", b" ", b"RETR ", b"TOP ", b"DELE ", b"1", b"\0", seeded.randbytes(9)])
+            for _ in range(300)
         ).replace(b"QUIT", b"")
         replies = piped((script(b"") if i % 2 else b"") + noise)
         for line in replies.splitlines():

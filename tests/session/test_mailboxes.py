@@ -150,7 +150,9 @@ def test_many_messages(host: Host) -> None:
     """200,000 messages are listed, and half of them deleted, in one session."""
     message = b"From x\nMessage-ID: <%d>\n\n%d\n\n"
     host.deliver("alice", b"".join(message % (i, i) for i in range(200_000)))
-    replies = piped(script(b"STAT\r\nLIST\r\nUIDL\r\n" + b"".join(b"DELE %d\r\n" % i for i in range(1, 200_001, 2)) + b"QUIT\r\n"))
+    replies = piped(
+        script(b"STAT\r\nLIST\r\nUIDL\r\n" + b"".join(b"DELE %d\r\n" % i for i in range(1, 200_001, 2)) + b"QUIT\r\n")
+    )
     assert replies.endswith(b"+OK\r\n") and b"-ERR" not in replies
     lines = replies.split(b"\r\n")
     assert lines[3].startswith(b"+OK 200000 ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -130,6 +131,12 @@ def test_calls(path: Path) -> None:
         if name != only:
             assert not called & set(calls.split())
     assert not called & {"eval", "exec", "system", "popen", "subprocess", "pickle", "print", "input"}
+
+
+def test_only_one_module_opens_files_of_the_owner() -> None:
+    """In the owner's program only maildrop opens anything."""
+    opening = [path.name for path in MODULES if place(path) == "owner" and re.search(r"\bopen\(", path.read_text())]
+    assert opening == ["maildrop.py"]
 
 
 def test_only_the_adapter_imports_pam() -> None:

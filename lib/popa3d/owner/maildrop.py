@@ -66,7 +66,7 @@ class Maildrop:
     def content(self, i: int, first: int = 0) -> "bytes":
         """At most WRITE_OCTETS of message `i` (from 0) as they are in the file, from `first` on; empty at its end.
 
-        Raises Changed before a wrong octet is returned, and OSError.
+        Raises Changed before a wrong octet is returned, InUse if that cannot be told, and OSError.
         """
         start = self.index.content[i] + first
         block = os.pread(self._fd, min(WRITE_OCTETS, self.index.end[i] - start), start)

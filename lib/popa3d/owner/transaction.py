@@ -7,7 +7,7 @@ Trusts: nobody; a client is only shown its own mailbox, and numbers are checked 
 from ..client import Client
 from ..wire import commands, replies
 from . import unique_id
-from .maildrop import Maildrop
+from .maildrop import InUse, Maildrop
 from .message import Sender
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -93,7 +93,10 @@ class Transaction:
         return self._send(i, Sender(self.maildrop.index.crlf, lines))
 
     def _send(self, i: int, sender: Sender) -> bytes:
-        block = self.maildrop.content(i)
+        try:
+            block = self.maildrop.content(i)
+        except InUse:
+            return replies.IN_USE
         self.client.put(replies.OK)
         place = 0
         while block and not sender.done and not self.client.ended:

@@ -23,6 +23,7 @@ _PROMPT_ECHO_OFF, _ERROR_MSG, _TEXT_INFO = 1, 3, 4
 _SILENT, _DISALLOW_NULL_AUTHTOK = 0x8000, 1
 _MESSAGES = 32  # PAM_MAX_NUM_MSG
 
+
 class Pam:
     """PAM, loaded and ready. Loading takes the time of a few imports: do it while the client types."""
 
@@ -52,7 +53,8 @@ class Pam:
         """The user's name as PAM leaves it, if `password` is right and the account may be used now; else None.
 
         peer: the client's numeric address for PAM_RHOST, or empty. Takes the PAM stack's own time, bounded by nothing
-        here. Never raises. No credentials are established and no session is opened (as in C popa3d's auth_pam.c).
+        here. Never raises. Call it once: a session has one PASS. No credentials are established and no session is
+        opened (as in C popa3d's auth_pam.c).
         """
         if not user or not password or b"\0" in user + password + peer:
             return None
@@ -94,8 +96,6 @@ class Pam:
             return name
         except Exception:
             return None
-        finally:
-            del authenticator.pam_start, authenticator.pam_authenticate, authenticator.pam_acct_mgmt
 
     def _user(self) -> bytes | None:
         """PAM_USER, which a module may have changed."""

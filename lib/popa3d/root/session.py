@@ -1,7 +1,7 @@
 """The sequence of one session, from the super-server's start to the mailbox owner's program.
 
 Read `main`: it is in the order of things, and each step that fails ends the process. The client's connection is
-descriptors 0 and 1; nothing here reads 0, and nothing is said on 1 before root is given up.
+descriptors 0 and 1; nothing here reads 0, and no client is told anything on 1 before root is given up.
 
 Runs as: root.
 Trusts: the administrator, the kernel and PAM; nothing that comes through the pre-auth child's pipe unchecked.
@@ -62,13 +62,14 @@ def main(worker: str, preauth: "Preauth") -> "NoReturn":
         try:
             owner, ahead = _log_in(pam, got, who)
             del got
+            told = _tell(owner, who, settings, ahead)
             privileges.become(owner.pw_uid, owner.pw_gid)
         except _End as end:
             privileges.become(nobody.pw_uid, nobody.pw_gid)
             status = _end(end)
         else:
             log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(who)}")
-            status = _hand_over(worker, owner, who, settings, ahead)
+            status = _hand_over(worker, told)
     except _End as end:
         status = _end(end)
     except BaseException as error:
@@ -160,9 +161,9 @@ def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings")
 def _pam() -> "Pam | None":
     """PAM, loaded while the client types; None (logged) if it cannot be had."""
     try:
+        privileges.undumpable()
         from .pam_adapter import Pam
 
-        privileges.undumpable()
         return Pam()
     except Exception as error:
         log.write(log.ERROR, f"python-pam cannot be used: {error}")
@@ -234,8 +235,8 @@ def _from(who: str) -> str:
     return f" from {who}" if who else ""
 
 
-def _hand_over(worker: str, owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes) -> int:
-    """Become `worker`, with all that it needs to know on descriptor 3. Returns (an exit status) only if that fails."""
+def _tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes) -> int:
+    """A pipe from which the owner's program will read all that it needs to know. Raises _End."""
     place = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
     told = record.Handover(
         owner=os.fsencode(owner.pw_name),
@@ -247,13 +248,19 @@ def _hand_over(worker: str, owner: "pwd.struct_passwd", who: str, settings: "Set
         max_octets=settings.max_octets,
         ahead=ahead,
     ).encode()
-    if len(told) > record.HANDOVER_RECORD_OCTETS:
-        return _end(_End(f"Mailbox path of {owner.pw_name} is too long", replies.UNAVAILABLE))
+    if len(told) > record.HANDOVER_RECORD_OCTETS or not place.startswith("/") or (settings.home_file and not owner.pw_dir):
+        raise _End(f"No usable mailbox path for {owner.pw_name}", replies.UNAVAILABLE)
     reading, writing = os.pipe()
-    os.write(writing, told)  # fits any pipe
-    os.dup2(reading, _HANDOVER_FD)
-    os.closerange(_HANDOVER_FD + 1, os.sysconf("SC_OPEN_MAX"))
+    os.write(writing, told)  # fits a pipe that root made
+    os.close(writing)
+    return reading
+
+
+def _hand_over(worker: str, told: int) -> int:
+    """Become `worker`, with the pipe `told` as descriptor 3. Returns (an exit status) only if that fails."""
+    os.dup2(told, _HANDOVER_FD)
     os.set_inheritable(_HANDOVER_FD, True)
+    os.closerange(_HANDOVER_FD + 1, os.sysconf("SC_OPEN_MAX"))
     privileges.no_new_privileges()
     try:
         os.execve(worker, [worker], {})

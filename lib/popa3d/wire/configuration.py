@@ -8,12 +8,13 @@ import tomllib
 
 from ..params import Settings
 
-# table -> key -> (type, least value or None). A key is an attribute of params.Settings.
-KEYS: dict[str, dict[str, tuple[type, int | None]]] = {
-    "session": {"timeout_s": (int, 1), "login_timeout_s": (int, 1)},
-    "mailbox": {"spool": (str, None), "home_file": (str, None), "max_messages": (int, 0), "max_octets": (int, 0)},
+_DAY_S = 24 * 60 * 60
+
+# table -> key -> str, or the least and the greatest number. A key is an attribute of params.Settings.
+KEYS: dict[str, dict[str, type[str] | tuple[int, int]]] = {
+    "session": {"timeout_s": (1, _DAY_S), "login_timeout_s": (1, _DAY_S)},
+    "mailbox": {"spool": str, "home_file": str, "max_messages": (1, 2**31 - 1), "max_octets": (1, 2**62)},
 }
-_NUMBER_MAX = 2**53  # what TOML's integers surely hold, and more than any mailbox
 
 
 class Refused(Exception):
@@ -35,11 +36,12 @@ def settings(text: bytes, name: str) -> Settings:
         for key, value in keys.items():
             if key not in KEYS[table]:
                 raise Refused(f"{name}: unknown key {table}.{key!r}")
-            kind, least = KEYS[table][key]
-            if type(value) is not kind:
-                raise Refused(f"{name}: {table}.{key} must be {'a number' if kind is int else 'a string'}")
-            if isinstance(value, int) and least is not None and not least <= value <= _NUMBER_MAX:
-                raise Refused(f"{name}: {table}.{key} must be at least {least}")
+            kind = KEYS[table][key]
+            if isinstance(kind, tuple):
+                if type(value) is not int or not kind[0] <= value <= kind[1]:
+                    raise Refused(f"{name}: {table}.{key} must be a number from {kind[0]} to {kind[1]}")
+            elif not isinstance(value, kind):
+                raise Refused(f"{name}: {table}.{key} must be a string")
             setattr(result, key, value)
     if not result.spool.startswith("/") or "\0" in result.spool:
         raise Refused(f"{name}: mailbox.spool must be an absolute path")

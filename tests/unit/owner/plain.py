@@ -71,6 +71,7 @@ def sent(content: bytes, crlf: bool = False) -> bytes:
     result = b""
     for i, line in enumerate(lines):
         if crlf and (ended or i < len(lines) - 1):
-            line = line.removesuffix(b"\r")
-        result += (b"." if line.startswith(b".") else b"") + line + b"\r\n"
+            result += (b"." if line.startswith(b".") else b"") + line.removesuffix(b"\r") + b"\r\n"
+        else:
+            result += (b"." if line.startswith(b".") else b"") + line + b"\r\n"
     return result

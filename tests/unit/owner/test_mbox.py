@@ -64,7 +64,18 @@ def test_crlf_mailboxes(part: int) -> None:
 
 @pytest.mark.parametrize(
     "mailbox",
-    [b"", b"\n", b"\r\n\n", b"\nFrom x\nA: b\n", b"\r\n\nFrom x\nA: b\n\n\n\n", b"\r", b"\rFrom x\nA: b\n", b"F", b"From", b"From "]
+    [
+        b"",
+        b"\n",
+        b"\r\n\n",
+        b"\nFrom x\nA: b\n",
+        b"\r\n\nFrom x\nA: b\n\n\n\n",
+        b"\r",
+        b"\rFrom x\nA: b\n",
+        b"F",
+        b"From",
+        b"From ",
+    ]
     + [b"From x", b"From x\n", b"From x\nF", b"From x\nFrom", b"From x\nFrom ", b"From x\nFrom y\nA: b\n", b"From x\n\n"]
     + [b"From x\n\nFrom y\nA: b", b"From x\n\n\nFrom y\nA: b", b"From x\nA: b\n\nc\n\nFrom ", b"x\n\nFrom x\nA: b\n", b"\n x"]
     + [b"From x\nA: b\n\nc", b"From x\nA: b\n\nc\n", b"From x\nA: b\n\nc\n\n", b"From x\nA: b\n\nc\n\n\n", b"From x\nA: b\n\n\n"]
@@ -80,7 +91,9 @@ def test_long_lines() -> None:
     long = b"y" * (3 * HEADER_LINE_OCTETS)
     for field in (b"Received: ", b"Subject: ", b" ", b"DATE:", b"X-Delivery-ID:", b"x-delivery-id:", b"Delivered-To:"):
         for before in (b"", b"Date: 1\n", b"Received: 1\n"):
-            mailbox = b"From " + long + b"\n" + before + field + long + b"\n folded\nDate: 2\n\n" + long + b"\n\nFrom z\nTo: y\n\n"
+            mailbox = (
+                b"From " + long + b"\n" + before + field + long + b"\n folded\nDate: 2\n\n" + long + b"\n\nFrom z\nTo: y\n\n"
+            )
             expected = plain.messages(mailbox)
             for size in (1000, 65536, 100_000, 10**6):
                 assert parsed(mailbox, list(range(size, len(mailbox), size))) == expected

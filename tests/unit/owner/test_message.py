@@ -47,8 +47,7 @@ def test_retr(crlf: bool) -> None:
 @pytest.mark.parametrize("crlf", [False, True])
 def test_top(crlf: bool) -> None:
     """TOP n sends the header, its empty line, and n lines of the body."""
-    for content in contents():
-        content = content.replace(b"\r", b"") if crlf else content
+    for content in [content.replace(b"\r", b"") if crlf else content for content in contents()]:
         text = content.replace(b"\n", b"\r\n") if crlf else content
         lines = [line + b"\n" for line in content.removesuffix(b"\n").split(b"\n")]
         header = next((i for i, line in enumerate(lines) if line == b"\n"), len(lines))

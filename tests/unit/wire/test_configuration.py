@@ -43,7 +43,7 @@ def test_every_key() -> None:
         (b"[session]\ntimeout_s = '1'", "session.timeout_s must be a number"),
         (b"[session]\ntimeout_s = true", "session.timeout_s must be a number"),
         (b"[session]\ntimeout_s = 1.5", "session.timeout_s must be a number"),
-        (b"[session]\ntimeout_s = 0", "session.timeout_s must be at least 1"),
+        (b"[session]\ntimeout_s = 0", "session.timeout_s must be a number from 1 to 86400"),
         (b"[session]\nlogin_timeout_s = -1", "session.login_timeout_s"),
         (b"[mailbox]\nmax_octets = 99999999999999999999", "mailbox.max_octets"),
         (b"[mailbox]\nspool = 1", "mailbox.spool must be a string"),

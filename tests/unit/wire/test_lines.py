@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ def test_splits_do_not_matter(stream: bytes, cuts: list[int]) -> None:
     """However a stream is split, its lines are those of the whole."""
     stream = stream.replace(b"a", b"\n").replace(b"b", b"\r\n")
     places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    pieces = [stream[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in pairwise(places)]
     whole = stream.split(b"\n")
     expected = [line.removesuffix(b"\r")[:LINE_OCTETS] for line in whole[:-1]]
     short = [line for line in whole[:-1] if len(line) <= LINE_OCTETS]

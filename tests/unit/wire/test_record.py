@@ -59,7 +59,9 @@ def test_handover() -> None:
     sent = record.Handover(b"alice", 20001, b"/" + b"d" * 4095, b"2001:db8::1", 600, 2**21, 2**40, b"x" * READ_OCTETS)
     got = record.handover(sent.encode())
     assert got is not None
-    assert [getattr(got, name) for name in record.Handover.__slots__] == [getattr(sent, name) for name in record.Handover.__slots__]
+    assert [getattr(got, name) for name in record.Handover.__slots__] == [
+        getattr(sent, name) for name in record.Handover.__slots__
+    ]
     assert record.handover(sent.encode()[:-1]) is None
     assert record.handover(sent.encode() + b"x") is None
 
