@@ -12,7 +12,6 @@ import os
 import shutil
 import socket
 import struct
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import NamedTuple
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_MOVE = 4096, 16384, 1 << 18, 8192
 CHECKOUT = Path(__file__).resolve().parent.parent
+BASE = Path("/run")  # all files of the private host are below it, on a tmpfs; so are /run/inetd.pid and the like
 HOME = Path("/opt/popa3d")  # where the checkout is seen inside: every uid can reach it, wherever it really lies
 
 
@@ -59,7 +59,9 @@ PAM_OPEN = "auth required pam_permit.so\naccount required pam_permit.so\n"  # an
 
 def _mount(source: str | Path, target: str | Path, kind: str = "", flags: int = 0, data: str = "") -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(str(source).encode(), str(target).encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None):
+    if libc.mount(
+        str(source).encode(), str(target).encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None
+    ):
         number = ctypes.get_errno()
         raise OSError(number, f"mount {source} on {target}: {os.strerror(number)}")
 
@@ -80,14 +82,21 @@ def tmpfs(target: str | Path, options: str = "mode=0755") -> None:
     _mount("tmpfs", target, "tmpfs", data=options)
 
 
-def enter_namespaces() -> None:
-    """Leave the machine's mount and network namespaces for good, with a working loopback interface."""
+def enter_namespaces(network: bool = True) -> None:
+    """Leave the machine's mount and network namespaces for good, with a working loopback interface; OSError if refused."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS | CLONE_NEWNET):
+    if libc.unshare(CLONE_NEWNS | (CLONE_NEWNET if network else 0)):
         raise OSError(ctypes.get_errno(), "unshare")
     _mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    if not network:
+        return
     with socket.socket() as some:  # SIOCSIFFLAGS: IFF_UP on "lo"
         fcntl.ioctl(some, 0x8914, struct.pack("16sh14x", b"lo", 1))
+
+
+def mount_proc() -> None:
+    """Let /proc show the process namespace that this process is in; OSError if refused."""
+    _mount("proc", "/proc", "proc")
 
 
 class Syslog:
@@ -125,6 +134,12 @@ class Syslog:
                 assert left > 0, f"never logged: {part!r}, but {self.lines}"
                 self._news.wait(left)
 
+    def after(self, seen: int, seconds: float = 10) -> list[str]:
+        """The lines behind the first `seen`, waiting up to a bound until there is one; none if none came."""
+        with self._news:
+            self._news.wait_for(lambda: len(self.lines) > seen, seconds)
+            return self.lines[seen:]
+
     @property
     def text(self) -> str:
         with self._news:
@@ -134,17 +149,24 @@ class Syslog:
 class Host:
     """The private host. `enter` builds it once for the life of this process."""
 
-    def __init__(self) -> None:
-        self.base = Path(tempfile.mkdtemp(prefix="popa3d-host-"))
+    def __init__(self, accounts: tuple[Account, ...] = ACCOUNTS) -> None:
+        self.accounts = accounts
+        self.base = BASE
         tmpfs(self.base)
+        checkout = self.base / "checkout"  # reachable whatever is mounted over the place where it lies
+        checkout.mkdir()
+        bind(CHECKOUT, checkout)
         self._etc()
         self._dev()
         self.spool = Path("/var/mail")
         self.clean_spool()
         tmpfs("/opt")
         HOME.mkdir()
-        bind(CHECKOUT, HOME)
+        bind(checkout, HOME)
         tmpfs("/var/lib")
+        if not CHECKOUT.exists():  # it lies below /opt or /var/lib
+            CHECKOUT.mkdir(parents=True)
+            bind(checkout, CHECKOUT)
         self.chroot = Path("/var/lib/popa3d")
         self.chroot.mkdir(mode=0o755)
         self.syslog = Syslog("/dev/log")
@@ -153,14 +175,14 @@ class Host:
         passwd = Path("/etc/passwd").read_text()
         shadow = Path("/etc/shadow").read_text()
         group = Path("/etc/group").read_text()
-        ours = [a.name for a in ACCOUNTS] + ["popa3d"]
+        ours = [a.name for a in self.accounts] + ["popa3d"]
         passwd = "".join(line for line in passwd.splitlines(True) if line.split(":")[0] not in ours)
         shadow = "".join(line for line in shadow.splitlines(True) if line.split(":")[0] not in ours)
         group = "".join(line for line in group.splitlines(True) if line.split(":")[0] not in ours)
         passwd += "popa3d:x:20100:20100::/nonexistent:/usr/sbin/nologin\n"
         shadow += "popa3d:*:19000:0:99999:7:::\n"
         group += "popa3d:x:20100:\nlettercarriers:x:20200:alice\n"
-        for a in ACCOUNTS:
+        for a in self.accounts:
             gid = a.uid or 0
             passwd += f"{a.name}:x:{a.uid}:{gid}:{a.name}:/nonexistent:/bin/false\n"
             hashed = ("!" if a.locked else "") + (crypted(a.password) if a.password else "")
@@ -219,7 +241,7 @@ class Host:
 
     def deliver(self, name: str, mbox: bytes, fresh: bool = False) -> Path:
         """Make `mbox` the mailbox of account `name`; old enough for C popa3d not to wait a second, unless `fresh`."""
-        account = next(a for a in ACCOUNTS if a.name == name)
+        account = next(a for a in self.accounts if a.name == name)
         path = self.spool / name
         path.write_bytes(mbox)
         os.chown(path, account.uid, 8)

@@ -48,10 +48,11 @@ class Client:
     def line(self, deadline: float | None = None) -> bytes | None:
         """The next command line, or None if the connection `ended`; what was `put` is sent before anything is waited for.
 
-        A whole line must arrive within timeout_s, and by `deadline` (time.monotonic) where there is one.
+        A whole line must arrive within timeout_s, and by `deadline` (time.monotonic) where there is one. A connection that
+        `ended` has no lines any more, though some may have come: a peer that does not get replies must not go on deleting.
         """
-        line = self._lines.take()
-        if line is not None:
+        line = None if self.ended else self._lines.take()
+        if line is not None or self.ended:
             return line
         self.flush()
         end = time.monotonic() + self.timeout_s

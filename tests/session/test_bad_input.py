@@ -158,6 +158,23 @@ def test_a_peer_that_never_reads(host: Host) -> None:
     host.syslog.wait("Connection timed out")
 
 
+@pytest.mark.parametrize("octets", [100, 200_000, 3_000_000])
+def test_what_was_not_sent_is_not_deleted(host: Host, octets: int) -> None:
+    """A client that asks for RETR, DELE and QUIT at once, but cannot be sent the message, keeps it."""
+    mailbox = b"From a\nSubject: x\n\n" + b"x" * octets + b"\n"
+    path = host.deliver("alice", mailbox)
+    for closing in (False, True):
+        client, server = small_connection()
+        with worker(handover(timeout_s=1).encode(), ends=(client, server)) as talk:
+            talk.send((b"RETR 1\r\n" * (20000 // octets + 1)) + b"DELE 1\r\nQUIT\r\n")
+            if closing:
+                client.close()
+            assert talk.process.wait(30) == 0
+        assert path.read_bytes() == mailbox
+    host.syslog.wait("Connection timed out")
+    host.syslog.wait("Premature disconnect")
+
+
 def small_connection() -> tuple[socket.socket, socket.socket]:
     """A connection with small buffers, so that a peer which does not read is felt. (TCP's windows have timers of their own.)"""
     client, server = socket.socketpair()

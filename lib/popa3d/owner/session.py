@@ -82,7 +82,8 @@ def _serve(client: Client, told: record.Handover) -> int:
     client.put(replies.OK)
     try:
         transaction.serve()
-        if not transaction.quit:
+        client.flush()  # what is deleted next must have been sent before: clients send RETR, DELE and QUIT in one go
+        if not transaction.quit or client.ended:
             log.write(log.INFO, "Connection timed out" if client.ended == EXPIRED else "Premature disconnect")
             return 0
         return _update(transaction, path)

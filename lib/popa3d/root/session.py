@@ -58,8 +58,8 @@ def main(worker: str, preauth: "Preauth") -> "NoReturn":
         nobody = _nobody()
         pid, pipe = _fork(nobody, preauth, settings)
         pam = _pam()
-        got = _record(pid, pipe, settings)
         try:
+            got = _record(pid, pipe, settings)
             owner, ahead = _log_in(pam, got, who)
             del got
             told = _tell(owner, who, settings, ahead)
