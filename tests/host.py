@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import functools
 import os
 import shutil
 import socket
@@ -21,7 +22,7 @@ CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_MOVE = 4096, 16384, 1 << 18, 8192
 CHECKOUT = Path(__file__).resolve().parent.parent
 BASE = Path("/run")  # all files of the private host are below it, on a tmpfs; so are /run/inetd.pid and the like
-HOME = Path("/opt/popa3d")  # where the checkout is seen inside: every uid can reach it, wherever it really lies
+HOME = Path("/opt/popa3d")  # where a copy of the checkout is: every uid can reach it, wherever the real one lies
 
 
 class Account(NamedTuple):
@@ -156,13 +157,16 @@ class Host:
         checkout = self.base / "checkout"  # reachable whatever is mounted over the place where it lies
         checkout.mkdir()
         bind(CHECKOUT, checkout)
+        shutil.copytree(checkout, self.base / "copy", ignore=shutil.ignore_patterns(".*"))
+        for path in (self.base / "copy").rglob("*"):  # it may have been cloned with any umask
+            path.chmod(path.stat().st_mode | 0o444 | (0o111 if path.is_dir() or path.stat().st_mode & 0o100 else 0))
         self._etc()
         self._dev()
         self.spool = Path("/var/mail")
         self.clean_spool()
         tmpfs("/opt")
         HOME.mkdir()
-        bind(checkout, HOME)
+        bind(self.base / "copy", HOME)
         tmpfs("/var/lib")
         if not CHECKOUT.exists():  # it lies below /opt or /var/lib
             CHECKOUT.mkdir(parents=True)
@@ -173,7 +177,8 @@ class Host:
 
     def _etc(self) -> None:
         passwd = Path("/etc/passwd").read_text()
-        shadow = Path("/etc/shadow").read_text()
+        names = [line.split(":")[0] for line in passwd.splitlines()]
+        shadow = "".join(f"{name}:*:19000:0:99999:7:::\n" for name in names)  # nobody of the machine's can log in here
         group = Path("/etc/group").read_text()
         ours = [a.name for a in self.accounts] + ["popa3d"]
         passwd = "".join(line for line in passwd.splitlines(True) if line.split(":")[0] not in ours)
@@ -252,13 +257,8 @@ class Host:
         return path
 
 
-_host: Host | None = None
-
-
+@functools.cache
 def enter() -> Host:
     """The private host of this process, built at the first call; needs root."""
-    global _host
-    if _host is None:
-        enter_namespaces()
-        _host = Host()
-    return _host
+    enter_namespaces()
+    return Host()

@@ -113,7 +113,8 @@ def archive(count: int) -> bytes:
             found.append(odd)
             continue
         hops = b"".join(
-            b"Received: from mx%d.example.net (mx%d.example.net [192.0.2.%d])\n\tby lists.example.org (Postfix) with ESMTP id %X\n"
+            b"Received: from mx%d.example.net (mx%d.example.net [192.0.2.%d])\n"
+            b"\tby lists.example.org (Postfix) with ESMTP id %X\n"
             b"\tfor <list@example.org>; Mon,  5 Jan 2026 10:%02d:00 +0000 (UTC)\n" % (n, n, n, seeded.getrandbits(40), i % 60)
             for n in range(seeded.randint(0, 4))
         )
