@@ -18,7 +18,7 @@ BARE = set(
         ["/usr/bin/python3", "-IBS", "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
     ).stdout.split()
 )
-OS = {"_collections_abc", "_stat", "genericpath", "os", "os.path", "posixpath", "stat"}
+OS = {"_collections_abc", "errno", "_stat", "genericpath", "os", "os.path", "posixpath", "stat"}
 WIRE = {"popa3d.wire", "popa3d.wire.commands", "popa3d.wire.lines", "popa3d.wire.record", "popa3d.wire.replies"}
 SHARED = {"popa3d", "popa3d.params", "popa3d.client", "popa3d.log", "_socket", "select", "syslog"}
 
