@@ -50,15 +50,15 @@ compile:
 	@touch $@
 
 install:
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)
+	install -d -m 755 $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)
 	cp -R lib/popa3d $(DESTDIR)$(LIBDIR)/
 	find $(DESTDIR)$(LIBDIR) -name __pycache__ -prune -exec rm -r {} +
-	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(LIBDIR)
 	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' \
 		-e '/^HERE = /d' -e '/^import os$$/d' bin/popa3d > $(DESTDIR)$(SBINDIR)/popa3d
 	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' -e '/^import os$$/d' \
 		bin/popa3d-session > $(DESTDIR)$(LIBDIR)/popa3d-session
+	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
 	chmod 755 $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(LIBDIR)/popa3d-session
 	install -m 644 man/popa3d.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 README.md DESIGN.md SECURITY.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/

@@ -59,7 +59,7 @@ class Client:
         if deadline is not None:
             end = min(end, deadline)
         while line is None and not self.ended:
-            if not self._wait(0, select.POLLIN, end):
+            if not self._wait(0, False, end):
                 break
             try:
                 more = os.read(0, READ_OCTETS)
@@ -97,19 +97,20 @@ class Client:
                 if self._socket is not None:
                     out = out[self._socket.send(out, _socket.MSG_DONTWAIT) :]
                     continue
-                if self._wait(1, select.POLLOUT, time.monotonic() + self.timeout_s):
+                if self._wait(1, True, time.monotonic() + self.timeout_s):
                     out = out[os.write(1, out[:PIPE_OCTETS]) :]
             except BlockingIOError:
-                self._wait(1, select.POLLOUT, time.monotonic() + self.timeout_s)
+                self._wait(1, True, time.monotonic() + self.timeout_s)
             except OSError:
                 self.ended = GONE
 
-    def _wait(self, fd: int, event: int, end: float) -> bool:
-        """Wait until `fd` is ready or `end`; False means EXPIRED."""
+    def _wait(self, fd: int, write: bool, end: float) -> bool:
+        """Wait until `fd` can be read (or written), or `end`; False means EXPIRED.
+
+        With select(2), since the pre-auth child may have no descriptors, and poll(2) fails with a limit of 0.
+        """
         left = end - time.monotonic()
-        poll = select.poll()
-        poll.register(fd, event)
-        if left > 0 and poll.poll(left * 1000):
+        if left > 0 and any(select.select([] if write else [fd], [fd] if write else [], [], left)):
             return True
         self.ended = EXPIRED
         return False

@@ -53,7 +53,8 @@ PAM_SERVICE_FILES = ("/etc/pam.d/popa3d", "/usr/lib/pam.d/popa3d", "/usr/local/e
 # fail2ban's pam-generic filter wants a non-empty tty; there is no terminal, so the service's name stands for it.
 PAM_TTY = "popa3d"
 
-# A PAM stack may take its own time (a network directory, a delay after failure), but not for ever: then SIGALRM ends us.
+# PAM and the name services may take their own time (a network directory, a delay after failure), but not for ever: then
+# SIGALRM ends us.
 PAM_TIMEOUT_S = 3 * 60
 
 # How long root waits for the pre-auth child beyond LOGIN_TIMEOUT_S before it kills it.
@@ -80,9 +81,9 @@ CONFIGURATION_OCTETS = 64 * 1024
 SPOOL = "/var/mail"
 
 # C popa3d's MAX_MAILBOX_MESSAGES and MAX_MAILBOX_OPEN_BYTES ("sane limits on the mailbox size in order to prevent a
-# single huge mailbox from stopping the entire POP service"), the second without its 2 GiB: 1 TiB.
+# single huge mailbox from stopping the entire POP service"), the second 32 times its 2 GiB.
 MAX_MESSAGES = 2097152
-MAX_OCTETS = 2**40
+MAX_OCTETS = 2**36
 
 # One read while parsing. Large enough that Python's own work does not show, small enough for the memory of a session.
 PARSE_OCTETS = 1024 * 1024

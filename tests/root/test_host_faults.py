@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import shutil
+import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.host import HOME, Host, bind, tmpfs, unmount
-from tests.talk import POPA3D, Talk
+from tests.talk import POPA3D, Talk, descriptors, ids
 
 
 def closed(command: list[str] | None = None) -> None:
@@ -214,11 +218,58 @@ def test_no_syslog(host: Host) -> None:
         unmount("/dev/log")
 
 
-def test_installed(host: Host) -> None:
+def test_inherited_signals_and_descriptors(host: Host) -> None:
+    """Blocked signals, a pending alarm, and descriptors beyond a lowered limit do not reach the session."""
+
+    def spoil() -> None:
+        secret = os.open("/etc/shadow", os.O_RDONLY)
+        os.dup2(secret, 500)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        signal.alarm(2)
+
+    with Talk(preexec_fn=spoil, close_fds=False) as talk:
+        assert talk.login() == b"+OK\r\n"
+        pid = talk.process.pid
+        assert 500 not in descriptors(pid) and max(descriptors(pid)) < 10
+        assert int(ids(pid)["SigBlk"], 16) == 0
+        talk.client.settimeout(2.5)
+        with pytest.raises(TimeoutError):
+            talk.client.recv(1)  # the alarm would have ended it by now
+        talk.client.settimeout(20)
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+
+
+def test_hanging_log(host: Host) -> None:
+    """A log daemon that takes nothing does not keep the client from its greeting, and does not collect processes for ever."""
+    stuck = host.base / "stuck"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        full.bind(str(stuck))
+        stuck.chmod(0o666)
+        bind(stuck, "/dev/log")
+        filler.setblocking(False)
+        filler.connect(str(stuck))
+        try:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    filler.send(b"x" * 1000)
+            with Talk([*POPA3D, "-c", host.configuration("[session]\nlogin_timeout_s = 1\n")], seconds=40) as talk:
+                assert talk.line() == b"+OK popa3d ready\r\n"
+                talk.client.close()
+                assert talk.process.wait(30) == -signal.SIGALRM
+        finally:
+            unmount("/dev/log")
+            stuck.unlink()
+
+
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_installed(host: Host, umask: int) -> None:
     """`make install` gives a program that serves from its own paths, with bytecode compiled, and uninstalls."""
     place = host.base / "usr"
     make = ["make", "-s", "-C", str(HOME), f"PREFIX={place}"]
-    subprocess.run([*make, "install"], check=True)
+    subprocess.run([*make, "install"], check=True, umask=umask)
+    for path in place.rglob("*"):
+        assert path.stat().st_mode & 0o022 == 0 and path.stat().st_mode & 0o044 == 0o044, path
     program = place / "sbin/popa3d"
     assert "HERE" not in program.read_text()
     assert list((place / "lib/popa3d/popa3d/root/__pycache__").glob("*.pyc"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.host import PAM_OPEN, Host
 from tests.session import handover, worker
-from tests.talk import Talk, piped, script
+from tests.talk import Talk, piped, script, wait_until
 from tests.unit.owner import plain
 
 ONE = b"From a@b Mon Jan  5 10:00:00 2026\nSubject: one\n\nbody 1\n\n"
@@ -307,17 +308,20 @@ def test_any_other_change_ends_the_session(host: Host, change: Callable[[Path], 
         path.unlink(missing_ok=True)
 
 
-def test_junk_behind_is_not_rewritten(host: Host) -> None:
+@pytest.mark.parametrize("empty_lines", [0, 3, 3_000_000])
+def test_junk_behind_is_not_rewritten(host: Host, empty_lines: int) -> None:
     """What was appended and is no message keeps the mailbox from being updated: it could not stand first in it."""
     path = host.deliver("alice", MAILBOX)
     with open_session() as talk:
+        with open(path, "ab") as file:
+            file.write(b"\n" * empty_lines)
         append_junk(path)
         assert talk.ask(b"RETR 1") == b"+OK\r\n"
         talk.lines()
         assert talk.ask(b"DELE 1") == b"+OK\r\n"
         talk.send(b"QUIT\r\n")
         assert talk.rest() == b""
-    assert path.read_bytes() == MAILBOX + b"this is no message\n"
+    assert path.read_bytes() == MAILBOX + b"\n" * empty_lines + b"this is no message\n"
 
 
 def test_two_sessions(host: Host) -> None:
@@ -332,6 +336,32 @@ def test_two_sessions(host: Host) -> None:
         assert second.rest() == b""
         assert second.status() == 1
     assert path.read_bytes() == TWO + THREE
+
+
+def large_update(host: Host, meanwhile: Callable[[Path, int], None]) -> tuple[bytes, bytes]:
+    """Delete a first message before 150 MB, and do something once UPDATE has begun; the mailbox then, and as expected."""
+    rest = (b"From x\nSubject: large\n\n" + (b"x" * 70 + b"\n") * 14_000 + b"\n") * 150
+    path = host.deliver("alice", ONE + rest)
+    before = path.stat().st_mtime_ns
+    with open_session() as talk:
+        talk.send(b"DELE 1\r\nQUIT\r\n")
+        wait_until(lambda: path.stat().st_mtime_ns != before)
+        meanwhile(path, talk.process.pid)
+        talk.rest()
+    return path.read_bytes(), rest
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM])
+def test_signals_during_update(host: Host, number: int) -> None:
+    """A signal that would end the session (a host that shuts down) waits until UPDATE is done."""
+    after, expected = large_update(host, lambda _path, pid: os.kill(pid, number))
+    assert after == expected
+
+
+def test_delivery_without_lock_during_update(host: Host) -> None:
+    """Mail that is appended during UPDATE, by a program that ignores the lock, is taken along."""
+    after, expected = large_update(host, lambda path, _pid: append(path))
+    assert after == expected + THREE
 
 
 def test_closing_without_quit(host: Host) -> None:
@@ -391,6 +421,19 @@ def test_locks_are_waited_for(host: Host) -> None:
         assert talk.line() == b"+OK\r\n"
     os.close(fd)
     assert path.read_bytes() == TWO
+
+
+def test_message_in_use(host: Host) -> None:
+    """When new mail came and its deliverer keeps the lock, RETR says so after a while, and does not count for LAST."""
+    path = host.deliver("alice", MAILBOX)
+    with open_session() as talk:
+        append(path)
+        fd = locked(path, fcntl.LOCK_EX)
+        talk.client.settimeout(40)
+        assert talk.ask(b"RETR 2").startswith(b"-ERR [IN-USE]")
+        os.close(fd)
+        assert talk.ask(b"LAST") == b"+OK 0\r\n"
+        assert talk.ask(b"RETR 2") == b"+OK\r\n"
 
 
 def test_locks_are_not_held_in_between(host: Host) -> None:

@@ -80,9 +80,12 @@ class Maildrop:
         self._lock(fcntl.LOCK_EX)
         if not self._unchanged(locked=True):
             raise Changed
-        size = os.fstat(self._fd).st_size
-        appended = os.pread(self._fd, 1024, self.index.size).lstrip(b"\r\n") if size > self.index.size else b""
-        if appended and not appended.startswith(b"From "):
+        place = self.index.size
+        start = b""
+        while len(start) < len(b"From ") and (block := os.pread(self._fd, PARSE_OCTETS, place)):
+            start = (start + block).lstrip(b"\r\n")
+            place += len(block)
+        if start and not start.startswith(b"From "):
             raise Changed  # not a message: it could not stand at the start of a mailbox
 
     def size(self) -> int:

@@ -4,6 +4,7 @@ Runs as: the mailbox owner; refuses to run as uid 0.
 Trusts: root's record on descriptor 3.
 """
 
+import _signal  # the standard library's signal module imports enum, which costs start-up time
 import os
 import stat
 
@@ -25,6 +26,7 @@ _EX_SOFTWARE = 70  # sysexits.h: an internal error
 def main() -> "NoReturn":
     """Serve the client on descriptors 0 and 1, as the record on descriptor 3 says. Never returns."""
     status = 1
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # as for any other program; Python would raise an exception
     try:
         told = _handover()
         if told is None:

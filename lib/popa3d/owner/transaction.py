@@ -86,7 +86,8 @@ class Transaction:
 
     def _retr(self, i: int) -> bytes:
         reply = self._send(i, Sender(self.maildrop.index.crlf))
-        self.last = max(self.last, i + 1)
+        if reply is replies.END:
+            self.last = max(self.last, i + 1)
         return reply
 
     def _top(self, i: int, lines: int) -> bytes:

@@ -54,8 +54,8 @@ def confine(uid: int, gid: int, directory: str) -> None:
     os.chroot(directory)
     os.chdir("/")
     become(uid, gid)
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1, 1))  # not 0: then poll(2) refuses even one descriptor
+    for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE):
+        resource.setrlimit(limit, (0, 0))
 
 
 def no_new_privileges() -> None:

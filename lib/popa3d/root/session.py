@@ -53,10 +53,11 @@ def main(worker: str, preauth: "Preauth") -> "NoReturn":
     try:
         settings = _options(sys.argv[1:])
         _secure()
+        _signal.alarm(settings.login_timeout_s + 2 * RECORD_GRACE_S)  # for all that could hang: the log, name services
         who = peer.address()
-        log.write(log.INFO, f"Session from {who or 'a pipe, terminal or local socket'}")
         nobody = _nobody()
         pid, pipe = _fork(nobody, preauth, settings)
+        log.write(log.INFO, f"Session from {who or 'a pipe, terminal or local socket'}")
         pam = _pam()
         try:
             got = _record(pid, pipe, settings)
@@ -111,13 +112,26 @@ def _secure() -> None:
         null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 2)
     os.set_inheritable(2, True)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    _close_from(3)
     os.umask(0o077)
     os.environ.clear()
     for number in (_signal.SIGALRM, _signal.SIGCHLD, _signal.SIGINT, _signal.SIGHUP, _signal.SIGTERM):
         _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
     privileges.secure()
     log.start()
+
+
+def _close_from(low: int) -> None:
+    """Close all descriptors from `low` on. The limit does not bound them: it may have been lowered after they were opened."""
+    try:
+        found = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        os.closerange(low, os.sysconf("SC_OPEN_MAX"))  # no /proc: the best that can be had everywhere
+        return
+    for fd in found:
+        if fd >= low:
+            os.closerange(fd, fd + 1)  # which does not mind the one that listed them
 
 
 def _nobody() -> "pwd.struct_passwd":
@@ -206,14 +220,13 @@ def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd
         raise _End("Authentication is impossible without PAM", replies.UNAVAILABLE)
     if not any(map(os.path.exists, PAM_SERVICE_FILES)):
         raise _End(f"No PAM service file {PAM_SERVICE_FILES[0]}", replies.UNAVAILABLE)
+    _signal.alarm(PAM_TIMEOUT_S)  # until the exec
     claimed = _account(login.user)
     password = login.password
     if claimed is not None and claimed.pw_uid == 0:
         # Refused in any case; so that time does not tell whether it was right, PAM gets one that surely is not.
         password = os.urandom(16).hex().encode()
-    _signal.alarm(PAM_TIMEOUT_S)
     name = pam.authenticate(login.user, password, who.encode())
-    _signal.alarm(0)
     owner = None if name is None else _account(name)
     if owner is None or owner.pw_uid == 0:
         # A name that is no account is not logged: it may well be a password.
@@ -260,8 +273,9 @@ def _hand_over(worker: str, told: int) -> int:
     """Become `worker`, with the pipe `told` as descriptor 3. Returns (an exit status) only if that fails."""
     os.dup2(told, _HANDOVER_FD)
     os.set_inheritable(_HANDOVER_FD, True)
-    os.closerange(_HANDOVER_FD + 1, os.sysconf("SC_OPEN_MAX"))
+    _close_from(_HANDOVER_FD + 1)
     privileges.no_new_privileges()
+    _signal.alarm(0)
     try:
         os.execve(worker, [worker], {})
     except OSError as error:
@@ -270,9 +284,9 @@ def _hand_over(worker: str, told: int) -> int:
 
 def _end(end: _End) -> int:
     """Say and log how the session ended; root is given up by now, unless nobody could be told anything."""
+    _signal.alarm(RECORD_GRACE_S)  # for a log that is stuck, or a peer that does not read: then this is the end
     log.write(end.priority, end.text)
     if end.reply:
-        _signal.alarm(RECORD_GRACE_S)  # for a peer that does not read: then this is the end
         try:
             os.write(1, end.reply)
         except OSError:

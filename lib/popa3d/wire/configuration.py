@@ -25,7 +25,7 @@ def settings(text: bytes, name: str) -> Settings:
     """The settings of a configuration file with the content `text`; `name` is for messages. Raises Refused."""
     try:
         tables = tomllib.loads(text.decode())
-    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are both ValueErrors
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are both ValueErrors
         raise Refused(f"{name}: {error}") from None
     result = Settings()
     for table, keys in tables.items():

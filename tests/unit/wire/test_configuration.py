@@ -52,6 +52,7 @@ def test_every_key() -> None:
         (b"[mailbox]\nhome_file = '../bob/mail'", "mailbox.home_file"),
         (b"[session\n", "line 1"),
         (b"\xff", "f: "),
+        (b"x = " + b"[" * 5000, "f: "),
     ],
 )
 def test_refused(text: bytes, part: str) -> None:
