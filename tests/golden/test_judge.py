@@ -10,7 +10,7 @@ from tests.golden.cases import Case, archive, comparable
 from tests.host import PAM_OPEN, Host
 from tests.talk import POPA3D, c_popa3d, piped, script
 
-CASES = 150
+CASES = 120
 
 
 @pytest.mark.parametrize("part", range(5))
