@@ -36,3 +36,16 @@ def worker(told: bytes, uid: int = 20001, ends: tuple[socket.socket, socket.sock
     talk = Talk(WORKER, ends, preexec_fn=become, close_fds=False)
     os.close(reading)
     return talk
+
+
+ONE = b"From a@b Mon Jan  5 10:00:00 2026\nSubject: one\n\nbody 1\n\n"
+TWO = b"From a@b Mon Jan  5 10:00:00 2026\nSubject: two\n\nbody 2\n\n"
+THREE = b"From c@d Mon Jan  5 10:01:00 2026\nSubject: three\n\nnew\n\n"
+MAILBOX = ONE + TWO
+
+
+def open_session(name: str = "alice") -> Talk:
+    """A worker that has loaded the mailbox of `name`, its greeting read."""
+    talk = worker(handover(name).encode())
+    assert talk.line() == b"+OK\r\n"
+    return talk
