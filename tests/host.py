@@ -208,7 +208,7 @@ class Host:
     def pam_stack(self, text: str | None = None) -> None:
         """Make `text` the popa3d PAM service: by default the shipped file, over the distribution's own common-auth."""
         if text is None:
-            text = (CHECKOUT / "packaging/pam.d/popa3d").read_text()
+            text = (self.base / "copy/packaging/pam.d/popa3d").read_text()
         (self.pam_d / "popa3d").write_text(text)
 
     def _dev(self) -> None:
