@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import CHECKOUT, HOME, Host, tmpfs, unmount
+from tests.host import HOME, Host, tmpfs, unmount
 from tests.talk import children, wait_until
 
 SECONDS = 30
@@ -47,7 +47,7 @@ def empty_tmp() -> Iterator[None]:
 @pytest.fixture
 def demo(host: Host) -> Iterator[subprocess.Popen[str]]:
     """The running demonstration; all waits for it are bounded by the end of the process."""
-    process = subprocess.Popen(COMMAND, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(COMMAND, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     watchdog = threading.Timer(SECONDS, process.kill)
     watchdog.start()
     with process:
@@ -74,7 +74,7 @@ def test_the_demonstration(host: Host, demo: subprocess.Popen[str], ending: sign
     lines = told(demo, "Ctrl-C")
     command = next(line for line in lines if "/1 -u demo:" in line).split("  the first")[0].split()
     got = subprocess.run(command, capture_output=True, timeout=SECONDS, check=True).stdout
-    first = (CHECKOUT / "tests/demo.mbox").read_bytes().split(b"\n\nFrom ")[0].partition(b"\n")[2] + b"\n"
+    first = (HOME / "tests/demo.mbox").read_bytes().split(b"\n\nFrom ")[0].partition(b"\n")[2] + b"\n"
     assert got == first.replace(b"\n", b"\r\n")
     told(demo, "Authentication passed for demo from 127.0.0.1")
     told(demo, "0 (0) deleted, 6 ")
@@ -98,7 +98,7 @@ def test_a_busy_port_is_told_in_one_line(host: Host) -> None:
     """Where the port is taken the demonstration says so in one line and changes nothing."""
     before = outside()
     with socket.create_server(("127.0.0.1", 1110)):
-        done = subprocess.run(COMMAND, cwd=CHECKOUT, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(COMMAND, cwd=HOME, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "port 1110" in done.stderr
     assert outside() == before
