@@ -157,8 +157,10 @@ class Host:
         checkout = self.base / "checkout"  # reachable whatever is mounted over the place where it lies
         checkout.mkdir()
         bind(CHECKOUT, checkout)
-        shutil.copytree(checkout, self.base / "copy", ignore=shutil.ignore_patterns(".*"))
+        shutil.copytree(checkout, self.base / "copy", symlinks=True, ignore=shutil.ignore_patterns(".*"))
         for path in (self.base / "copy").rglob("*"):  # it may have been cloned with any umask
+            if path.is_symlink():
+                continue
             path.chmod(path.stat().st_mode | 0o444 | (0o111 if path.is_dir() or path.stat().st_mode & 0o100 else 0))
         self._etc()
         self._dev()

@@ -60,9 +60,9 @@ PAM_TIMEOUT_S = 3 * 60
 # How long root waits for the pre-auth child beyond LOGIN_TIMEOUT_S before it kills it.
 RECORD_GRACE_S = 5
 
-# Where python-pam may be, first found first: Debian's package, then pip's for the administrator, then other systems'.
-# {0} is the prefix, {1} the version of Python. Site processing is off (python3 -S), since it costs start-up time.
-PAM_PLACES = (
+# Where python-pam and psutil may be, first found first: Debian's packages, then pip's for the administrator, then other
+# systems'. {0} is the prefix, {1} the version of Python. Site processing is off (python3 -S), since it costs start-up time.
+PYTHON_PLACES = (
     "/usr/lib/python3/dist-packages",
     "/usr/local/lib/python{1}/dist-packages",
     "{0}/lib/python{1}/site-packages",
@@ -74,6 +74,21 @@ PAM_LIBRARIES = {"pam": "libpam.so.0", "pam_misc": "libpam_misc.so.0"}
 # The administrator's file. It is optional; -c names another.
 CONFIGURATION = "/etc/popa3d.toml"
 CONFIGURATION_OCTETS = 64 * 1024
+
+# --- popa3d -D: C popa3d's DAEMON_PORT, MAX_SESSIONS, MAX_SESSIONS_PER_SOURCE and MIN_DELAY (params.h) ---
+
+POP3_PORT = 110  # where services(5) does not know "pop3"
+SESSIONS = 500
+SESSIONS_PER_SOURCE = 50
+MIN_DELAY_S = 10
+
+# Connections that wait to be accepted. C popa3d has 5; a burst of clients on the minute is more, and the kernel has room.
+BACKLOG = 128
+
+# How long the listener leaves its sockets alone when the system is out of descriptors, memory or processes.
+PAUSE_S = 1.0
+
+LIBWRAP = "libwrap.so.0"
 
 # --- Mailboxes ---
 
@@ -104,6 +119,8 @@ class Settings:
 
     timeout_s, login_timeout_s: seconds. spool: directory of the mailboxes, an absolute path. home_file: the mailbox's path
     in the user's home directory instead, relative; empty for the spool. max_messages, max_octets: a larger mailbox is refused.
+    port: 0 for the service pop3. addresses: numeric ones to listen on; empty for all. sessions, sessions_per_source: 0 where
+    the administrator has not set them: then -D has its defaults, and a super-server its own limits. min_delay_s, backlog.
     """
 
     def __init__(self) -> None:
@@ -113,3 +130,9 @@ class Settings:
         self.home_file = ""
         self.max_messages = MAX_MESSAGES
         self.max_octets = MAX_OCTETS
+        self.port = 0
+        self.addresses: list[str] = []
+        self.sessions = 0
+        self.sessions_per_source = 0
+        self.min_delay_s = MIN_DELAY_S
+        self.backlog = BACKLOG

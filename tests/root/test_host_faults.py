@@ -192,7 +192,7 @@ def test_version_and_usage() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("popa3d version 2.0.0 (20")
     done = subprocess.run([*POPA3D, "-z"], input="", capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "usage: popa3d [-V] [-c file]\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "usage: popa3d [-46DFV] [-c file]\n")
 
 
 @pytest.mark.parametrize("closed_fds", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

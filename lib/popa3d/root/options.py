@@ -10,19 +10,33 @@ import stat
 from .. import DATE, VERSION
 from ..params import CONFIGURATION, CONFIGURATION_OCTETS, Settings
 
-USAGE = "usage: popa3d [-V] [-c file]"
+USAGE = "usage: popa3d [-46DFV] [-c file]"
 
 
 class Wrong(Exception):
     """popa3d cannot start as it was asked to; the text is one line for the administrator."""
 
 
-def parse(arguments: list[str]) -> Settings | str:
-    """The settings to run with, or a text to print instead (-V). Raises Wrong.
+class Asked:
+    """What the command line asks for.
+
+    file: of -c, or empty. daemon: -D. foreground: -F, stay there. families: "4", "6" or "46". settings: of the file.
+    """
+
+    def __init__(self) -> None:
+        self.file = ""
+        self.daemon = False
+        self.foreground = False
+        self.families = ""
+        self.settings = Settings()
+
+
+def parse(arguments: list[str]) -> Asked | str:
+    """What is asked for, or a text to print instead (-V). Raises Wrong.
 
     arguments: without the program's name, as getopt(3) would read them.
     """
-    name = ""
+    asked = Asked()
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -33,13 +47,24 @@ def parse(arguments: list[str]) -> Settings | str:
             letter, letters = letters[0], letters[1:]
             if letter == "V":
                 return f"popa3d version {VERSION} ({DATE})"
-            if letter != "c" or not (letters or rest):
+            if letter == "D":
+                asked.daemon = True
+            elif letter == "F":
+                asked.foreground = True
+            elif letter in "46":
+                asked.families += "" if letter in asked.families else letter
+            elif letter == "c" and (letters or rest):
+                asked.file, letters = letters or rest.pop(0), ""
+            else:
                 raise Wrong(USAGE)
-            name, letters = letters or rest.pop(0), ""
-    return _read(name)
+    if (asked.foreground or asked.families) and not asked.daemon:
+        raise Wrong(USAGE)  # they say how to listen
+    asked.families = asked.families or "46"
+    asked.settings = read(asked.file)
+    return asked
 
 
-def _read(name: str) -> Settings:
+def read(name: str) -> Settings:
     """The settings of file `name`; of CONFIGURATION if that is empty, or the defaults where there is none."""
     try:
         fd = os.open(name or CONFIGURATION, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -11,7 +11,7 @@ Trusts: PAM and its modules. Not the user name, not the password; any exception 
 import ctypes
 import sys
 
-from ..params import PAM_LIBRARIES, PAM_PLACES, PAM_SERVICE, PAM_TTY
+from ..params import PAM_LIBRARIES, PYTHON_PLACES, PAM_SERVICE, PAM_TTY
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Pam:
 
     def __init__(self) -> None:
         """Import python-pam; raises ImportError (python-pam or its own needs are missing) or OSError (libpam is)."""
-        places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PAM_PLACES]
+        places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PYTHON_PLACES]
         finder = type(sys)("ctypes.util")
         finder.find_library = PAM_LIBRARIES.get  # type: ignore[attr-defined]
         sys.modules["ctypes.util"] = finder

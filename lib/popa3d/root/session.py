@@ -18,7 +18,7 @@ import time
 from .. import log
 from ..params import CHROOT, PAM_SERVICE_FILES, PAM_TIMEOUT_S, RECORD_GRACE_S, USER
 from ..wire import record, replies
-from . import options, peer, privileges
+from . import options, peer, privileges, process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .pam_adapter import Pam
 
     Preauth = Callable[[int, int, int], None]  # preauth.authorization.run
+    Serve = Callable[[Settings], NoReturn]
+    Daemon = Callable[[Settings, str, bool, Callable[[], Settings | str], Serve], NoReturn]  # listen.daemon.run
+    Count = Callable[[str], tuple[int, int]]
 
 _HANDOVER_FD = 3
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
@@ -44,17 +47,38 @@ class _End(Exception):
         self.priority = priority
 
 
-def main(worker: str, preauth: "Preauth") -> "NoReturn":
-    """Serve the client on descriptors 0 and 1, becoming `worker` (a path) when it has logged in. Never returns.
+def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "NoReturn":
+    """Do what the command line asks for: serve the client on descriptors 0 and 1, or listen for many. Never returns.
 
-    preauth: what the pre-auth child runs; it gets the pipe for its record, timeout_s and login_timeout_s.
+    worker: the program (a path) that this process becomes when the client has logged in. preauth: what the pre-auth child
+    runs; it gets the pipe for its record, timeout_s and login_timeout_s. daemon: what listens (-D); see listen.daemon.run.
+    count: how many sessions the host has, in all and from an address, this one included.
     """
+    asked = _options(sys.argv[1:])
+    if asked.daemon:
+        log.start()
+        _account(USER.encode())  # what costs time is loaded once, and forked
+        _pam()
+
+        def reload() -> "Settings | str":
+            try:
+                return options.read(asked.file)
+            except options.Wrong as wrong:
+                return str(wrong)
+
+        daemon(asked.settings, asked.families, asked.foreground, reload, lambda settings: serve(worker, preauth, settings, None))
+    serve(worker, preauth, asked.settings, count)
+
+
+def serve(worker: str, preauth: "Preauth", settings: "Settings", count: "Count | None") -> "NoReturn":
+    """One session, as `main` says; `count` is None where the listener has counted."""
     status = 1
     try:
-        settings = _options(sys.argv[1:])
-        _secure()
+        process.secure()
         _signal.alarm(settings.login_timeout_s + 2 * RECORD_GRACE_S)  # for all that could hang: the log, name services
         who = peer.address()
+        if count is not None:
+            _limit(count, who, settings)
         nobody = _nobody()
         pid, pipe = _fork(nobody, preauth, settings)
         log.write(log.INFO, f"Session from {who or 'a pipe, terminal or local socket'}")
@@ -79,59 +103,33 @@ def main(worker: str, preauth: "Preauth") -> "NoReturn":
     os._exit(status)
 
 
-def _options(arguments: list[str]) -> "Settings":
-    """The settings; -V and mistakes end the process here."""
+def _limit(count: "Count", who: str, settings: "Settings") -> None:
+    """Refuse one session too many (_End), where the administrator has set limits for the host."""
+    if not settings.sessions and not settings.sessions_per_source:
+        return
+    in_all, from_source = count(who)
+    if settings.sessions_per_source and who and from_source > settings.sessions_per_source:
+        raise _End(f"{who}: per source limit reached", priority=log.WARNING)
+    if settings.sessions and in_all > settings.sessions:
+        raise _End(f"{who or 'local'}: sessions limit reached", priority=log.WARNING)
+
+
+def _options(arguments: list[str]) -> "options.Asked":
+    """What is asked for; -V and mistakes end the process here."""
     try:
-        settings = options.parse(arguments)
-        if not isinstance(settings, str) and os.getuid() != 0:
+        asked = options.parse(arguments)
+        if not isinstance(asked, str) and os.getuid() != 0:
             raise options.Wrong("must be started by root")
     except options.Wrong as wrong:
         log.start()
         log.write(log.ERROR, str(wrong))
-        if not _is_connection(2):
+        if not process.is_connection(2):
             os.write(2, f"{'' if wrong.args[0] == options.USAGE else 'popa3d: '}{wrong}\n".encode("utf-8", "replace"))
         os._exit(1)
-    if isinstance(settings, str):
-        os.write(1, f"{settings}\n".encode())
+    if isinstance(asked, str):
+        os.write(1, f"{asked}\n".encode())
         os._exit(0)
-    return settings
-
-
-def _is_connection(fd: int) -> bool:
-    """Whether `fd` is a socket (as 2 is under inetd) or cannot be used: then nothing may be written on it."""
-    try:
-        return stat.S_ISSOCK(os.fstat(fd).st_mode)
-    except OSError:
-        return True
-
-
-def _secure() -> None:
-    """A known process: nothing inherited but descriptors 0 and 1, standard error and all else nowhere."""
-    null = os.open("/dev/null", os.O_RDWR)
-    while null < 2:  # 0 or 1 was closed by whoever started us; it must not become something else later
-        null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 2)
-    os.set_inheritable(2, True)
-    _close_from(3)
-    os.umask(0o077)
-    os.environ.clear()
-    for number in (_signal.SIGALRM, _signal.SIGCHLD, _signal.SIGINT, _signal.SIGHUP, _signal.SIGTERM):
-        _signal.signal(number, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
-    privileges.secure()
-    log.start()
-
-
-def _close_from(low: int) -> None:
-    """Close all descriptors from `low` on. The limit does not bound them: it may have been lowered after they were opened."""
-    try:
-        found = [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:
-        os.closerange(low, os.sysconf("SC_OPEN_MAX"))  # no /proc: the best that can be had everywhere
-        return
-    for fd in found:
-        if fd >= low:
-            os.closerange(fd, fd + 1)  # which does not mind the one that listed them
+    return asked
 
 
 def _nobody() -> "pwd.struct_passwd":
@@ -271,9 +269,10 @@ def _tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: byt
 
 def _hand_over(worker: str, told: int) -> int:
     """Become `worker`, with the pipe `told` as descriptor 3. Returns (an exit status) only if that fails."""
+    log.stop()  # as its descriptor is about to be closed or replaced
     os.dup2(told, _HANDOVER_FD)
     os.set_inheritable(_HANDOVER_FD, True)
-    _close_from(_HANDOVER_FD + 1)
+    process.close_from(_HANDOVER_FD + 1)
     privileges.no_new_privileges()
     _signal.alarm(0)
     try:

@@ -4,14 +4,23 @@ Runs as: any uid.
 Trusts: the administrator, but not his typing: what is not known or not of its type is refused with file and key.
 """
 
+import _socket
 import tomllib
 
 from ..params import Settings
 
 _DAY_S = 24 * 60 * 60
 
-# table -> key -> str, or the least and the greatest number. A key is an attribute of params.Settings.
-KEYS: dict[str, dict[str, type[str] | tuple[int, int]]] = {
+# table -> key -> str, list (of strings), or the least and the greatest number. A key is an attribute of params.Settings.
+KEYS: dict[str, dict[str, type[str] | type[list[str]] | tuple[int, int]]] = {
+    "listen": {
+        "port": (1, 65535),
+        "addresses": list,
+        "sessions": (1, 100_000),
+        "sessions_per_source": (1, 100_000),
+        "min_delay_s": (0, _DAY_S),
+        "backlog": (1, 65535),
+    },
     "session": {"timeout_s": (1, _DAY_S), "login_timeout_s": (1, _DAY_S)},
     "mailbox": {"spool": str, "home_file": str, "max_messages": (1, 2**31 - 1), "max_octets": (1, 2**62)},
 }
@@ -41,10 +50,23 @@ def settings(text: bytes, name: str) -> Settings:
                 if type(value) is not int or not kind[0] <= value <= kind[1]:
                     raise Refused(f"{name}: {table}.{key} must be a number from {kind[0]} to {kind[1]}")
             elif not isinstance(value, kind):
-                raise Refused(f"{name}: {table}.{key} must be a string")
+                raise Refused(f"{name}: {table}.{key} must be a {'string' if kind is str else 'list of strings'}")
             setattr(result, key, value)
+    for address in result.addresses:
+        if not isinstance(address, str) or not _is_address(address):
+            raise Refused(f"{name}: listen.addresses must be numeric IPv4 or IPv6 addresses, not {address!r}")
     if not result.spool.startswith("/") or "\0" in result.spool:
         raise Refused(f"{name}: mailbox.spool must be an absolute path")
     if result.home_file.startswith("/") or ".." in result.home_file.split("/") or "\0" in result.home_file:
         raise Refused(f"{name}: mailbox.home_file must be a path below the home directory")
     return result
+
+
+def _is_address(text: str) -> bool:
+    for family in (_socket.AF_INET, _socket.AF_INET6):
+        try:
+            _socket.inet_pton(family, text)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False

@@ -16,7 +16,9 @@ def test_version() -> None:
         assert str(options.parse(arguments)).startswith("popa3d version 2.0.0 (")
 
 
-@pytest.mark.parametrize("arguments", [["-x"], ["-c"], ["-"], ["--"], ["x"], ["-c", "/dev/null", "x"], ["-Dx"]])
+@pytest.mark.parametrize(
+    "arguments", [["-x"], ["-c"], ["-"], ["--"], ["x"], ["-c", "/dev/null", "x"], ["-Dx"], ["-4"], ["-F"], ["-6"], ["-46"]]
+)
 def test_usage(arguments: list[str]) -> None:
     """What is not an option gives the usage line, or the file's fault where that comes first."""
     with pytest.raises(options.Wrong) as wrong:
@@ -29,10 +31,10 @@ def test_default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "popa3d.toml"
     monkeypatch.setattr(options, "CONFIGURATION", str(path))
     found = options.parse([])
-    assert isinstance(found, Settings) and found.__dict__ == Settings().__dict__
+    assert isinstance(found, options.Asked) and found.settings.__dict__ == Settings().__dict__
     path.write_text("[session]\ntimeout_s = 700\n")
     found = options.parse([])
-    assert isinstance(found, Settings) and found.timeout_s == 700
+    assert isinstance(found, options.Asked) and found.settings.timeout_s == 700
     path.write_text("[session]\ntimeout = 700\n")
     with pytest.raises(options.Wrong, match="timeout"):
         options.parse([])
@@ -44,7 +46,26 @@ def test_named_file(tmp_path: Path) -> None:
     path.write_text("[session]\nlogin_timeout_s = 7\n")
     for arguments in (["-c", str(path)], [f"-c{path}"]):
         found = options.parse(arguments)
-        assert isinstance(found, Settings) and found.login_timeout_s == 7
+        assert isinstance(found, options.Asked) and found.settings.login_timeout_s == 7
     path.unlink()
     with pytest.raises(options.Wrong, match="No such file"):
         options.parse(["-c", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "families", "foreground"),
+    [
+        (["-D"], "46", False),
+        (["-4D"], "4", False),
+        (["-D6"], "6", False),
+        (["-46D"], "46", False),
+        (["-D", "-6", "-4", "-4"], "64", False),
+        (["-DF"], "46", True),
+        (["-F", "-4", "-D"], "4", True),
+    ],
+)
+def test_daemon(arguments: list[str], families: str, foreground: bool) -> None:
+    """-D listens on both families unless one is named; letters may be clustered."""
+    found = options.parse(arguments)
+    assert isinstance(found, options.Asked)
+    assert (found.daemon, sorted(found.families), found.foreground) == (True, sorted(families), foreground)

@@ -19,6 +19,13 @@ def test_every_key() -> None:
     home_file = "mail/inbox"
     max_messages = 5
     max_octets = 6
+    [listen]
+    port = 1110
+    addresses = ["127.0.0.1", "::1"]
+    sessions = 7
+    sessions_per_source = 8
+    min_delay_s = 0
+    backlog = 9
     """
     found = settings(text, "f")
     assert found.__dict__ == {
@@ -28,6 +35,12 @@ def test_every_key() -> None:
         "home_file": "mail/inbox",
         "max_messages": 5,
         "max_octets": 6,
+        "port": 1110,
+        "addresses": ["127.0.0.1", "::1"],
+        "sessions": 7,
+        "sessions_per_source": 8,
+        "min_delay_s": 0,
+        "backlog": 9,
     }
     assert {key for keys in KEYS.values() for key in keys} == set(Settings().__dict__) == set(found.__dict__)
     assert settings(b"", "f").__dict__ == Settings().__dict__
@@ -51,6 +64,11 @@ def test_every_key() -> None:
         (b"[mailbox]\nhome_file = '/etc/shadow'", "mailbox.home_file"),
         (b"[mailbox]\nhome_file = '../bob/mail'", "mailbox.home_file"),
         (b"[session\n", "line 1"),
+        (b"[listen]\nport = 65536", "listen.port must be a number from 1 to 65535"),
+        (b"[listen]\naddresses = '127.0.0.1'", "listen.addresses must be a list of strings"),
+        (b"[listen]\naddresses = ['localhost']", "listen.addresses must be numeric"),
+        (b"[listen]\naddresses = [1]", "listen.addresses must be numeric"),
+        (b"[listen]\naddresses = ['::1\\u0000']", "listen.addresses must be numeric"),
         (b"\xff", "f: "),
         (b"x = " + b"[" * 5000, "f: "),
     ],

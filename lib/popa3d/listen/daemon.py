@@ -1,0 +1,259 @@
+"""The listener: accepts connections, forks a session for each, and reaps what ends.
+
+Runs as: root, only with -D.
+Trusts: the kernel and the administrator. Connections are forked before a single octet of them is read.
+"""
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+from .. import log
+from ..params import PAUSE_S, SESSIONS, SESSIONS_PER_SOURCE, Settings
+from . import sockets
+from .access import Libwrap
+from .flood import Flood, source
+
+TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    Reload = Callable[[], Settings | str]
+    Serve = Callable[[Settings], NoReturn]
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN)
+_EX_SOFTWARE = 70  # sysexits.h: an internal error
+_BURST = 32  # connections that are accepted before signals and children are looked at again
+
+
+def run(settings: Settings, families: str, foreground: bool, reload: "Reload", serve: "Serve") -> "NoReturn":
+    """Listen until SIGTERM, then wait for the sessions and exit 0; exit 1 with a line on standard error if it cannot.
+
+    families: see sockets.wanted. foreground: do not detach. reload: new settings, or why there are none. serve: becomes a
+    session on descriptors 0 and 1.
+    """
+    try:
+        listener = Listener(settings, families, reload, serve)
+    except sockets.Wrong as wrong:
+        log.write(log.ERROR, str(wrong))
+        sys.stderr.write(f"popa3d: {wrong}\n")
+        sys.stderr.flush()
+        os._exit(1)
+    if not foreground:
+        _detach()
+    try:
+        listener.loop()
+    except BaseException as error:
+        log.crash(error)
+        os._exit(_EX_SOFTWARE)
+    os._exit(0)
+
+
+def _detach() -> None:
+    """Become a process of no terminal and no parent; the one that was started exits 0, since the sockets listen."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    os.chdir("/")
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+
+
+class Listener:
+    """The state: sockets, sessions, and what signals have asked for."""
+
+    def __init__(self, settings: Settings, families: str, reload: "Reload", serve: "Serve") -> None:
+        """Open the sockets. Raises sockets.Wrong."""
+        self._settings = settings
+        self._families = families
+        self._reload = reload
+        self._serve = serve
+        self._flood = Flood()
+        self._stopping = self._reloading = False
+        self._paused_until = 0.0
+        self._passed = sockets.passed()
+        self._open: dict[sockets.Key, socket.socket] = {}
+        if not self._passed:
+            self._open = self._opened(settings)
+        self._notify_socket = os.environ.pop("NOTIFY_SOCKET", "")
+        try:
+            self._libwrap: Libwrap | None = Libwrap()
+        except (OSError, AttributeError):
+            self._libwrap = None
+            log.write(log.WARNING, "No libwrap: /etc/hosts.allow and /etc/hosts.deny are not looked at")
+
+    def _opened(self, settings: Settings) -> dict[sockets.Key, socket.socket]:
+        """The sockets for `settings`, those that are open already among them. Raises sockets.Wrong; then nothing changes."""
+        found: dict[sockets.Key, socket.socket] = {}
+        try:
+            for key in sockets.wanted(settings, self._families):
+                found[key] = self._open.get(key) or sockets.opened(key, settings.backlog)
+        except sockets.Wrong:
+            for key, one in found.items():
+                if key not in self._open:
+                    one.close()
+            raise
+        return found
+
+    def loop(self) -> None:
+        """Serve until SIGTERM and the end of the last session."""
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, self._signalled)
+        self._notify("READY=1")
+        while not self._stopping or self._flood.living():
+            now = time.monotonic()
+            waiting: list[int | socket.socket] = [reading]
+            if not self._stopping and now >= self._paused_until:
+                waiting += [*self._open.values(), *self._passed]
+            left = max(0.0, self._paused_until - now) if self._paused_until > now else None
+            ready = select.select(waiting, [], [], left)[0]
+            with contextlib.suppress(BlockingIOError):
+                os.read(reading, 4096)
+            self._reap()
+            if self._reloading:
+                self._reloading = False
+                self._reconfigure()
+            if self._stopping:
+                self._close()
+                continue
+            for one in ready:
+                if isinstance(one, socket.socket) and one.fileno() >= 0:
+                    self._accept(one)
+
+    def _signalled(self, number: int, _frame: object) -> None:
+        """Note what a signal asks for; the loop does it."""
+        if number == signal.SIGHUP:
+            self._reloading = True
+        elif number != signal.SIGCHLD:
+            if self._stopping:
+                os._exit(0)  # asked twice: the sessions live on without us
+            self._stopping = True
+
+    def _close(self) -> None:
+        for one in [*self._open.values(), *self._passed]:
+            one.close()
+        self._open.clear()
+        self._passed.clear()
+
+    def _reap(self) -> None:
+        """Collect all children that have ended."""
+        with contextlib.suppress(ChildProcessError):
+            while (pid := os.waitpid(-1, os.WNOHANG)[0]) > 0:
+                self._flood.ended(pid)
+
+    def _reconfigure(self) -> None:
+        """Read the configuration again; a bad one, or one whose addresses cannot be had, changes nothing."""
+        found = self._reload()
+        if isinstance(found, str):
+            log.write(log.ERROR, f"Configuration not reloaded: {found}")
+            return
+        if not self._passed:
+            try:
+                opened = self._opened(found)
+            except sockets.Wrong as wrong:
+                log.write(log.ERROR, f"Configuration not reloaded: {wrong}")
+                return
+            for key, one in self._open.items():
+                if key not in opened:
+                    one.close()
+            self._open = opened
+        self._settings = found
+        log.write(log.INFO, "Configuration reloaded")
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Accept what is there, to a bound, and start or refuse a session for each."""
+        for _ in range(_BURST):
+            try:
+                connection, name = listening.accept()
+            except OSError as error:
+                if error.errno in _EXHAUSTED and not isinstance(error, BlockingIOError):
+                    self._pause(f"accept: {error.strerror}")
+                return  # nothing there, or a peer that has gone: poll will say when there is more
+            with connection:
+                self._start(connection, _address(name))
+
+    def _start(self, connection: socket.socket, address: str) -> None:
+        """Fork a session for the connection, unless there are too many."""
+        settings, now = self._settings, time.monotonic()
+        of = source(address)
+        sessions = settings.sessions or SESSIONS
+        per_source = settings.sessions_per_source or SESSIONS_PER_SOURCE
+        why = self._flood.refusal(of, now, sessions, per_source, settings.min_delay_s)
+        if why:
+            self._log_seldom(why)
+            return
+        try:
+            pid = self._fork(connection)
+        except OSError as error:
+            self._pause(f"fork: {error.strerror}")
+            return
+        self._flood.started(pid, of, now)
+
+    def _fork(self, connection: socket.socket) -> int:
+        """The process id of a session's process; in there it never returns. Raises OSError."""
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the child's handlers are not ours
+        try:
+            pid = os.fork()
+            if pid:
+                return pid
+            try:
+                self._become_session(connection)
+            except BaseException as error:
+                log.crash(error)
+            os._exit(_EX_SOFTWARE)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+    def _become_session(self, connection: socket.socket) -> "NoReturn":
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        os.dup2(connection.fileno(), 0)
+        os.dup2(connection.fileno(), 1)
+        signal.alarm(self._settings.login_timeout_s)  # for libwrap's name look-ups; the session sets its own
+        if self._libwrap is not None and not self._libwrap.allows(0):
+            name = _address(connection.getpeername())
+            log.write(log.WARNING, f"refused connect from {name}")  # tcpd's words
+            os._exit(0)
+        self._serve(self._settings)
+
+    def _pause(self, why: str) -> None:
+        """Leave the sockets alone for a while: the system is out of something, and trying on would spin."""
+        self._paused_until = time.monotonic() + PAUSE_S
+        self._log_seldom(f"Cannot start a session: {why}")
+
+    def _log_seldom(self, text: str) -> None:
+        """Log a line that a flood could repeat, once in min_delay_s."""
+        if self._flood.may_log(text, time.monotonic(), self._settings.min_delay_s):
+            log.write(log.WARNING, text)
+
+    def _notify(self, state: str) -> None:
+        """Tell a service manager (sd_notify(3)), if there is one."""
+        if not self._notify_socket:
+            return
+        name = "\0" + self._notify_socket[1:] if self._notify_socket.startswith("@") else self._notify_socket
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
+            one.sendto(state.encode(), name)
+
+
+def _address(name: object) -> str:
+    """The numeric address in a socket's peer name; "local" for other peers."""
+    if not isinstance(name, tuple):
+        return "local"
+    text = str(name[0])
+    return text.removeprefix("::ffff:") if "." in text else text.partition("%")[0]

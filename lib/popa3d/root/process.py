@@ -1,0 +1,50 @@
+"""A known process, whoever started it: descriptors, signals, environment, log.
+
+Runs as: root, before anything is read of the client.
+Trusts: nothing that was inherited.
+"""
+
+import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
+import os
+import stat
+
+from .. import log
+from . import privileges
+
+
+def is_connection(fd: int) -> bool:
+    """Whether `fd` is a socket (as 2 is under inetd) or cannot be used: then nothing may be written on it."""
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return True
+
+
+def secure() -> None:
+    """A known process: nothing inherited but descriptors 0 and 1, standard error and all else nowhere."""
+    null = os.open("/dev/null", os.O_RDWR)
+    while null < 2:  # 0 or 1 was closed by whoever started us; it must not become something else later
+        null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 2)
+    os.set_inheritable(2, True)
+    log.stop()  # else syslog(3) would take what gets its descriptor's number for its own
+    close_from(3)
+    os.umask(0o077)
+    os.environ.clear()
+    for number in (_signal.SIGALRM, _signal.SIGCHLD, _signal.SIGINT, _signal.SIGHUP, _signal.SIGTERM):
+        _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+    privileges.secure()
+    log.start()
+
+
+def close_from(low: int) -> None:
+    """Close all descriptors from `low` on. The limit does not bound them: it may have been lowered after they were opened."""
+    try:
+        found = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        os.closerange(low, os.sysconf("SC_OPEN_MAX"))  # no /proc: the best that can be had everywhere
+        return
+    for fd in found:
+        if fd >= low:
+            os.closerange(fd, fd + 1)  # which does not mind the one that listed them
