@@ -84,7 +84,7 @@ class Listener:
         self._passed = sockets.passed()
         self._open: dict[sockets.Key, socket.socket] = {}
         if not self._passed:
-            self._open = self._opened(settings)
+            self._listen(settings)
         self._notify_socket = os.environ.pop("NOTIFY_SOCKET", "")
         try:
             self._libwrap: Libwrap | None = Libwrap()
@@ -92,18 +92,27 @@ class Listener:
             self._libwrap = None
             log.write(log.WARNING, "No libwrap: /etc/hosts.allow and /etc/hosts.deny are not looked at")
 
-    def _opened(self, settings: Settings) -> dict[sockets.Key, socket.socket]:
-        """The sockets for `settings`, those that are open already among them. Raises sockets.Wrong; then nothing changes."""
-        found: dict[sockets.Key, socket.socket] = {}
+    def _listen(self, settings: Settings) -> None:
+        """Have exactly the sockets that `settings` want. Raises sockets.Wrong; then they are as they were, if possible.
+
+        What is not wanted any more is closed first: an address is in use as long as 0.0.0.0 is.
+        """
+        wanted = sockets.wanted(settings, self._families)
+        before = list(self._open)
+        for key in before:
+            if key not in wanted:
+                self._open.pop(key).close()
         try:
-            for key in sockets.wanted(settings, self._families):
-                found[key] = self._open.get(key) or sockets.opened(key, settings.backlog)
-        except sockets.Wrong:
-            for key, one in found.items():
+            for key in wanted:
                 if key not in self._open:
-                    one.close()
+                    self._open[key] = sockets.opened(key, settings.backlog)
+        except sockets.Wrong:
+            for key in [key for key in self._open if key not in before]:
+                self._open.pop(key).close()
+            for key in before:
+                if key not in self._open:
+                    self._open[key] = sockets.opened(key, self._settings.backlog)
             raise
-        return found
 
     def loop(self) -> None:
         """Serve until SIGTERM and the end of the last session."""
@@ -163,14 +172,10 @@ class Listener:
             return
         if not self._passed:
             try:
-                opened = self._opened(found)
+                self._listen(found)
             except sockets.Wrong as wrong:
                 log.write(log.ERROR, f"Configuration not reloaded: {wrong}")
                 return
-            for key, one in self._open.items():
-                if key not in opened:
-                    one.close()
-            self._open = opened
         self._settings = found
         log.write(log.INFO, "Configuration reloaded")
 

@@ -1,0 +1,71 @@
+"""popa3d -D for the tests: in the foreground, ready when it says so."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.host import Host
+from tests.talk import POPA3D, Talk, children, wait_until
+
+
+class Daemon:
+    """A context manager: the listener runs inside, and is ended by SIGTERM, which must leave nothing."""
+
+    def __init__(self, host: Host, configuration: str = "", options: Sequence[str] = ("-DF",)) -> None:
+        self.host = host
+        self.file = Path(host.configuration(configuration))
+        self._notify = host.base / "notify"
+        self._notify.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            ready.bind(str(self._notify))
+            ready.settimeout(20)
+            environment = {"NOTIFY_SOCKET": str(self._notify), "SOMETHING": "else"}
+            self.process = subprocess.Popen([*POPA3D, *options, "-c", str(self.file)], env=environment)
+            assert ready.recv(100) == b"READY=1"
+        self.pid = self.process.pid
+
+    def __enter__(self) -> Daemon:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def idle(self) -> bool:
+        """Whether no session, and no zombie of one, is left."""
+        return not children(self.pid)
+
+    def descriptors(self) -> int:
+        """How many the listener has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+class Connected(Talk):
+    """A Talk with a server that listens already."""
+
+    def __init__(self, address: str = "127.0.0.1", port: int = 110, of: str = "", seconds: float = 20) -> None:
+        self.client = socket.create_connection((address, port), seconds, (of, 0) if of else None)
+        self.seconds = seconds
+        self.got = b""
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+
+
+def logged_in(address: str = "127.0.0.1", port: int = 110, of: str = "") -> bool:
+    """Whether alice can log in there, and say goodbye."""
+    with Connected(address, port, of) as talk:
+        return talk.login() == b"+OK\r\n" and talk.ask(b"QUIT") == b"+OK\r\n"
+
+
+__all__ = ["Connected", "Daemon", "logged_in", "wait_until"]

@@ -1,0 +1,298 @@
+"""popa3d -D as an administrator and as a flood meet it."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.host import PAM_OPEN, PAM_QUICK, Host, bind, unmount
+from tests.super.daemon import Connected, Daemon, logged_in, wait_until
+from tests.talk import POPA3D, Talk, children, descriptors, ids
+
+
+def refused(address: str, port: int = 110) -> bool:
+    """Whether nobody listens there."""
+    try:
+        with socket.create_connection((address, port), 5):
+            return False
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        return False  # it was just closing
+
+
+@pytest.mark.parametrize(
+    ("options", "four", "six"), [("-DF", True, True), ("-4DF", True, False), ("-DF6", False, True), ("-46DF", True, True)]
+)
+def test_families(host: Host, options: str, four: bool, six: bool) -> None:
+    """Without -4 and -6, or with both, IPv4 and IPv6 are served; with one of them, that family only."""
+    with Daemon(host, options=[options]):
+        for address, served in (("127.0.0.1", four), ("::1", six)):
+            assert logged_in(address) if served else refused(address)
+    assert "Authentication passed for alice from ::1" in host.syslog.text or not six
+    assert "Authentication passed for alice from 127.0.0.1" in host.syslog.text or not four
+
+
+def test_detaches_once_it_listens(host: Host) -> None:
+    """-D ends with 0 when connections are accepted already, and leaves a process without terminal and with its own session."""
+    done = subprocess.run([*POPA3D, "-D"], capture_output=True, text=True, timeout=30, check=False)
+    (pid,) = [int(path.name) for path in Path("/proc").glob("[0-9]*") if is_listener(path)]
+    try:
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert logged_in()
+        assert os.getsid(pid) == pid
+        assert os.readlink(f"/proc/{pid}/cwd") == "/"
+        assert [descriptors(pid)[fd] for fd in (0, 1, 2)] == ["/dev/null"] * 3
+        again = subprocess.run([*POPA3D, "-D"], capture_output=True, text=True, timeout=30, check=False)
+        assert (again.returncode, again.stdout) == (1, "")
+        assert again.stderr == "popa3d: 0.0.0.0 port 110: Address already in use\n"
+        assert logged_in()  # the first one has not minded
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: refused("127.0.0.1") and gone(pid))
+
+
+def is_listener(path: Path) -> bool:
+    """Whether a /proc directory is that of `popa3d -D`."""
+    try:
+        return (path / "cmdline").read_bytes().endswith(b"/popa3d\0-D\0")
+    except OSError:
+        return False
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; somebody else's zombie counts as that."""
+    try:
+        return ids(pid)["State"].startswith("Z")
+    except OSError:
+        return True
+
+
+def test_configured_addresses(host: Host) -> None:
+    """listen.port and listen.addresses say where; an address that cannot be had is an error at the start."""
+    with Daemon(host, '[listen]\nport = 1110\naddresses = ["127.0.0.2"]\n'):
+        assert logged_in("127.0.0.2", 1110)
+        assert refused("127.0.0.1", 1110) and refused("127.0.0.2", 110)
+    for addresses, options, part in (
+        ('["192.0.2.77"]', "-DF", "192.0.2.77 port 110: Cannot assign requested address"),
+        ('["127.0.0.1"]', "-6DF", "no address of the family"),
+    ):
+        file = host.configuration(f"[listen]\naddresses = {addresses}\n")
+        done = subprocess.run([*POPA3D, options, "-c", file], capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 1 and part in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_session_is_the_same(host: Host) -> None:
+    """A session of the daemon has nothing of it: no descriptor, no environment, default signals, the owner's ids."""
+    with Daemon(host) as daemon, Connected() as talk:
+        assert talk.login() == b"+OK\r\n"
+        (pid,) = children(daemon.pid)
+        found = ids(pid)
+        assert found["Uid"].split() == found["Gid"].split() == ["20001"] * 4
+        assert int(found["SigBlk"], 16) == 0 and int(found["CapEff"], 16) == 0
+        open_now = descriptors(pid)
+        assert open_now[0] == open_now[1] and open_now[0].startswith("socket:")
+        others = {fd: what for fd, what in open_now.items() if fd > 2}
+        assert len(others) == 1 and not set(others.values()) & set(descriptors(daemon.pid).values())
+        assert Path(f"/proc/{pid}/environ").read_bytes() == b""
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+        wait_until(daemon.idle)
+
+
+def test_one_source_does_not_keep_others_out(host: Host) -> None:
+    """Of 12 slow connections from one address 4 are served, the others closed at once; another address is served meanwhile."""
+    settings = "[listen]\nsessions_per_source = 4\nsessions = 6\nmin_delay_s = 1\n"
+    with Daemon(host, settings) as daemon:
+        slow = [Connected() for _ in range(12)]
+        greeted = [talk.line() for talk in slow]
+        assert sorted(greeted) == [b""] * 8 + [b"+OK popa3d ready\r\n"] * 4
+        assert logged_in(of="127.0.0.2")
+        host.syslog.wait("127.0.0.1: per source limit reached")
+        with Connected(of="127.0.0.3") as five:  # four, and the one that has just ended but still counts, and this
+            assert five.line().startswith(b"+OK")
+            wait_until(lambda: over_the_limit("127.0.0.4"))
+            host.syslog.wait("127.0.0.4: sessions limit reached")
+        for talk in slow:
+            talk.client.close()
+        wait_until(daemon.idle)
+        wait_until(lambda: not over_the_limit("127.0.0.1"))
+        assert host.syslog.text.count("127.0.0.1: per source limit reached") < 8
+
+
+def over_the_limit(of: str) -> bool:
+    """Whether a connection from there is closed without a greeting."""
+    with Connected(of=of) as talk:
+        return talk.line() == b""
+
+
+def test_reload(host: Host) -> None:
+    """SIGHUP takes over new limits and addresses; a bad file, or an address that cannot be had, is logged and changes nothing."""
+    with Daemon(host, "[listen]\nport = 1110\n") as daemon:
+        with Connected(port=1110) as talk:
+            assert talk.login() == b"+OK\r\n"
+            for text, why in (
+                ("[listen]\nport = 'x'\n", "listen.port must be a number"),
+                ('[listen]\nport = 1110\naddresses = ["127.0.0.1", "192.0.2.77"]\n', "192.0.2.77 port 1110: Cannot assign"),
+            ):
+                daemon.file.write_text(text)
+                daemon.process.send_signal(signal.SIGHUP)
+                host.syslog.wait(why)
+                assert logged_in("::1", 1110)
+            daemon.file.write_text('[listen]\nport = 1111\naddresses = ["127.0.0.1"]\n[session]\nlogin_timeout_s = 1\n')
+            daemon.process.send_signal(signal.SIGHUP)
+            host.syslog.wait("Configuration reloaded")
+            assert logged_in(port=1111) and refused("127.0.0.1", 1110) and refused("::1", 1111)
+            assert talk.ask(b"NOOP") == b"+OK\r\n"  # a running session has not noticed
+        with Connected(port=1111) as talk:
+            assert talk.line().startswith(b"+OK")
+            assert talk.rest() == b""  # the new login limit
+
+
+def test_signals_under_load(host: Host) -> None:
+    """SIGHUP and SIGTERM while clients come and go: no session is cut, and at the end the listener ends with 0."""
+    host.pam_stack(PAM_OPEN)
+    results: list[bool] = []
+
+    def client(of: str) -> None:
+        for _ in range(8):
+            try:
+                results.append(logged_in(of=of))
+            except (ConnectionRefusedError, ConnectionResetError):
+                return  # SIGTERM has come
+
+    with Daemon(host) as daemon:
+        threads = [threading.Thread(target=client, args=(f"127.0.1.{i}",)) for i in range(1, 7)]
+        for thread in threads:
+            thread.start()
+        for i in range(1, 8):
+            wait_until(lambda i=i: len(results) >= 3 * i)
+            daemon.process.send_signal(signal.SIGHUP)
+        with Connected(of="127.0.2.1") as talk:
+            assert talk.login() == b"+OK\r\n"
+            daemon.process.terminate()
+            wait_until(lambda: refused("127.0.0.1"))
+            assert talk.ask(b"STAT") == b"+OK 0 0\r\n"
+            assert daemon.process.poll() is None  # it waits for the session
+            assert talk.ask(b"QUIT") == b"+OK\r\n"
+        for thread in threads:
+            thread.join(30)
+        assert daemon.process.wait(20) == 0
+    assert len(results) >= 21 and all(results)
+    assert "Internal error" not in host.syslog.text
+
+
+def test_500_sessions_leave_nothing(host: Host) -> None:
+    """500 connections that are dropped in every state leave no process, no zombie and no descriptor."""
+    host.pam_stack(PAM_QUICK)
+    says = (b"", b"USER al", b"USER alice\r\n", b"USER alice\r\nPASS x\r\n", b"USER alice\r\nPASS sesame-1\r\nSTAT\r\nLI")
+    with Daemon(host, "[listen]\nsessions = 600\nsessions_per_source = 600\n") as daemon:
+        assert logged_in()
+        before = daemon.descriptors()
+        for i in range(500):
+            with Connected(of=f"127.0.3.{i % 200 + 1}") as talk:
+                talk.send(says[i % len(says)])
+                if i % 2:
+                    talk.line()
+        wait_until(daemon.idle, 60)
+        assert daemon.descriptors() == before
+        assert logged_in(of="127.0.9.1")
+    assert "Internal error" not in host.syslog.text
+
+
+def test_out_of_descriptors(host: Host) -> None:
+    """Out of descriptors the listener waits without spinning, says so seldom, and serves again when there are some."""
+    with Daemon(host, "[listen]\nmin_delay_s = 1\n") as daemon:
+        assert logged_in()
+        wait_until(daemon.idle)
+        soft, hard = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (daemon.descriptors(), hard))
+        part = "Cannot start a session: accept: Too many open files"
+        with Connected() as talk:
+            host.syslog.wait(part)
+            spent = cpu(daemon.pid)
+            wait_until(lambda: host.syslog.text.count(part) >= 3)
+            assert cpu(daemon.pid) - spent < 20  # clock ticks, in two seconds or more
+            resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (soft, hard))
+            assert talk.login() == b"+OK\r\n"
+        assert daemon.process.poll() is None
+
+
+@pytest.mark.parametrize("error", ["EAGAIN", "ENOMEM"])
+def test_out_of_processes(host: Host, error: str) -> None:
+    """When no process can be had, the connection is closed, the log says why, and the next one is served."""
+    calls = "clone,clone3,fork,vfork"
+    with Daemon(host) as daemon:
+        inject = [f"--trace={calls}", f"--inject={calls}:error={error}:when=1", "-o", "/dev/null"]
+        with subprocess.Popen(["/usr/bin/strace", "-qq", *inject, "-p", str(daemon.pid)]) as strace:
+            wait_until(lambda: ids(daemon.pid)["TracerPid"].strip() == str(strace.pid))
+            with Connected() as talk:
+                assert talk.rest() == b""
+            host.syslog.wait("Cannot start a session: fork: ")
+            assert logged_in()
+            strace.terminate()
+
+
+def cpu(pid: int) -> int:
+    """Clock ticks of CPU that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+@pytest.mark.parametrize("rule", ["popa3d: 127.0.0.2", "ALL: 127.0.0.2", "popa3d: 127.0.0.0/255.255.255.254 EXCEPT 127.0.0.1"])
+def test_hosts_deny(host: Host, rule: str) -> None:
+    """/etc/hosts.deny is honoured through libwrap: who is in it gets no octet, others are served."""
+    denied = "127.0.0.1" if "EXCEPT" in rule else "127.0.0.2"
+    rule = rule.replace(" EXCEPT 127.0.0.1", "") if "EXCEPT" in rule else rule
+    etc = host.base / "etc-copy"
+    etc.mkdir(exist_ok=True)
+    text = {"hosts.allow": "", "hosts.deny": rule + "\n"}
+    present = [name for name in text if Path(f"/etc/{name}").exists()]
+    assert present == sorted(text), "the machine has no hosts.allow and hosts.deny: install libwrap0"
+    for name, content in text.items():
+        (etc / name).write_text(content)
+        bind(etc / name, f"/etc/{name}")
+    try:
+        with Daemon(host):
+            assert over_the_limit(denied)
+            host.syslog.wait(f"refused connect from {denied}")
+            assert logged_in(of="127.0.0.3")
+    finally:
+        for name in text:
+            unmount(f"/etc/{name}")
+
+
+def test_no_libwrap(host: Host) -> None:
+    """Where libwrap is missing, -D says so once in the log, and serves."""
+    (library,) = [line.split()[-1] for line in loaded_libraries() if "libwrap.so.0" in line][:1]
+    nothing = host.base / "nothing"
+    nothing.touch()
+    bind(nothing, os.path.realpath(library))
+    try:
+        with Daemon(host):
+            assert logged_in() and logged_in()
+        assert len(re.findall("No libwrap", host.syslog.text)) == 1
+    finally:
+        unmount(os.path.realpath(library))
+
+
+def loaded_libraries() -> list[str]:
+    """What ldconfig knows."""
+    return subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_limits_behind_a_super_server(host: Host) -> None:
+    """Limits that are set in the file hold for sessions that a super-server starts, too; psutil counts them."""
+    file = host.configuration("[listen]\nsessions_per_source = 2\n")
+    with Talk([*POPA3D, "-c", file]) as one, Talk([*POPA3D, "-c", file]) as two:
+        assert one.line().startswith(b"+OK") and two.login() == b"+OK\r\n"
+        with Talk([*POPA3D, "-c", file]) as three:
+            assert three.rest() == b""
+        host.syslog.wait("127.0.0.1: per source limit reached")
