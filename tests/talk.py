@@ -21,12 +21,12 @@ def c_popa3d() -> list[str]:
     return [str(peers.program("popa3d", "usr/sbin/popa3d"))]
 
 
-def connection(family: socket.AddressFamily = socket.AF_INET) -> tuple[socket.socket, socket.socket]:
-    """A TCP connection over the loopback interface: the client's end and the server's."""
+def connection(family: socket.AddressFamily = socket.AF_INET, of: str = "") -> tuple[socket.socket, socket.socket]:
+    """A TCP connection over the loopback interface, from address `of` or any: the client's end and the server's."""
     with socket.socket(family) as listening:
         listening.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
         listening.listen(1)
-        client = socket.create_connection(listening.getsockname()[:2])
+        client = socket.create_connection(listening.getsockname()[:2], None, (of, 0) if of else None)
         server, _ = listening.accept()
     return client, server
 
