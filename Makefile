@@ -8,10 +8,12 @@ LIBDIR = $(PREFIX)/lib/popa3d
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/popa3d
 
-# What a session needs at run time; six belongs to python-pam 2.0.2, whose Debian package forgets to say so.
-RUN_PACKAGES = python3-pampy python3-six
-# The C popa3d and the super-servers are only unpacked (tests/peers.py): their packages would start or replace services.
-TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc
+# What a session needs at run time; six belongs to python-pam 2.0.2, whose Debian package forgets to say so. psutil is for
+# popa3d-status.
+RUN_PACKAGES = python3-pampy python3-six python3-psutil
+# The C popa3d, the super-servers and fail2ban are only unpacked (tests/peers.py): their packages would start or replace
+# services.
+TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc systemd
 
 # Two quick checks: only what is missing is installed, and only root can.
 define need
@@ -50,7 +52,8 @@ compile:
 	@touch $@
 
 install:
-	install -d -m 755 $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)
+	install -d -m 755 $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(DOCDIR)
 	cp -R lib/popa3d $(DESTDIR)$(LIBDIR)/
 	find $(DESTDIR)$(LIBDIR) -name __pycache__ -prune -exec rm -r {} +
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(LIBDIR)
@@ -58,13 +61,17 @@ install:
 		-e '/^HERE = /d' -e '/^import os$$/d' bin/popa3d > $(DESTDIR)$(SBINDIR)/popa3d
 	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' -e '/^import os$$/d' \
 		bin/popa3d-session > $(DESTDIR)$(LIBDIR)/popa3d-session
+	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' -e '/^import os$$/d' \
+		bin/popa3d-status > $(DESTDIR)$(SBINDIR)/popa3d-status
 	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
-	chmod 755 $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(LIBDIR)/popa3d-session
-	install -m 644 man/popa3d.8 $(DESTDIR)$(MANDIR)/man8/
+	chmod 755 $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(LIBDIR)/popa3d-session
+	install -m 644 man/popa3d.8 man/popa3d-status.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 man/popa3d.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 README.md DESIGN.md SECURITY.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
 
 uninstall:
-	rm -rf $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man8/popa3d.8 $(DESTDIR)$(DOCDIR)
+	rm -rf $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR) \
+		$(DESTDIR)$(MANDIR)/man8/popa3d.8 $(DESTDIR)$(MANDIR)/man8/popa3d-status.8 $(DESTDIR)$(MANDIR)/man5/popa3d.toml.5
 
 clean:
 	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 PEERS = Path(__file__).resolve().parent.parent / "build/peers"
-PACKAGES = ("popa3d", "openbsd-inetd")
+PACKAGES = ("popa3d", "openbsd-inetd", "tcpd", "xinetd", "fail2ban")
 
 
 def program(package: str, path: str) -> Path:

@@ -20,7 +20,10 @@ BIN = Path(sys.executable).parent
         [f"{BIN}/mypy", "--cache-dir=/dev/null"],
         [f"{BIN}/mypy", "--cache-dir=/dev/null", "bin/popa3d"],
         [f"{BIN}/mypy", "--cache-dir=/dev/null", "bin/popa3d-session"],
+        [f"{BIN}/mypy", "--cache-dir=/dev/null", "bin/popa3d-status"],
         ["mandoc", "-Tlint", "-Wall", "man/popa3d.8"],
+        ["mandoc", "-Tlint", "-Wall", "man/popa3d-status.8"],
+        ["mandoc", "-Tlint", "-Wall", "man/popa3d.toml.5"],
     ],
     ids=lambda command: " ".join([Path(command[0]).name, *command[1:]]),
 )

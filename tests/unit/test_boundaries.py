@@ -27,7 +27,14 @@ LOADED = {
     "popa3d.root.session popa3d.preauth.authorization": OS
     | WIRE
     | SHARED
-    | {"popa3d.root", "popa3d.root.options", "popa3d.root.peer", "popa3d.root.privileges", "popa3d.root.process"}
+    | {
+        "popa3d.root",
+        "popa3d.root.options",
+        "popa3d.root.peer",
+        "popa3d.root.privileges",
+        "popa3d.root.process",
+        "popa3d.wire.address",
+    }
     | {"popa3d.root.session"}
     | {"popa3d.preauth", "popa3d.preauth.authorization", "pwd", "resource"},
     "popa3d.owner.session": OS

@@ -11,6 +11,8 @@ import os
 import stat
 import sys
 
+from ..wire.address import numeric
+
 _PIDFD_GETFD = 438  # the same number on every architecture; Linux 5.6
 _LAST_DATA_RECV = 52  # offset of tcpi_last_data_recv in struct tcp_info (linux/tcp.h), in milliseconds
 
@@ -38,9 +40,13 @@ def of(pid: int) -> tuple[str, float | None]:
         connection.close()
 
 
-def numeric(address: str) -> str:
-    """An address as root.peer has it: IPv4 in IPv6 as IPv4, without a zone."""
-    return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]
+def denied(pid: int) -> bool:
+    """Whether descriptor 0 of `pid` may not be looked at: it takes root with CAP_SYS_PTRACE, and Linux 5.6."""
+    try:
+        os.close(_copied(pid))
+    except OSError as error:
+        return error.errno in (errno.EPERM, errno.EACCES, errno.ENOSYS)
+    return False
 
 
 def _copied(pid: int) -> int:

@@ -15,9 +15,10 @@ import time
 
 from .. import log
 from ..params import PAUSE_S, SESSIONS, SESSIONS_PER_SOURCE, Settings
+from ..wire.address import numeric, source
 from . import sockets
 from .access import Libwrap
-from .flood import Flood, source
+from .flood import Flood
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
 if TYPE_CHECKING:
@@ -258,7 +259,4 @@ class Listener:
 
 def _address(name: object) -> str:
     """The numeric address in a socket's peer name; "local" for other peers."""
-    if not isinstance(name, tuple):
-        return "local"
-    text = str(name[0])
-    return text.removeprefix("::ffff:") if "." in text else text.partition("%")[0]
+    return numeric(str(name[0])) if isinstance(name, tuple) else "local"

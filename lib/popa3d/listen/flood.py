@@ -1,25 +1,13 @@
 """Who may have another session: the flood checks of C popa3d's standalone.c. No I/O, no clock.
 
-A session counts while its process lives and for min_delay_s after its start, so that quick connections count too. An IPv6
-source is a /64: one customer has at least that.
+A session counts while its process lives and for min_delay_s after its start, so that quick connections count too.
+Sources are those of wire.address.
 
 Runs as: root, only with -D.
 Trusts: nobody; what is kept is bounded by the number of sessions and by _LOGGED.
 """
 
 _LOGGED = 1024  # sources whose refusals are told apart in the log; beyond that a flood is many sources, and not logged each
-
-
-def source(address: str) -> str:
-    """The source that a peer's numeric address counts for: an IPv4 address, an IPv6 /64, or what it is for other peers."""
-    if ":" not in address:
-        return address
-    head, _, tail = address.partition("%")[0].partition("::")
-    groups = head.split(":") if head else []
-    missing = 8 - len(groups) - (len(tail.split(":")) if tail else 0)
-    if "::" in address:
-        groups += ["0"] * missing + (tail.split(":") if tail else [])
-    return ":".join(f"{int(group, 16):x}" for group in groups[:4]) + "::/64"
 
 
 class Flood:

@@ -11,7 +11,7 @@ Trusts: PAM and its modules. Not the user name, not the password; any exception 
 import ctypes
 import sys
 
-from ..params import PAM_LIBRARIES, PYTHON_PLACES, PAM_SERVICE, PAM_TTY
+from ..params import PAM_LIBRARIES, PAM_SERVICE, PAM_TTY, PYTHON_PLACES
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:

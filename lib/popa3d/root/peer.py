@@ -6,6 +6,8 @@ Trusts: the kernel.
 
 import _socket
 
+from ..wire.address import numeric
+
 
 def address() -> str:
     """The peer's numeric IPv4 or IPv6 address, or empty: no internet socket, or a peer that is gone."""
@@ -15,10 +17,8 @@ def address() -> str:
         return ""
     try:
         name = connection.getpeername()
-        if connection.family == _socket.AF_INET:
-            return str(name[0])
-        if connection.family == _socket.AF_INET6:
-            return str(name[0]).removeprefix("::ffff:") if "." in name[0] else str(name[0]).partition("%")[0]
+        if connection.family in (_socket.AF_INET, _socket.AF_INET6):
+            return numeric(str(name[0]))
     except OSError:
         pass
     finally:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Preauth = Callable[[int, int, int], None]  # preauth.authorization.run
     Serve = Callable[[Settings], NoReturn]
     Daemon = Callable[[Settings, str, bool, Callable[[], Settings | str], Serve], NoReturn]  # listen.daemon.run
-    Count = Callable[[str], tuple[int, int]]
+    Count = Callable[[str], tuple[int, int, int]]
 
 _HANDOVER_FD = 3
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
@@ -52,7 +52,7 @@ def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "
 
     worker: the program (a path) that this process becomes when the client has logged in. preauth: what the pre-auth child
     runs; it gets the pipe for its record, timeout_s and login_timeout_s. daemon: what listens (-D); see listen.daemon.run.
-    count: how many sessions the host has, in all and from an address, this one included.
+    count: how many sessions the host has, in all, from an address (this one included), and from unknown ones.
     """
     asked = _options(sys.argv[1:])
     if asked.daemon:
@@ -107,7 +107,9 @@ def _limit(count: "Count", who: str, settings: "Settings") -> None:
     """Refuse one session too many (_End), where the administrator has set limits for the host."""
     if not settings.sessions and not settings.sessions_per_source:
         return
-    in_all, from_source = count(who)
+    in_all, from_source, unseen = count(who)
+    if settings.sessions_per_source and unseen:
+        log.write(log.WARNING, f"{unseen} sessions may not be looked at: sessions_per_source does not count them")
     if settings.sessions_per_source and who and from_source > settings.sessions_per_source:
         raise _End(f"{who}: per source limit reached", priority=log.WARNING)
     if settings.sessions and in_all > settings.sessions:

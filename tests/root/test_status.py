@@ -1,0 +1,448 @@
+"""popa3d-status against live sessions of every kind. Other sessions of the machine may be seen too; they are not looked at."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from popa3d.admin import connections, processes, sessions, status
+from tests.host import HOME, PAM_QUICK, Host, tmpfs, unmount
+from tests.super.inetd import Inetd
+from tests.talk import POPA3D, Talk, children, connection, piped, script, wait_until
+
+STATUS = str(HOME / "bin/popa3d-status")
+PYTHON = "/usr/bin/python3"
+MAILBOX = b"From a\nSubject: x\n\nbody\n\n"
+FIELDS = ["pid", "peer", "account", "state", "started", "age_s", "idle_s", "memory", "cpu_s", "door"]
+SECONDS = 20
+PORT = 11050
+Ends = tuple[socket.socket, socket.socket]
+
+
+def ran(*arguments: str, **options: Any) -> str:
+    """The output of popa3d-status, which exits 0 and complains of nothing."""
+    done = subprocess.run([STATUS, *arguments], capture_output=True, text=True, timeout=60, env={}, check=False, **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    return str(done.stdout)
+
+
+def shown(**options: Any) -> dict[int, dict[str, Any]]:
+    """The sessions of --json by process id."""
+    return {row["pid"]: row for row in json.loads(ran("--json", **options))}
+
+
+def mapped() -> Ends:
+    """An IPv4 connection to an IPv6 socket."""
+    with socket.socket(socket.AF_INET6) as listening:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listening.bind(("::", 0))
+        listening.listen(1)
+        client = socket.create_connection(("127.0.0.1", listening.getsockname()[1]))
+        return client, listening.accept()[0]
+
+
+def from_address(address: str) -> Ends:
+    """An IPv4 connection from a loopback address of choice."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(1)
+        client = socket.create_connection(listening.getsockname(), source_address=(address, 0))
+        return client, listening.accept()[0]
+
+
+KINDS: dict[str, tuple[Callable[[], Ends], str]] = {
+    "IPv4": (connection, "127.0.0.1"),
+    "IPv6": (lambda: connection(socket.AF_INET6), "::1"),
+    "IPv4 in IPv6": (mapped, "127.0.0.1"),
+    "socketpair": (socket.socketpair, ""),
+}
+
+
+def check(row: dict[str, Any], peer: str, account: str) -> None:
+    """One row has all fields, of the right types, and says what is so."""
+    assert list(row) == FIELDS
+    assert (row["peer"], row["account"]) == (peer, account)
+    assert row["state"] == ("transaction" if account else "authenticating")
+    assert isinstance(row["started"], float) and abs(time.time() - row["started"]) < 600
+    assert isinstance(row["age_s"], float) and row["age_s"] >= 0
+    assert (row["idle_s"] is None) == (peer == "")
+    assert row["idle_s"] is None or 0 <= row["idle_s"] <= row["age_s"]
+    assert isinstance(row["memory"], int) and row["memory"] > 100_000
+    assert isinstance(row["cpu_s"], float) and row["cpu_s"] >= 0
+    assert isinstance(row["door"], str) and row["door"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_session_on_a_socket(host: Host, kind: str) -> None:
+    """A session is one row with its peer, before and after the login, and none when it has ended."""
+    ends, peer = KINDS[kind]
+    host.deliver("alice", MAILBOX)
+    with Talk(ends=ends()) as talk:
+        pid = talk.process.pid
+        assert talk.line().startswith(b"+OK")
+        (child,) = children(pid)
+        found = shown()
+        check(found[pid], peer, "")
+        assert child not in found
+        assert talk.ask(b"USER alice") == b"+OK\r\n"
+        assert talk.ask(b"PASS sesame-1") == b"+OK\r\n"
+        check(shown()[pid], peer, "alice")
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+        talk.status()
+        assert pid not in shown()
+
+
+def test_a_session_on_a_pipe(host: Host) -> None:
+    """A session on pipes has no peer and no idle time, and is else like the others."""
+    host.deliver("alice", MAILBOX)
+    with subprocess.Popen(POPA3D, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={}) as process:
+        assert process.stdin and process.stdout
+        assert process.stdout.readline().startswith(b"+OK")
+        check(shown()[process.pid], "", "")
+        process.stdin.write(script(b""))
+        process.stdin.flush()
+        assert [process.stdout.readline() for _ in "UP"] == [b"+OK\r\n"] * 2
+        check(shown()[process.pid], "", "alice")
+        process.stdin.close()
+        process.stdout.read()
+        assert process.wait(SECONDS) is not None
+
+
+def test_idle_is_the_time_since_the_last_command(host: Host) -> None:
+    """A command brings the idle time below what it was; the age goes on."""
+    with Talk() as talk:
+        talk.line()
+        pid = talk.process.pid
+        wait_until(lambda: shown()[pid]["idle_s"] > 0.3)
+        before = shown()[pid]
+        talk.ask(b"NOOP")
+        after = shown()[pid]
+        assert after["age_s"] > before["age_s"]
+        assert after["age_s"] - after["idle_s"] > before["age_s"] - before["idle_s"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_behind_inetd(host: Host, address: str) -> None:
+    """The door of what inetd has started is inetd, before and after the login."""
+    host.deliver("alice", MAILBOX)
+    with (
+        Inetd(port=PORT, addresses=(address,)) as inetd,
+        socket.create_connection((address, PORT), SECONDS) as client,
+        client.makefile("rb") as replies,
+    ):
+        assert replies.readline().startswith(b"+OK")
+        (pid,) = inetd.sessions()
+        row = shown()[pid]
+        check(row, address, "")
+        assert row["door"] == "inetd"
+        client.sendall(script(b""))
+        assert [replies.readline() for _ in "UP"] == [b"+OK\r\n"] * 2
+        row = shown()[pid]
+        check(row, address, "alice")
+        assert row["door"] == "inetd"
+
+
+def test_a_shell_as_door(host: Host) -> None:
+    """A session that a shell has started says so, and the shell with its arguments is no session."""
+    with Talk(["/bin/sh", "-c", f"{POPA3D[0]}; true"]) as talk:
+        talk.line()
+        (pid,) = children(talk.process.pid)
+        found = shown()
+        assert found[pid]["door"] == "shell"
+        assert talk.process.pid not in found
+
+
+@contextlib.contextmanager
+def listener(host: Host) -> Iterator[subprocess.Popen[bytes]]:
+    """popa3d -D on PORT; it and its sessions are gone afterwards."""
+    file = host.configuration(f'[listen]\nport = {PORT}\naddresses = ["127.0.0.1"]\n')
+    with subprocess.Popen([*POPA3D, "-DF", "-c", file], stdin=subprocess.DEVNULL, env={}) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def connected(process: subprocess.Popen[bytes]) -> socket.socket:
+    """A connection to a listener that may still be starting."""
+    end = time.monotonic() + SECONDS
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", PORT), SECONDS)
+        except ConnectionRefusedError:
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.05)
+
+
+def test_behind_the_listener(host: Host) -> None:
+    """popa3d -D is no session, though its arguments are those of its sessions, which remain sessions when it is killed."""
+    host.deliver("alice", MAILBOX)
+    with listener(host) as process, connected(process) as client, client.makefile("rb") as replies:
+        assert replies.readline().startswith(b"+OK")
+        (pid,) = children(process.pid)
+        (child,) = children(pid)
+        found = shown()
+        check(found[pid], "127.0.0.1", "")
+        assert found[pid]["door"] == "popa3d -D"
+        assert process.pid not in found and child not in found
+        with connected(process) as other, other.makefile("rb") as lines:
+            assert lines.readline().startswith(b"+OK")
+            other.sendall(script(b""))
+            assert [lines.readline() for _ in "UP"] == [b"+OK\r\n"] * 2
+            (second,) = set(children(process.pid)) - {pid}
+            row = shown()[second]
+            check(row, "127.0.0.1", "alice")
+            assert row["door"] == "popa3d -D"
+        process.kill()
+        process.wait(SECONDS)
+        found = shown()
+        check(found[pid], "127.0.0.1", "")
+        assert child not in found
+        client.sendall(b"QUIT\r\n")
+        assert replies.readline() == b"+OK\r\n"
+
+
+def test_a_user_sees_his_own(host: Host) -> None:
+    """A normal user is shown his own sessions, with their peer, and nobody else's."""
+    host.deliver("alice", MAILBOX)
+    host.deliver("bob", MAILBOX)
+    with Talk() as alice, Talk() as bob, Talk() as nobody:
+        assert alice.login("alice") == bob.login("bob") == b"+OK\r\n"
+        nobody.line()
+        assert {alice.process.pid, bob.process.pid, nobody.process.pid} <= shown().keys()
+        found = shown(user=20001, group=20001, extra_groups=[])
+        assert {row["account"] for row in found.values()} == {"alice"}
+        check(found[alice.process.pid], "127.0.0.1", "alice")
+    assert shown(user=20006, group=20006, extra_groups=[]) == {}
+    assert ran(user=20006, group=20006, extra_groups=[]) == status.table([])
+
+
+def test_look_alikes(host: Host, tmp_path: Path) -> None:
+    """Other programs with popa3d's name among their arguments are not sessions, whatever they call themselves."""
+    python = "import time\ntime.sleep(60)\n"
+    place = tmp_path / "some/dir"
+    place.mkdir(parents=True)
+    for name in ("popa3d", "popa3d.py", "popa3d-sessions", "other", "popa3d-status"):
+        (place / name).write_text(python)
+    (tmp_path / "popa3d").write_text("sleep 60;\n")
+    mine = str(place / "popa3d")
+    commands = [
+        (PYTHON, [PYTHON, mine]),
+        (PYTHON, [PYTHON, "-B", mine]),
+        (PYTHON, [PYTHON, "-IBS", str(place / "popa3d.py")]),
+        (PYTHON, [PYTHON, "-IBS", str(place / "popa3d-sessions")]),
+        (PYTHON, [PYTHON, "-IBS", str(place / "popa3d-status")]),
+        (PYTHON, [PYTHON, "-IBS", str(place / "other"), mine]),
+        (PYTHON, [PYTHON, "-IBSc", f"{python}#/popa3d"]),
+        ("/usr/bin/tail", ["tail", "-f", mine]),
+        ("/usr/bin/perl", [PYTHON, "-IBS", str(tmp_path / "popa3d")]),
+    ]
+    with contextlib.ExitStack() as stack:
+        pids = set()
+        for program, words in commands:
+            process = stack.enter_context(subprocess.Popen(words, executable=program, stdout=subprocess.DEVNULL, env={}))
+            stack.callback(process.kill)
+            pids.add(process.pid)
+        real = stack.enter_context(Talk())
+        real.line()
+        found = shown().keys()
+        assert real.process.pid in found
+        assert not pids & found
+        assert all(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z" for pid in pids)
+
+
+def test_sessions_that_come_and_go(host: Host) -> None:
+    """Sessions that end while they are looked at do no harm."""
+    host.pam_stack(PAM_QUICK)
+    host.deliver("alice", MAILBOX)
+    done = threading.Event()
+    served = []
+
+    def serve() -> None:
+        while not done.is_set():
+            served.append(piped(script(b"QUIT\r\n")))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        for _ in range(20):
+            for row in shown().values():
+                assert row["state"] in ("authenticating", "transaction")
+            sessions.counts("127.0.0.1")
+    finally:
+        done.set()
+        thread.join()
+    assert served and all(b"+OK" in got for got in served)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]], ids=str)
+def test_watch(host: Host, arguments: list[str]) -> None:
+    """--watch shows the sessions again and again; SIGINT ends it, with exit status 0 and nothing on standard error."""
+    with subprocess.Popen(
+        [STATUS, "--watch", "0.1", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - else it may be ignored
+    ) as process:
+        assert process.stdout and process.stderr
+        sign = b"[" if arguments else b"STATE ACCOUNT"
+        seen = 0
+        while seen < 3:
+            line = process.stdout.readline()
+            assert line
+            seen += sign in line
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.stderr.read() == b""
+        assert process.wait(SECONDS) == 0
+
+
+def test_output_that_cannot_be_written(host: Host) -> None:
+    """A reader that has left is no fault; a full device is one, told in one line."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([STATUS], stdout=writing, stderr=subprocess.PIPE, env={}, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([STATUS], stdout=full, stderr=subprocess.PIPE, env={}, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("arguments", [["--watch"], ["--watch", "0"], ["--watch", "nan"], ["-x"], ["alice"]], ids=str)
+def test_wrong_usage(host: Host, arguments: list[str]) -> None:
+    """Wrong usage exits 2."""
+    done = subprocess.run([STATUS, *arguments], capture_output=True, env={}, check=False)
+    assert done.returncode == 2 and done.stderr.startswith(b"usage: popa3d-status") and not done.stdout
+
+
+def test_version(host: Host) -> None:
+    """-V says what popa3d -V says, with its own name."""
+    popa3d = subprocess.run([*POPA3D, "-V"], capture_output=True, text=True, env={}, check=True).stdout
+    assert ran("-V") == popa3d.replace("popa3d ", "popa3d-status ")
+
+
+def test_without_psutil(host: Host) -> None:
+    """Where psutil is missing one line names the Debian package, and the exit status is 1."""
+    places = [place for place in Path("/usr").glob("l*/**/*-packages") if (place / "psutil").exists()]
+    try:
+        for place in places:
+            tmpfs(place)
+        done = subprocess.run([STATUS], capture_output=True, text=True, env={}, check=False)
+    finally:
+        for place in places:
+            unmount(place)
+    assert places
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "python3-psutil" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_counts(host: Host) -> None:
+    """Sessions are counted in all and by source, authenticating or not, and the pre-auth children are not counted."""
+    address = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+    host.deliver("alice", MAILBOX)
+    assert sessions.counts(address)[1] == 0
+    with Talk(ends=from_address(address)) as one, Talk(ends=from_address(address)) as two, Talk() as three:
+        assert one.login() == b"+OK\r\n"
+        two.line(), three.line()
+        in_all, of_source, unseen = sessions.counts(f"::ffff:{address}")
+        assert of_source == 2 and in_all >= 3 and unseen == 0
+
+
+def test_counting_is_cheap_to_load() -> None:
+    """Root's process counts without psutil, argparse or typing."""
+    code = "import sys; sys.path.insert(0, sys.argv[1])\nfrom popa3d.admin import sessions\n"
+    code += "sessions.counts('')\nprint(*sys.modules)"
+    done = subprocess.run([PYTHON, "-IBS", "-c", code, str(HOME / "lib")], capture_output=True, text=True, check=True)
+    assert not {"psutil", "argparse", "typing", "json", "re"} & set(done.stdout.split())
+
+
+def test_kernels_tables_as_second_choice(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where descriptors cannot be copied the peer comes from the kernel's tables, and there is no idle time."""
+
+    def refuse(pid: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(connections, "_copied", refuse)
+    for ends, peer in (KINDS["IPv4"], KINDS["IPv6"], KINDS["IPv4 in IPv6"], KINDS["socketpair"]):
+        with Talk(ends=ends()) as talk:
+            talk.line()
+            (found,) = [session for session in sessions.live() if session.pid == talk.process.pid]
+            assert (found.peer, found.idle_s) == (peer, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "listens"),
+    [
+        ([], False),
+        ([b"-D"], True),
+        ([b"-46FD"], True),
+        ([b"-c", b"-D"], False),
+        ([b"-cD"], False),
+        ([b"-c", b"/etc/D", b"-D"], True),
+        ([b"-c/etc/x", b"-D"], True),
+        ([b"-Dc", b"/etc/x"], True),
+    ],
+)
+def test_listening_arguments(arguments: list[bytes], listens: bool) -> None:
+    """-D is found wherever it may stand, and the name of a file is not taken for it."""
+    assert processes._listens(arguments) is listens
+
+
+def made_up(**changes: Any) -> sessions.Session:
+    """A session with the longest values."""
+    session = sessions.Session(4194304)
+    session.peer = "2001:0db8:1111:2222:3333:4444:5555:6666"
+    session.account = "a-name-of-32-characters-is-long.x"[:32]
+    session.state = "transaction"
+    session.age_s, session.idle_s = 86400.0 * 99 + 86399, 59 * 60 + 59.9
+    session.memory, session.cpu_s, session.door = 999 * 1024**2, 99.99, "a-long-name-of-a-super-server"
+    for name, value in changes.items():
+        setattr(session, name, value)
+    return session
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{}],
+        [{"account": "", "state": "authenticating", "idle_s": None, "memory": None, "door": ""}],
+        [{"peer": "192.0.2.255"}, {"account": "alice"}, {}],
+        [{"age_s": 1e9, "idle_s": 1e9, "memory": 2**62, "cpu_s": 1e9}],
+        [],
+    ],
+    ids=range(5),
+)
+def test_width_of_the_table(rows: list[dict[str, Any]]) -> None:
+    """No line is longer than 80 characters, with the longest names and addresses; each session has one."""
+    lines = status.table([made_up(**row) for row in rows]).splitlines()
+    assert len(lines) == 1 + len(rows)
+    assert max(map(len, lines)) <= 80
+
+
+def test_what_the_table_cuts() -> None:
+    """A long name keeps its start, a long address both ends; what fits is whole."""
+    line = status.table([made_up()]).splitlines()[1]
+    assert " a-name-of~ 2001:0db~555:6666 " in line
+    line = status.table([made_up(account="alice", peer="192.0.2.255", pid=77)]).splitlines()[1]
+    assert line.split() == ["77", "trans", "alice", "192.0.2.255", "99d23h", "59m59s", "999M", "99.99s", "a-long-na"]
+    whole = made_up(account="bob", peer="2001:db8:1:2::77", age_s=192, idle_s=7, memory=9542042, door="systemd")
+    assert status.table([whole]).splitlines()[1].split()[2:7] == ["bob", "2001:db8:1:2::77", "3m12s", "7s", "9.1M"]
+
+
+def test_names_that_a_terminal_would_obey() -> None:
+    """Control characters and what is not ASCII are shown as question marks."""
+    shows = status.table([made_up(account="a\33[2Jb\n", peer="", door="\x9b\u202e\udcff")])
+    assert "a?[2Jb? " in shows and shows.count("\n") == 2 and shows.isascii() and "\33" not in shows

@@ -1,0 +1,271 @@
+"""The units of packaging/systemd: what systemd says of them, sessions as Accept=yes starts them, and what the limits leave.
+
+There is no systemd to start units here. systemd-socket-activate starts a session just as popa3d.socket does; the limits of
+the units are each put on a real session by other means.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.host import BASE, Host
+from tests.super.foreground import HELLO, INSTALLED, MBOX, PACKAGING, Foreground, connected, everything, login, packaged
+from tests.talk import POPA3D, Talk, wait_until
+
+UNITS = ("popa3d.socket", "popa3d@.service", "popa3d.service")
+SERVICES = UNITS[1:]
+EXPOSURE = 4.0
+LOCAL = BASE / "popa3d.sock"
+ADDRESSES: tuple[str | Path, ...] = ("127.0.0.1", "::1", LOCAL)
+NEIGHBOUR = "127.77.66.55"  # sessions elsewhere on the machine are seen too, and must not count
+SESSION = b"RETR 1\r\nDELE 1\r\nQUIT\r\n"
+TRACED = (b"", b"QUIT\r\n", login(then=SESSION), b"USER alice\r\nPASS wrong\r\n", b"USER nobody-at-all\r\nPASS wrong\r\n")
+
+# Runs in a mount namespace of its own: all that ProtectSystem=strict, ReadWritePaths=, ProtectHome=, PrivateTmp=, ProtectProc=
+# and ProcSubset= do to the file system.
+FILES = """
+set -e
+mount --bind /var/mail /var/mail
+awk '$5 !~ "^/(dev|proc|sys)(/|$)" { print $5 }' /proc/self/mountinfo | sort -u | while read -r place; do
+    case $place in "$1") ;; *) mount -o remount,bind,ro "$place" 2>/dev/null || test "$place" != / ;; esac
+done
+for place in /home /root; do mount -t tmpfs -o ro,mode=0 tmpfs $place; done
+mount -t tmpfs tmpfs /tmp
+mount -t proc -o subset=pid,hidepid=invisible proc /proc
+if mkdir /etc/popa3d-was-here 2>/dev/null; then rmdir /etc/popa3d-was-here; exit 70; fi
+shift
+exec "$@"
+"""
+
+# Loads the filters that systemd makes of SystemCallFilter=, MemoryDenyWriteExecute= and RestrictAddressFamilies=.
+FILTERS = """
+import ctypes, os, sys
+lib = ctypes.CDLL("libseccomp.so.2")
+lib.seccomp_init.restype = ctypes.c_void_p
+EPERM, EAFNOSUPPORT, ALLOW, EQ, MASKED_EQ = 0x50001, 0x50061, 0x7fff0000, 4, 7
+class Compare(ctypes.Structure):
+    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
+def rule(context, action, name, *compare):
+    number = lib.seccomp_syscall_resolve_name(name.encode())
+    if number != -1:  # a name that this machine's libseccomp does not know
+        lib.seccomp_rule_add_array(ctypes.c_void_p(context), action, number, len(compare), (Compare * 1)(*compare))
+def load(context):
+    if lib.seccomp_load(ctypes.c_void_p(context)):
+        os._exit(77)
+more = lib.seccomp_init(ALLOW)
+rule(more, EPERM, "mmap", Compare(2, MASKED_EQ, 6, 6))
+rule(more, EPERM, "mprotect", Compare(2, MASKED_EQ, 4, 4))
+for family in sys.argv[2].split(","):
+    rule(more, EAFNOSUPPORT, "socket", Compare(0, EQ, int(family), 0))
+calls = lib.seccomp_init(EPERM)
+for name in sys.argv[1].split(","):
+    rule(calls, ALLOW, name)
+load(more)
+rule(calls, ALLOW, "seccomp")
+load(calls)
+os.execv(sys.argv[3] if "/" in sys.argv[3] else "/usr/bin/" + sys.argv[3], sys.argv[3:])
+"""
+
+
+def setting(unit: str, name: str) -> list[str]:
+    """The words of one setting of a unit, which has it exactly once."""
+    (found,) = re.findall(rf"^{name}=(.*)$", packaged(f"systemd/{unit}") if unit in SERVICES else "", re.M)
+    return str(found).split()
+
+
+def as_root_may(unit: str, without: str = "", more: str = "") -> list[str]:
+    """The program under test with the capabilities that a unit leaves, less one and one more, and no new privileges."""
+    names = [name for name in [*setting(unit, "CapabilityBoundingSet"), more] if name not in ("", without)]
+    capabilities = ",".join(name.lower().replace("cap_", "+") for name in names)
+    return ["setpriv", "--no-new-privs", f"--bounding-set=-all,{capabilities}", *POPA3D]
+
+
+def serves(command: list[str], host: Host) -> None:
+    """Claim that a session of `command` logs in, fetches and deletes, and that another refuses a wrong password."""
+    mailbox = host.deliver("alice", MBOX)
+    with Talk(command) as talk:
+        talk.send(login(then=SESSION))
+        got = talk.rest()
+        assert b"Subject: hello\r\n\r\nhello\r\n.\r\n+OK" in got and b"-ERR" not in got, host.syslog.text
+        assert talk.status() == 0
+    assert mailbox.read_bytes() == b""
+    with Talk(command) as talk:
+        assert talk.login("bob", "wrong").startswith(b"-ERR")
+        assert talk.status() == 0
+    assert "nternal error" not in host.syslog.text
+    for line in host.syslog.lines:
+        assert "failed:" not in line.lower() and "not permitted" not in line.lower(), line
+
+
+def connection_from(source: str) -> tuple[socket.socket, socket.socket]:
+    """A TCP connection of a client with that address: the client's end and the server's."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname(), 20, (source, 0))
+        return client, listening.accept()[0]
+
+
+@pytest.fixture
+def socket_unit(host: Host) -> Iterator[Foreground]:
+    """What popa3d.socket does, on three kinds of address: accept, and start the program for each connection."""
+    command = ["systemd-socket-activate", "--inetd", "-a"]
+    for address in ("127.0.0.1:110", "[::1]:110", str(LOCAL)):
+        command += ["-l", address]
+    with Foreground([*command, *POPA3D], sockets=3) as running:
+        yield running
+    LOCAL.unlink()
+
+
+def test_the_units_are_right(tmp_path: Path) -> None:
+    """systemd-analyze verify has nothing to say about the three units."""
+    for unit in UNITS:
+        text = (PACKAGING / "systemd" / unit).read_text().replace(INSTALLED, "/bin/true")
+        (tmp_path / unit).write_text(text)
+    # --man=no: the manual page is installed with the program, which is not installed here.
+    command = ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / unit) for unit in UNITS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_the_units_expose_little(unit: str) -> None:
+    """systemd-analyze security rates each service at most 4.0."""
+    command = ["systemd-analyze", "security", "--no-pager", "--offline=true", str(PACKAGING / "systemd" / unit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert level and float(level[1]) <= EXPOSURE
+
+
+@pytest.mark.parametrize("address", ADDRESSES, ids=["IPv4", "IPv6", "local socket"])
+def test_a_session(host: Host, socket_unit: Foreground, address: str | Path) -> None:
+    """Started for one connection, popa3d serves a session over IPv4, IPv6 or a local socket and exits 0."""
+    host.deliver("alice", MBOX)
+    assert HELLO in everything(address, login())
+    host.syslog.wait("Session from a pipe" if isinstance(address, Path) else f"Session from {address}")
+    wait_until(lambda: "died with code" in socket_unit.said())
+    assert re.findall("died with code ([0-9]+)", socket_unit.said()) == ["0"]
+
+
+@pytest.mark.parametrize("said", [b"", login(then=b"")], ids=["before the login", "after the login"])
+@pytest.mark.parametrize("address", ADDRESSES, ids=["IPv4", "IPv6", "local socket"])
+def test_a_client_that_hangs_up(host: Host, socket_unit: Foreground, address: str | Path, said: bytes) -> None:
+    """A client that goes without QUIT is no failure of the unit: the session exits 0."""
+    host.deliver("alice", MBOX)
+    with connected(address) as client:
+        assert client.recv(1000).startswith(b"+OK")
+        client.sendall(said)
+        if said:
+            host.syslog.wait("loaded")
+    wait_until(lambda: "died with code" in socket_unit.said())
+    assert re.findall("died with code ([0-9]+)", socket_unit.said()) == ["0"]
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_the_capabilities_are_enough(host: Host, unit: str) -> None:
+    """With the unit's capabilities only, and no new privileges, a session logs in, fetches, deletes and refuses."""
+    serves(as_root_may(unit), host)
+
+
+@pytest.mark.parametrize("capability", ["CAP_SETUID", "CAP_SETGID", "CAP_SYS_CHROOT", "CAP_KILL"])
+def test_no_capability_is_idle(host: Host, capability: str) -> None:
+    """Without any one of these capabilities there is no session."""
+    host.deliver("alice", MBOX)
+    with Talk(as_root_may("popa3d@.service", without=capability)) as talk:
+        talk.send(login())
+        assert HELLO not in talk.rest()
+
+
+def test_the_files_are_enough(host: Host) -> None:
+    """With all read-only but the place the unit names, which is needed, no home directories and little /proc, sessions work."""
+    (place,) = setting("popa3d@.service", "ReadWritePaths")
+    program = as_root_may("popa3d@.service")
+    serves(["unshare", "-m", "sh", "-c", FILES, "sh", place, *program], host)
+    mailbox = host.deliver("alice", MBOX)
+    with Talk(["unshare", "-m", "sh", "-c", FILES, "sh", "/elsewhere", *program]) as talk:
+        talk.send(login(then=SESSION))
+        talk.rest()
+    assert mailbox.read_bytes() == MBOX, "the mailbox is not the only place"
+
+
+def _allowed(unit: str) -> set[str]:
+    """The system calls of a unit's SystemCallFilter."""
+    done = subprocess.run(
+        ["systemd-analyze", "syscall-filter", "--no-pager"], capture_output=True, text=True, timeout=60, check=True
+    )
+    sets: dict[str, list[str]] = {}
+    name = ""
+    for line in done.stdout.splitlines():
+        if line.startswith("@"):
+            name = line.strip()
+            sets[name] = []
+        elif line.startswith("    ") and not line.strip().startswith("#"):
+            sets[name].append(line.strip())
+    found: set[str] = set()
+    left = setting(unit, "SystemCallFilter")
+    while left:
+        word = left.pop()
+        if word.startswith("@"):
+            left += sets.pop(word, [])
+        else:
+            found.add(word)
+    return found | {"rt_sigreturn", "exit_group"}
+
+
+def test_the_system_calls_are_enough(host: Host, tmp_path: Path) -> None:
+    """No session, whatever becomes of it, makes a system call or a socket that the unit forbids."""
+    families = setting("popa3d@.service", "RestrictAddressFamilies")
+    allowed = _allowed("popa3d@.service")
+    for number, said in enumerate(TRACED):
+        host.deliver("alice", MBOX)
+        trace = tmp_path / f"trace{number}"
+        with Talk(["strace", "-f", "-qq", "-o", str(trace), *POPA3D]) as talk:
+            assert talk.line().startswith(b"+OK")
+            talk.send(said)
+            if not said:
+                talk.client.close()
+            else:
+                talk.rest()
+            assert talk.status() == 0
+        lines = trace.read_text(errors="replace").splitlines()
+        calls = {found[1] for line in lines if (found := re.match(r"\d+ +(?:<\.\.\. )?([a-z_0-9]+)(?:\(| resumed)", line))}
+        assert len(calls) > 30 and "chroot" in calls
+        assert calls <= allowed, calls - allowed
+        assert set(re.findall(r" socket\((AF_[A-Z0-9]+)", "\n".join(lines))) <= set(families)
+
+
+def under_filters(unit: str, *more: str) -> list[str]:
+    """What starts a program under the unit's filters, with `more` system calls allowed."""
+    families = [str(int(getattr(socket, name))) for name in ("AF_INET", "AF_INET6", "AF_PACKET", "AF_VSOCK")]
+    allowed = {str(int(getattr(socket, name))) for name in setting(unit, "RestrictAddressFamilies")}
+    denied = ",".join(family for family in families if family not in allowed)
+    assert setting(unit, "MemoryDenyWriteExecute") == ["yes"]
+    return [sys.executable, "-IBSc", FILTERS, ",".join(sorted(_allowed(unit) | {*more})), denied]
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_the_kernel_denies_all_else(host: Host, unit: str) -> None:
+    """Under the same filters of system calls as the unit's, writable code denied, sessions work."""
+    filtered = under_filters(unit)
+    probe = "import mmap; mmap.mmap(-1, 4096, prot=7)"
+    done = subprocess.run([*filtered, sys.executable, "-c", probe], capture_output=True, text=True, check=False, timeout=60)
+    assert "PermissionError" in done.stderr, "the filter does not filter"
+    serves([*filtered, *as_root_may(unit)], host)
+
+
+def test_what_limits_in_the_configuration_need(host: Host) -> None:
+    """With what the session unit's comment adds for sessions_per_source, popa3d sees other sessions and refuses."""
+    configuration = host.configuration("[listen]\nsessions_per_source = 1\n")
+    program = [*as_root_may("popa3d@.service", more="CAP_SYS_PTRACE"), "-c", configuration]
+    small_proc = ["unshare", "-m", "sh", "-c", FILES, "sh", "/var/mail"]
+    command = [*small_proc, *under_filters("popa3d@.service", "pidfd_getfd"), *program]
+    with Talk(command, ends=connection_from(NEIGHBOUR)) as first:
+        assert first.line().startswith(b"+OK"), host.syslog.text
+        with Talk(command, ends=connection_from(NEIGHBOUR)) as second:
+            assert second.rest() == b""
+    host.syslog.wait("limit reached")
