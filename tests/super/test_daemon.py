@@ -229,6 +229,18 @@ def test_out_of_descriptors(host: Host) -> None:
         assert daemon.process.poll() is None
 
 
+@pytest.mark.parametrize("error", ["ENFILE", "ENOMEM", "ENOBUFS", "ECONNABORTED", "EPROTO"])
+def test_accept_fails(host: Host, error: str) -> None:
+    """Whatever accept(2) says, the connection that waits is served when it works again."""
+    with Daemon(host) as daemon:
+        inject = ["--trace=accept,accept4", f"--inject=accept,accept4:error={error}:when=1..2", "-o", "/dev/null"]
+        with subprocess.Popen(["/usr/bin/strace", "-qq", *inject, "-p", str(daemon.pid)]) as strace:
+            wait_until(lambda: ids(daemon.pid)["TracerPid"].strip() == str(strace.pid))
+            assert logged_in()
+            strace.terminate()
+        assert daemon.process.poll() is None
+
+
 @pytest.mark.parametrize("error", ["EAGAIN", "ENOMEM"])
 def test_out_of_processes(host: Host, error: str) -> None:
     """When no process can be had, the connection is closed, the log says why, and the next one is served."""
