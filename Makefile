@@ -13,7 +13,7 @@ DOCDIR = $(PREFIX)/share/doc/popa3d
 RUN_PACKAGES = python3-pampy python3-six python3-psutil
 # The C popa3d, the super-servers and fail2ban are only unpacked (tests/peers.py): their packages would start or replace
 # services.
-TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc systemd
+TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase systemd
 
 # Two quick checks: only what is missing is installed, and only root can.
 define need

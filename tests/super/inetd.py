@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -78,7 +79,8 @@ class Inetd:
         if not self.ended():
             tree = _stopped(self.pid)
             for process in tree:
-                signal.pidfd_send_signal(process, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it was ending
+                    signal.pidfd_send_signal(process, signal.SIGKILL)
             for process in tree:
                 dead, _, _ = select.select([process], [], [], SECONDS)
                 os.close(process)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
@@ -58,6 +59,46 @@ def test_detaches_once_it_listens(host: Host) -> None:
     finally:
         os.kill(pid, signal.SIGTERM)
     wait_until(lambda: refused("127.0.0.1") and gone(pid))
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
+def test_started_without_descriptors(host: Host, closed: str) -> None:
+    """Started with standard descriptors closed, and with a relative file, the daemon serves, and can be reloaded."""
+    host.configuration("[listen]\nport = 1110\n")
+    command = f"exec {POPA3D[0]} -F -D -c popa3d.toml {closed}"
+    with subprocess.Popen(["/bin/sh", "-c", command], cwd=host.base) as daemon:
+        wait_until(lambda: not refused("127.0.0.1", 1110))
+        assert logged_in(port=1110)
+        daemon.send_signal(signal.SIGHUP)
+        host.syslog.wait("Configuration reloaded")
+        assert logged_in("::1", 1110)
+        daemon.terminate()
+        assert daemon.wait(20) == 0
+
+
+def test_stuck_log_does_not_stop_the_listener(host: Host) -> None:
+    """With a log daemon that takes nothing, refusals of one source do not keep others from being served."""
+    stuck = host.base / "stuck"
+    with Daemon(host, "[listen]\nsessions_per_source = 1\n[session]\nlogin_timeout_s = 1\n") as daemon:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+            full.bind(str(stuck))
+            stuck.chmod(0o666)
+            bind(stuck, "/dev/log")
+            filler.setblocking(False)
+            filler.connect(str(stuck))
+            try:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        filler.send(b"x" * 1000)
+                with Connected() as first:
+                    assert first.line().startswith(b"+OK")
+                    assert over_the_limit("127.0.0.1")
+                    with Connected(of="127.0.0.5") as other:
+                        assert other.line().startswith(b"+OK")
+            finally:
+                unmount("/dev/log")
+                stuck.unlink()
+        assert daemon.process.poll() is None
 
 
 def is_listener(path: Path) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -245,7 +244,7 @@ def under_filters(unit: str, *more: str) -> list[str]:
     allowed = {str(int(getattr(socket, name))) for name in setting(unit, "RestrictAddressFamilies")}
     denied = ",".join(family for family in families if family not in allowed)
     assert setting(unit, "MemoryDenyWriteExecute") == ["yes"]
-    return [sys.executable, "-IBSc", FILTERS, ",".join(sorted(_allowed(unit) | {*more})), denied]
+    return ["/usr/bin/python3", "-IBSc", FILTERS, ",".join(sorted(_allowed(unit) | {*more})), denied]
 
 
 @pytest.mark.parametrize("unit", SERVICES)
@@ -253,7 +252,7 @@ def test_the_kernel_denies_all_else(host: Host, unit: str) -> None:
     """Under the same filters of system calls as the unit's, writable code denied, sessions work."""
     filtered = under_filters(unit)
     probe = "import mmap; mmap.mmap(-1, 4096, prot=7)"
-    done = subprocess.run([*filtered, sys.executable, "-c", probe], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([*filtered, "/usr/bin/python3", "-c", probe], capture_output=True, text=True, check=False, timeout=60)
     assert "PermissionError" in done.stderr, "the filter does not filter"
     serves([*filtered, *as_root_may(unit)], host)
 

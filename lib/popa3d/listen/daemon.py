@@ -10,7 +10,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 
 from .. import log
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
     Serve = Callable[[Settings], NoReturn]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN)
+_PEERS_FAULT = (errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN)
+_LOG_S = 5  # a log daemon that has not taken a line by then is stuck
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
 _BURST = 32  # connections that are accepted before signals and children are looked at again
 
@@ -40,12 +40,12 @@ def run(settings: Settings, families: str, foreground: bool, reload: "Reload", s
     families: see sockets.wanted. foreground: do not detach. reload: new settings, or why there are none. serve: becomes a
     session on descriptors 0 and 1.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the loop has its handlers
     try:
         listener = Listener(settings, families, reload, serve)
     except sockets.Wrong as wrong:
         log.write(log.ERROR, str(wrong))
-        sys.stderr.write(f"popa3d: {wrong}\n")
-        sys.stderr.flush()
+        os.write(2, f"popa3d: {wrong}\n".encode())
         os._exit(1)
     if not foreground:
         _detach()
@@ -81,6 +81,7 @@ class Listener:
         self._serve = serve
         self._flood = Flood()
         self._stopping = self._reloading = False
+        self._logging = 0  # the process that writes a log line just now
         self._paused_until = 0.0
         self._passed = sockets.passed()
         self._open: dict[sockets.Key, socket.socket] = {}
@@ -94,26 +95,35 @@ class Listener:
             log.write(log.WARNING, "No libwrap: /etc/hosts.allow and /etc/hosts.deny are not looked at")
 
     def _listen(self, settings: Settings) -> None:
-        """Have exactly the sockets that `settings` want. Raises sockets.Wrong; then they are as they were, if possible.
-
-        What is not wanted any more is closed first: an address is in use as long as 0.0.0.0 is.
-        """
+        """Have exactly the sockets that `settings` want. Raises sockets.Wrong; then they are as they were."""
         wanted = sockets.wanted(settings, self._families)
-        before = list(self._open)
-        for key in before:
-            if key not in wanted:
-                self._open.pop(key).close()
+        new: dict[sockets.Key, socket.socket] = {}
+        closed: list[sockets.Key] = []
         try:
             for key in wanted:
-                if key not in self._open:
-                    self._open[key] = sockets.opened(key, settings.backlog)
+                if key in self._open:
+                    continue
+                try:
+                    new[key] = sockets.opened(key, settings.backlog)
+                except sockets.Busy:  # by 0.0.0.0, perhaps, which is ours and not wanted any more
+                    for old in [old for old in self._open if old not in wanted and old[0] == key[0] and old[2] == key[2]]:
+                        self._open.pop(old).close()
+                        closed.append(old)
+                    new[key] = sockets.opened(key, settings.backlog)
         except sockets.Wrong:
-            for key in [key for key in self._open if key not in before]:
-                self._open.pop(key).close()
-            for key in before:
-                if key not in self._open:
+            for one in new.values():
+                one.close()
+            for key in closed:
+                try:
                     self._open[key] = sockets.opened(key, self._settings.backlog)
+                except sockets.Wrong as lost:
+                    self._log(log.ERROR, f"Not listening any more on {lost}")
             raise
+        for key in [key for key in self._open if key not in wanted]:
+            self._open.pop(key).close()
+        for one in self._open.values():
+            one.listen(settings.backlog)
+        self._open.update(new)
 
     def loop(self) -> None:
         """Serve until SIGTERM and the end of the last session."""
@@ -123,25 +133,30 @@ class Listener:
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         for number in _SIGNALS:
             signal.signal(number, self._signalled)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         self._notify("READY=1")
         while not self._stopping or self._flood.living():
             now = time.monotonic()
-            waiting: list[int | socket.socket] = [reading]
-            if not self._stopping and now >= self._paused_until:
-                waiting += [*self._open.values(), *self._passed]
-            left = max(0.0, self._paused_until - now) if self._paused_until > now else None
-            ready = select.select(waiting, [], [], left)[0]
+            poll = select.poll()
+            poll.register(reading, select.POLLIN)
+            listening = [] if self._stopping or now < self._paused_until else [*self._open.values(), *self._passed]
+            for one in listening:
+                poll.register(one, select.POLLIN)
+            ready = {fd for fd, _ in poll.poll((self._paused_until - now) * 1000 if now < self._paused_until else None)}
             with contextlib.suppress(BlockingIOError):
                 os.read(reading, 4096)
             self._reap()
-            if self._reloading:
+            if self._reloading and not self._stopping:
                 self._reloading = False
-                self._reconfigure()
+                try:
+                    self._reconfigure()
+                except Exception as error:  # whatever is wrong with the new, the old is still right
+                    log.crash(error)
             if self._stopping:
                 self._close()
                 continue
-            for one in ready:
-                if isinstance(one, socket.socket) and one.fileno() >= 0:
+            for one in listening:
+                if one.fileno() in ready:  # a reload may have closed it: then it is -1
                     self._accept(one)
 
     def _signalled(self, number: int, _frame: object) -> None:
@@ -164,21 +179,23 @@ class Listener:
         with contextlib.suppress(ChildProcessError):
             while (pid := os.waitpid(-1, os.WNOHANG)[0]) > 0:
                 self._flood.ended(pid)
+                if pid == self._logging:
+                    self._logging = 0
 
     def _reconfigure(self) -> None:
         """Read the configuration again; a bad one, or one whose addresses cannot be had, changes nothing."""
         found = self._reload()
         if isinstance(found, str):
-            log.write(log.ERROR, f"Configuration not reloaded: {found}")
+            self._log(log.ERROR, f"Configuration not reloaded: {found}")
             return
         if not self._passed:
             try:
                 self._listen(found)
             except sockets.Wrong as wrong:
-                log.write(log.ERROR, f"Configuration not reloaded: {wrong}")
+                self._log(log.ERROR, f"Configuration not reloaded: {wrong}")
                 return
         self._settings = found
-        log.write(log.INFO, "Configuration reloaded")
+        self._log(log.INFO, "Configuration reloaded")
 
     def _accept(self, listening: socket.socket) -> None:
         """Accept what is there, to a bound, and start or refuse a session for each."""
@@ -186,9 +203,9 @@ class Listener:
             try:
                 connection, name = listening.accept()
             except OSError as error:
-                if error.errno in _EXHAUSTED and not isinstance(error, BlockingIOError):
+                if not isinstance(error, BlockingIOError) and error.errno not in _PEERS_FAULT:
                     self._pause(f"accept: {error.strerror}")
-                return  # nothing there, or a peer that has gone: poll will say when there is more
+                return  # nothing there, or a peer that has gone: there will be an event when there is more
             with connection:
                 self._start(connection, _address(name))
 
@@ -203,38 +220,40 @@ class Listener:
             self._log_seldom(why)
             return
         try:
-            pid = self._fork(connection)
+            pid = self._fork(lambda: self._become_session(connection, address))
         except OSError as error:
             self._pause(f"fork: {error.strerror}")
             return
         self._flood.started(pid, of, now)
 
-    def _fork(self, connection: socket.socket) -> int:
-        """The process id of a session's process; in there it never returns. Raises OSError."""
+    def _fork(self, child: "Callable[[], None]") -> int:
+        """The process id of a process that runs `child` and ends. Raises OSError."""
         held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the child's handlers are not ours
         try:
             pid = os.fork()
             if pid:
                 return pid
             try:
-                self._become_session(connection)
+                signal.set_wakeup_fd(-1)
+                for number in (*_SIGNALS, signal.SIGALRM):
+                    signal.signal(number, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_SETMASK, ())
+                child()
             except BaseException as error:
                 log.crash(error)
             os._exit(_EX_SOFTWARE)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
-    def _become_session(self, connection: socket.socket) -> "NoReturn":
-        signal.set_wakeup_fd(-1)
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    def _become_session(self, connection: socket.socket, address: str) -> "NoReturn":
+        os.setpgid(0, 0)  # Ctrl-C is meant for the listener
+        self._close()
         os.dup2(connection.fileno(), 0)
         os.dup2(connection.fileno(), 1)
+        connection.close()
         signal.alarm(self._settings.login_timeout_s)  # for libwrap's name look-ups; the session sets its own
         if self._libwrap is not None and not self._libwrap.allows(0):
-            name = _address(connection.getpeername())
-            log.write(log.WARNING, f"refused connect from {name}")  # tcpd's words
+            log.write(log.WARNING, f"refused connect from {address}")  # tcpd's words
             os._exit(0)
         self._serve(self._settings)
 
@@ -244,9 +263,24 @@ class Listener:
         self._log_seldom(f"Cannot start a session: {why}")
 
     def _log_seldom(self, text: str) -> None:
-        """Log a line that a flood could repeat, once in min_delay_s."""
-        if self._flood.may_log(text, time.monotonic(), self._settings.min_delay_s):
-            log.write(log.WARNING, text)
+        """Log a line that a flood could repeat, once in min_delay_s, and at most once in a second."""
+        if self._flood.may_log(text, time.monotonic(), max(1, self._settings.min_delay_s)):
+            self._log(log.WARNING, text)
+
+    def _log(self, priority: int, text: str) -> None:
+        """Log a line from a process of its own: a log daemon that is stuck must not hold up the listener.
+
+        While one hangs, further lines are lost: it would not have taken them.
+        """
+        if not self._logging:
+            with contextlib.suppress(OSError):
+                self._logging = self._fork(lambda: self._log_and_end(priority, text))
+
+    def _log_and_end(self, priority: int, text: str) -> None:
+        signal.alarm(_LOG_S)
+        self._close()
+        log.write(priority, text)
+        os._exit(0)
 
     def _notify(self, state: str) -> None:
         """Tell a service manager (sd_notify(3)), if there is one."""

@@ -19,13 +19,20 @@ class Wrong(Exception):
     """Listening is impossible; the text is one line for the administrator."""
 
 
+class Busy(Wrong):
+    """The address is in use."""
+
+
 def passed() -> list[socket.socket]:
     """The listening sockets that a service manager has passed (sd_listen_fds(3)); empty if there are none."""
     names = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
     pid, count, _ = (os.environ.pop(name, "") for name in names)
-    if pid != str(os.getpid()) or not count.isdigit():
+    if pid != str(os.getpid()):
         return []
-    found = [socket.socket(fileno=_FIRST_PASSED_FD + i) for i in range(int(count))]
+    try:
+        found = [socket.socket(fileno=_FIRST_PASSED_FD + i) for i in range(int(count))]
+    except (OSError, ValueError) as error:
+        raise Wrong(f"LISTEN_FDS does not name sockets: {error}") from None
     for one in found:
         if one.type != socket.SOCK_STREAM or not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             raise Wrong("A socket that was passed does not listen (Accept=yes needs no -D)")
@@ -49,7 +56,7 @@ def wanted(settings: Settings, families: str) -> list[Key]:
 
 
 def opened(key: Key, backlog: int) -> socket.socket:
-    """A socket that listens on `key`. Raises Wrong."""
+    """A socket that listens on `key`. Raises Busy or Wrong."""
     family, address, port = key
     try:
         one = socket.socket(family, socket.SOCK_STREAM)
@@ -60,7 +67,8 @@ def opened(key: Key, backlog: int) -> socket.socket:
         one.listen(backlog)
         one.setblocking(False)
     except OSError as error:
-        raise Wrong(f"{address} port {port}: {error.strerror}") from None
+        kind = Busy if error.errno == errno.EADDRINUSE else Wrong
+        raise kind(f"{address} port {port}: {error.strerror}") from None
     return one
 
 

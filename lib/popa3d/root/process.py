@@ -20,13 +20,29 @@ def is_connection(fd: int) -> bool:
         return True
 
 
+def secure_daemon() -> None:
+    """The same for the listener, which keeps standard error, and sockets that it is passed (see listen.sockets)."""
+    _fill()
+    passed = os.environ.get("LISTEN_FDS", "")
+    close_from(3 + (int(passed) if passed.isascii() and passed.isdigit() else 0))
+    os.umask(0o077)
+    _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
+    privileges.secure()
+    log.start()
+
+
+def _fill() -> int:
+    """Make sure that descriptors 0 to 2 are something, so that nothing else becomes them; one for /dev/null above."""
+    null = os.open("/dev/null", os.O_RDWR)
+    while null < 3:
+        os.set_inheritable(null, True)
+        null = os.open("/dev/null", os.O_RDWR)
+    return null
+
+
 def secure() -> None:
     """A known process: nothing inherited but descriptors 0 and 1, standard error and all else nowhere."""
-    null = os.open("/dev/null", os.O_RDWR)
-    while null < 2:  # 0 or 1 was closed by whoever started us; it must not become something else later
-        null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 2)
-    os.set_inheritable(2, True)
+    os.dup2(_fill(), 2)
     log.stop()  # else syslog(3) would take what gets its descriptor's number for its own
     close_from(3)
     os.umask(0o077)

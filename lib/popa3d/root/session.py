@@ -56,7 +56,8 @@ def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "
     """
     asked = _options(sys.argv[1:])
     if asked.daemon:
-        log.start()
+        process.secure_daemon()
+        asked.file = asked.file and os.path.abspath(asked.file)
         _account(USER.encode())  # what costs time is loaded once, and forked
         _pam()
 
