@@ -217,7 +217,7 @@ class Listener:
         per_source = settings.sessions_per_source or SESSIONS_PER_SOURCE
         why = self._flood.refusal(of, now, sessions, per_source, settings.min_delay_s)
         if why:
-            self._log_seldom(why)
+            self._log_seldom(why, of)
             return
         try:
             pid = self._fork(lambda: self._become_session(connection, address))
@@ -260,11 +260,11 @@ class Listener:
     def _pause(self, why: str) -> None:
         """Leave the sockets alone for a while: the system is out of something, and trying on would spin."""
         self._paused_until = time.monotonic() + PAUSE_S
-        self._log_seldom(f"Cannot start a session: {why}")
+        self._log_seldom(f"Cannot start a session: {why}", "")
 
-    def _log_seldom(self, text: str) -> None:
-        """Log a line that a flood could repeat, once in min_delay_s, and at most once in a second."""
-        if self._flood.may_log(text, time.monotonic(), max(1, self._settings.min_delay_s)):
+    def _log_seldom(self, text: str, of: str) -> None:
+        """Log a line that a flood could repeat: once in min_delay_s for each source, and at most once in a second."""
+        if self._flood.may_log(of, time.monotonic(), max(1, self._settings.min_delay_s)):
             self._log(log.WARNING, text)
 
     def _log(self, priority: int, text: str) -> None:
