@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
-import signal
 import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 from tests.host import BASE, HOME, PASSWORDS
-from tests.super.inetd import SECONDS, _stopped
+from tests.super.inetd import SECONDS, kill_tree
 from tests.talk import children, wait_until
 
 PACKAGING = HOME / "packaging"
@@ -85,14 +82,7 @@ class Foreground:
     def end(self) -> None:
         """End it and all that it started; all is dead when this returns."""
         if not self.ended():
-            tree = _stopped(self.pid)
-            for process in tree:
-                with contextlib.suppress(ProcessLookupError):  # it was ending
-                    signal.pidfd_send_signal(process, signal.SIGKILL)
-            for process in tree:
-                dead, _, _ = select.select([process], [], [], SECONDS)
-                os.close(process)
-                assert dead, "a process does not die"
+            kill_tree(self.pid)
         self._process.wait(SECONDS)
         self._place.cleanup()
 

@@ -77,14 +77,7 @@ class Inetd:
     def end(self) -> None:
         """End inetd and what it started; all is dead when this returns. It has no say in that, so it cannot fork meanwhile."""
         if not self.ended():
-            tree = _stopped(self.pid)
-            for process in tree:
-                with contextlib.suppress(ProcessLookupError):  # it was ending
-                    signal.pidfd_send_signal(process, signal.SIGKILL)
-            for process in tree:
-                dead, _, _ = select.select([process], [], [], SECONDS)
-                os.close(process)
-                assert dead, "a process does not die"
+            kill_tree(self.pid)
         self._process.wait(SECONDS)
         Path(BASE, "inetd.pid").unlink(missing_ok=True)
         self._place.cleanup()
@@ -105,6 +98,18 @@ class Inetd:
                 if words[3] == LISTEN and int(words[1].rpartition(":")[2], 16) == self.port and name in own:
                     found.add(name)
         return found
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all that descend of it; all are dead when this returns."""
+    tree = _stopped(pid)
+    for process in tree:
+        with contextlib.suppress(ProcessLookupError):  # it was ending
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+    for process in tree:
+        dead, _, _ = select.select([process], [], [], SECONDS)
+        os.close(process)
+        assert dead, "a process does not die"
 
 
 def _stopped(pid: int) -> list[int]:
