@@ -6,6 +6,7 @@ Everything else is real: the real PAM modules, set*id, chroot, sockets and progr
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import functools
@@ -15,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -239,6 +241,25 @@ class Host:
         self.clean_spool()
         self.pam_stack()
         self.syslog.clear()
+
+    @contextlib.contextmanager
+    def stuck_log(self) -> Iterator[None]:
+        """A log daemon that takes nothing any more, in the stead of the private one."""
+        stuck = self.base / "stuck"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+            full.bind(str(stuck))
+            stuck.chmod(0o666)
+            bind(stuck, "/dev/log")
+            filler.setblocking(False)
+            filler.connect(str(stuck))
+            try:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        filler.send(b"x" * 1000)
+                yield
+            finally:
+                unmount("/dev/log")
+                stuck.unlink()
 
     def configuration(self, text: str) -> str:
         """A file for -c with this text; its path."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -242,24 +240,11 @@ def test_inherited_signals_and_descriptors(host: Host) -> None:
 
 def test_hanging_log(host: Host) -> None:
     """A log daemon that takes nothing does not keep the client from its greeting, and does not collect processes for ever."""
-    stuck = host.base / "stuck"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
-        full.bind(str(stuck))
-        stuck.chmod(0o666)
-        bind(stuck, "/dev/log")
-        filler.setblocking(False)
-        filler.connect(str(stuck))
-        try:
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    filler.send(b"x" * 1000)
-            with Talk([*POPA3D, "-c", host.configuration("[session]\nlogin_timeout_s = 1\n")], seconds=40) as talk:
-                assert talk.line() == b"+OK popa3d ready\r\n"
-                talk.client.close()
-                assert talk.process.wait(30) == -signal.SIGALRM
-        finally:
-            unmount("/dev/log")
-            stuck.unlink()
+    command = [*POPA3D, "-c", host.configuration("[session]\nlogin_timeout_s = 1\n")]
+    with host.stuck_log(), Talk(command, seconds=40) as talk:
+        assert talk.line() == b"+OK popa3d ready\r\n"
+        talk.client.close()
+        assert talk.process.wait(30) == -signal.SIGALRM
 
 
 @pytest.mark.parametrize("umask", [0, 0o077])

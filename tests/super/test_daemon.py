@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import resource
@@ -78,26 +77,12 @@ def test_started_without_descriptors(host: Host, closed: str) -> None:
 
 def test_stuck_log_does_not_stop_the_listener(host: Host) -> None:
     """With a log daemon that takes nothing, refusals of one source do not keep others from being served."""
-    stuck = host.base / "stuck"
     with Daemon(host, "[listen]\nsessions_per_source = 1\n[session]\nlogin_timeout_s = 1\n") as daemon:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
-            full.bind(str(stuck))
-            stuck.chmod(0o666)
-            bind(stuck, "/dev/log")
-            filler.setblocking(False)
-            filler.connect(str(stuck))
-            try:
-                with contextlib.suppress(BlockingIOError):
-                    while True:
-                        filler.send(b"x" * 1000)
-                with Connected() as first:
-                    assert first.line().startswith(b"+OK")
-                    assert over_the_limit("127.0.0.1")
-                    with Connected(of="127.0.0.5") as other:
-                        assert other.line().startswith(b"+OK")
-            finally:
-                unmount("/dev/log")
-                stuck.unlink()
+        with host.stuck_log(), Connected() as first:
+            assert first.line().startswith(b"+OK")
+            assert over_the_limit("127.0.0.1")
+            with Connected(of="127.0.0.5") as other:
+                assert other.line().startswith(b"+OK")
         assert daemon.process.poll() is None
 
 
