@@ -109,16 +109,42 @@ HEADER_LINE_OCTETS = 64 * 1024
 # Another program's lock is waited for this long, then the client is told to come back. Mail programs give up at 30 to 60 s.
 LOCK_TIMEOUT_S = 20
 
+# How a mailbox can be locked: fcntl(2) record locks, flock(2), a file MAILBOX.lock (Debian policy 11.6: fcntl, then that).
+LOCKS = ("fcntl", "flock", "dotlock")
+
+# A dot-lock file this old whose process is not known to live was left behind. liblockfile, which Debian's delivery agents
+# use, has the same five minutes.
+DOTLOCK_STALE_S = 5 * 60
+
 # A file system's clock ticks at most this slowly where it has fractions of a second at all (HZ=100); a mailbox younger
 # than a tick could change again without its times showing it.
 CLOCK_TICK_NS = 10_000_000
+
+
+# --- Per-user state: STATE/UID belongs to that user. Not below CHROOT, which must stay empty ---
+
+STATE = "/var/lib/popa3d-state"
+
+# The update's journal holds what has no room to be moved at once: this much of the mailbox at a time. With the list of what
+# stays (some octets a message) it is all that a journal ever holds.
+JOURNAL_DATA_OCTETS = 4 * 1024 * 1024
+
+# The list of what stays is longer than this only in a mailbox at the limits of MAX_MESSAGES and MAX_OCTETS. Also the most
+# that is believed of a journal that is found.
+JOURNAL_PLAN_OCTETS = 16 * 1024 * 1024
+
+# On a full disk an update goes in steps of what the deleted messages have freed; each is two writes that must reach the
+# disk. Beyond this many it would take minutes.
+JOURNAL_STEPS = 20_000
 
 
 class Settings:
     """What the administrator's file may override; the attributes are the keys of wire.configuration.KEYS.
 
     timeout_s, login_timeout_s: seconds. spool: directory of the mailboxes, an absolute path. home_file: the mailbox's path
-    in the user's home directory instead, relative; empty for the spool. max_messages, max_octets: a larger mailbox is refused.
+    in the user's home directory instead, relative; empty for the spool. locks: of LOCKS, in their order. state: directory of
+    the users' state directories.
+    max_messages, max_octets: a larger mailbox is refused.
     port: 0 for the service pop3. addresses: numeric ones to listen on; empty for all. sessions, sessions_per_source: 0 where
     the administrator has not set them: then -D has its defaults, and a super-server its own limits. min_delay_s, backlog.
     """
@@ -128,6 +154,8 @@ class Settings:
         self.login_timeout_s = LOGIN_TIMEOUT_S
         self.spool = SPOOL
         self.home_file = ""
+        self.locks = ["fcntl"]
+        self.state = STATE
         self.max_messages = MAX_MESSAGES
         self.max_octets = MAX_OCTETS
         self.port = 0

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from popa3d.params import STATE
 from tests.host import Host
 from tests.talk import POPA3D, Talk, children, descriptors, ids, wait_until
 
@@ -53,7 +54,7 @@ def test_worker(host: Host) -> None:
         mailbox = [fd for fd, what in open_now.items() if what == "/var/mail/alice"]
         log = [fd for fd, what in open_now.items() if fd > 2 and what.startswith("socket:")]
         assert len(mailbox) == 1 and len(log) == 1
-        assert sorted(open_now) == sorted([0, 1, 2, *mailbox, *log])
+        assert sorted(open_now) == sorted([0, 1, 2, *mailbox, *log, *state])
         assert open_now[2] == "/dev/null"
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
         environment = Path(f"/proc/{pid}/environ").read_bytes()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
+from typing import Any
 
+from popa3d.params import STATE
 from popa3d.wire import record
 from tests.host import ACCOUNTS, HOME
 from tests.talk import Talk
@@ -12,11 +15,22 @@ from tests.talk import Talk
 WORKER = [str(HOME / "bin/popa3d-session")]
 
 
-def handover(name: str = "alice", ahead: bytes = b"", timeout_s: int = 600, **changes: int) -> record.Handover:
+def state_directory(uid: int) -> bytes:
+    """A user's state directory, as root would have made it."""
+    path = Path(STATE) / str(uid)
+    path.parent.mkdir(mode=0o711, exist_ok=True)
+    if not path.exists():
+        path.mkdir(0o700)
+        os.chown(path, uid, uid)
+    return bytes(path)
+
+
+def handover(name: str = "alice", ahead: bytes = b"", timeout_s: int = 600, **changes: Any) -> record.Handover:
     """A record for an account's mailbox in /var/mail."""
     uid = next(account.uid for account in ACCOUNTS if account.name == name)
     return record.Handover(
-        name.encode(), changes.get("uid", uid), b"/var/mail/" + name.encode(), b"127.0.0.1", timeout_s,
+        name.encode(), changes.get("uid", uid), b"/var/mail/" + name.encode(), state_directory(uid),
+        str(changes.get("locks", "fcntl")).encode(), b"127.0.0.1", timeout_s,
         changes.get("max_messages", 2**21), changes.get("max_octets", 2**40), ahead,
     )  # fmt: skip
 

@@ -1,29 +1,23 @@
-"""The mailbox file: the only module that opens, locks, reads, moves or truncates it.
+"""The maildrop: a mailbox file whose messages are known, and stay what they are or the session ends.
 
-Locks (fcntl, as C popa3d's default) are held while the file is parsed and while it is updated, not in between. In
-between every block that is read is checked before anybody sees it: only growth by appending is fine.
+Locks are held while the file is parsed and while it is updated, not in between. In between every block that is read is
+checked before anybody sees it: only growth by appending is fine.
 
 Runs as: the mailbox owner.
 Trusts: the kernel; not the file, nor the programs that write it (they may ignore locks).
 """
 
-import fcntl
-import os
-import stat
 import time
+from zlib import crc32
 
-from ..params import CLOCK_TICK_NS, LOCK_TIMEOUT_S, PARSE_OCTETS, WRITE_OCTETS
+from ..params import CLOCK_TICK_NS, PARSE_OCTETS, WRITE_OCTETS
 from .mbox import Index, Parser
+from .mboxfile import MboxFile, Refused
+from .state import State
 
-_LOCK_STEP_S = 0.05
-
-
-class Refused(Exception):
-    """The mailbox cannot be served; the text says why, for the log."""
-
-
-class InUse(Refused):
-    """Another program has kept its lock for LOCK_TIMEOUT_S."""
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    import os
 
 
 class Changed(Exception):
@@ -31,37 +25,37 @@ class Changed(Exception):
 
 
 class Maildrop:
-    """A mailbox that was loaded: its index stays true, or Changed is raised."""
+    """A mailbox that was loaded: its index stays true, or Changed is raised.
 
-    def __init__(self, path: bytes, max_messages: int, max_octets: int) -> None:
-        """Open and parse the mailbox; one that is absent is empty. Raises Refused, InUse or OSError."""
+    `recovered`: what had to be done first, since an update was not finished, for the log; mostly empty.
+    """
+
+    def __init__(self, file: MboxFile, state: State, max_messages: int, max_octets: int) -> None:
+        """Finish an update that was not; then parse the mailbox. Raises Refused, InUse or OSError."""
+        self.file = file
+        self.state = state
         self.index = Index()
-        self._path = path
+        self.recovered = ""
         self._max_messages = max_messages
-        self._fd = -1
         self._seen: tuple[int, ...] = ()
-        try:
-            status = os.lstat(path)
-        except FileNotFoundError:
-            if not os.path.isdir(os.path.dirname(path)):
-                raise Refused("its directory is missing") from None
+        if file.absent:
             return
-        if not stat.S_ISREG(status.st_mode):
-            raise Refused("not a regular file")
-        # The checks are repeated on what was opened: it may have become something else meanwhile.
-        self._fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        self._lock(fcntl.LOCK_SH)
-        status = os.fstat(self._fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise Refused("not a regular file")
+        file.lock(exclusive=False)
+        if state.has_journal():
+            from . import update  # slow, and rarely needed here
+
+            if not file.read_only:
+                file.lock(exclusive=True)
+            self.recovered = update.recover(file, state)
+        status = file.status()
         if status.st_size > max_octets:
             raise Refused(f"larger than {max_octets} octets")
         self.index = self._parse(status.st_size)
-        self._seen = _identity(os.fstat(self._fd))
+        self._seen = _identity(file.status())
         if self._seen != _identity(status):
             raise Refused("written to in spite of its lock")
         _settle(status)
-        self._lock(fcntl.LOCK_UN)
+        file.unlock()
 
     def content(self, i: int, first: int = 0) -> "bytes":
         """At most WRITE_OCTETS of message `i` (from 0) as they are in the file, from `first` on; empty at its end.
@@ -69,60 +63,31 @@ class Maildrop:
         Raises Changed before a wrong octet is returned, InUse if that cannot be told, and OSError.
         """
         start = self.index.content[i] + first
-        block = os.pread(self._fd, min(WRITE_OCTETS, self.index.end[i] - start), start)
+        block = self.file.read(min(WRITE_OCTETS, self.index.end[i] - start), start)
         # What was read is right if the file is as it was *afterwards*: a write shows in the times before its octets do.
         if not self._unchanged() or (not block and start < self.index.end[i]):
             raise Changed
         return block
 
     def lock_for_update(self) -> None:
-        """Lock the mailbox exclusively until `close` and check it once more. Raises InUse, Changed or OSError."""
-        self._lock(fcntl.LOCK_EX)
-        if not self._unchanged(locked=True):
+        """Lock the mailbox exclusively until it is closed, and check it once more. Raises InUse, Changed or OSError."""
+        self.file.lock(exclusive=True)
+        if not self._unchanged(locked=True) or self.state.has_journal():
             raise Changed
         place = self.index.size
         start = b""
-        while len(start) < len(b"From ") and (block := os.pread(self._fd, PARSE_OCTETS, place)):
+        while len(start) < len(b"From ") and (block := self.file.read(PARSE_OCTETS, place)):
             start = (start + block).lstrip(b"\r\n")
             place += len(block)
         if start and not start.startswith(b"From "):
             raise Changed  # not a message: it could not stand at the start of a mailbox
-
-    def size(self) -> int:
-        """The file's size now, in octets."""
-        return os.fstat(self._fd).st_size
-
-    def move(self, source: int, target: int, octets: int) -> None:
-        """Copy a span of the file towards its start. Raises OSError, also when the file ends too early."""
-        while octets:
-            block = os.pread(self._fd, min(octets, PARSE_OCTETS), source)
-            if not block:
-                raise OSError(5, "the mailbox ended early")
-            left = memoryview(block)
-            while left:
-                written = os.pwrite(self._fd, left, target)
-                target += written
-                left = left[written:]
-            source += len(block)
-            octets -= len(block)
-
-    def cut(self, size: int) -> None:
-        """Cut the file, and see it on the disk."""
-        os.ftruncate(self._fd, size)
-        os.fsync(self._fd)
-
-    def close(self) -> None:
-        """Let go of file and lock."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
     def _parse(self, size: int) -> Index:
         """The index of the file's first `size` octets."""
         parser = Parser(self._max_messages)
         place = 0
         while place < size and not parser.refused:
-            block = os.pread(self._fd, min(PARSE_OCTETS, size - place), place)
+            block = self.file.read(min(PARSE_OCTETS, size - place), place)
             if not block:
                 raise Refused("became shorter while it was read")
             parser.feed(block)
@@ -132,53 +97,48 @@ class Maildrop:
             raise Refused(parser.refused)
         return parser.index
 
+    def _same(self) -> bool:
+        """Whether the file still begins with what was parsed."""
+        place = check = 0
+        while place < self.index.size:
+            block = self.file.read(min(PARSE_OCTETS, self.index.size - place), place)
+            if not block:
+                return False
+            check = crc32(block, check)
+            place += len(block)
+        return check == self.index.check
+
     def _unchanged(self, locked: bool = False) -> bool:
         """Whether the index is still true of the file that the path names; new mail behind it is fine."""
-        try:
-            status = os.lstat(self._path)
-        except FileNotFoundError:
+        status = self.file.named()
+        if status is None:
             return False
         if _identity(status) == self._seen:
             return True
         if (status.st_dev, status.st_ino) != self._seen[:2]:
             return False
         if not locked:
-            self._lock(fcntl.LOCK_SH)
+            self.file.lock(exclusive=False)
         try:
-            status = os.fstat(self._fd)
-            if status.st_size < self.index.size or not self._parse(self.index.size).same(self.index):
+            status = self.file.status()
+            if not self._same() or self.state.has_journal():
                 return False
-            self._seen = _identity(status)
+            self._seen = _identity(self.file.status())
+            if self._seen != _identity(status):
+                return False  # written to in spite of its lock
             _settle(status)
             return True
-        except Refused:
-            return False
         finally:
             if not locked:
-                self._lock(fcntl.LOCK_UN)
-
-    def _lock(self, kind: int) -> None:
-        """Set the lock to `kind`, waiting for others at most LOCK_TIMEOUT_S. Raises InUse or OSError."""
-        if kind == fcntl.LOCK_UN:
-            fcntl.lockf(self._fd, kind)
-            return
-        end = time.monotonic() + LOCK_TIMEOUT_S
-        while True:
-            try:
-                fcntl.lockf(self._fd, kind | fcntl.LOCK_NB)
-                return
-            except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: POSIX allows both
-                if time.monotonic() >= end:
-                    raise InUse("locked by another program") from None
-            time.sleep(_LOCK_STEP_S)
+                self.file.unlock()
 
 
-def _identity(status: os.stat_result) -> tuple[int, ...]:
+def _identity(status: "os.stat_result") -> tuple[int, ...]:
     """What tells one state of a mailbox from another."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _settle(status: os.stat_result) -> None:
+def _settle(status: "os.stat_result") -> None:
     """Wait, with the lock held, until a further change must show in the file's times.
 
     A file system's clock ticks every few milliseconds, or every second where the times have no fraction (then this

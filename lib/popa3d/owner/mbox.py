@@ -17,6 +17,7 @@ from ..params import HEADER_LINE_OCTETS
 from .unique_id import UniqueId
 
 _FROM = b"From "
+MESSAGE_OCTETS = len(b"From \nX")  # the shortest there is
 
 
 class Index:
@@ -24,8 +25,7 @@ class Index:
 
     start: of the "From " line, where the message before it ends with its separator. content, end: what is sent of the
     file. octets: what is sent to the client, line ends counted as CRLF (RFC 1939 section 11). ids: unique_id.OCTETS each.
-    size: what was read of the file. crlf: whether the file's lines end in CRLF. check: a CRC over all "From " lines and
-    headers, which tells mailboxes apart whose messages look alike otherwise.
+    size: what was read of the file. crlf: whether the file's lines end in CRLF. check: a CRC-32 over all of it.
     """
 
     def __init__(self) -> None:
@@ -44,11 +44,6 @@ class Index:
     def next_start(self, i: int) -> int:
         """Where message `i` (from 0) ends with all that belongs to it in the file."""
         return self.start[i + 1] if i + 1 < len(self.start) else self.size
-
-    def same(self, other: "Index") -> bool:
-        """Whether both describe the same mailbox."""
-        mine, others = self.__dict__, other.__dict__
-        return all(mine[name] == others[name] for name in mine)
 
 
 # What the parser is in the middle of.
@@ -82,6 +77,7 @@ class Parser:
         self._at -= done
         self._buffer = self._buffer[done:] + block
         self.index.size += len(block)
+        self.index.check = crc32(block, self.index.check)
         while not self.refused and self._steps[self._state]():
             pass
 
@@ -136,7 +132,6 @@ class Parser:
     def _separator(self) -> bool:
         """The rest of the "From " line. The first one decides between LF and CRLF."""
         end = self._buffer.find(b"\n", self._at)
-        self.index.check = crc32(self._buffer[self._at : end if end >= 0 else None], self.index.check)
         if end < 0:
             self._at = len(self._buffer)
             return False
@@ -204,15 +199,11 @@ class Parser:
 
     def _lines(self, end: int) -> None:
         """Note whole header lines up to `end`."""
-        lines = self._buffer[self._at : end]
-        self._id.lines(lines)
-        self.index.check = crc32(lines, self.index.check)
+        self._id.lines(self._buffer[self._at : end])
 
     def _piece(self, end: int, first: bool) -> None:
         """Be done with a piece of a header line."""
-        piece = self._buffer[self._at : end]
-        self._id.piece(piece, first)
-        self.index.check = crc32(piece, self.index.check)
+        self._id.piece(self._buffer[self._at : end], first)
         self._advance(end)
 
     def _body(self) -> bool:

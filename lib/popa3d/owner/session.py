@@ -11,8 +11,9 @@ import stat
 from .. import log
 from ..client import EXPIRED, Client
 from ..wire import record, replies
-from . import update
-from .maildrop import Changed, InUse, Maildrop, Refused
+from .maildrop import Changed, Maildrop
+from .mboxfile import InUse, MboxFile, Refused
+from .state import State
 from .transaction import Transaction
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -34,7 +35,7 @@ def main() -> "NoReturn":
         else:
             log.start()
             client = Client(told.ahead, told.timeout_s)
-            status = _serve(client, told)
+            status = _recover(told) if told.recovery else _serve(client, told)
             client.flush()
     except BaseException as error:
         log.crash(error)
@@ -72,12 +73,9 @@ def _complain(text: str) -> None:
 def _serve(client: Client, told: record.Handover) -> int:
     """The session. Returns the exit status: 0 for all that is the client's doing, 1 for what the host should know."""
     path = log.name(told.path)
-    try:
-        maildrop = Maildrop(told.path, told.max_messages, told.max_octets)
-    except (Refused, OSError) as why:
-        reason = why.strerror if isinstance(why, OSError) else why
-        log.write(log.WARNING, f"Failed or refused to load {path}: {reason}")
-        client.put(replies.IN_USE if isinstance(why, InUse) else replies.NOT_LOADED)
+    maildrop = _load(told)
+    if not isinstance(maildrop, Maildrop):
+        client.put(maildrop)
         return 1
     transaction = Transaction(client, maildrop)
     log.write(log.INFO, f"{_count(transaction.left, 'message')} ({_count(transaction.left_octets, 'byte')}) loaded")
@@ -96,9 +94,34 @@ def _serve(client: Client, told: record.Handover) -> int:
     return 1
 
 
+def _load(told: record.Handover) -> Maildrop | bytes:
+    """The maildrop, or a reply for why (logged) it cannot be served."""
+    path = log.name(told.path)
+    file = None
+    try:
+        file = MboxFile(told.path, tuple(told.locks.decode().split(",")))
+        maildrop = Maildrop(file, State(told.state, told.owner, told.path), told.max_messages, told.max_octets)
+    except (Refused, OSError) as why:
+        if file is not None:
+            file.close()
+        log.write(log.WARNING, f"Failed or refused to load {path}: {why.strerror if isinstance(why, OSError) else why}")
+        return replies.IN_USE if isinstance(why, InUse) else replies.NOT_LOADED
+    if maildrop.recovered:
+        log.write(log.WARNING, f"{path}: {maildrop.recovered}")
+    return maildrop
+
+
+def _recover(told: record.Handover) -> int:
+    """Only finish an update, if there is one to finish; loading does."""
+    maildrop = _load(told)
+    return 0 if isinstance(maildrop, Maildrop) else 1
+
+
 def _update(transaction: Transaction, path: str) -> int:
     """The UPDATE state, and QUIT's reply."""
     if 1 in transaction.deleted:
+        from . import update  # its modules are for those who delete
+
         try:
             update.remove(transaction.maildrop, transaction.deleted)
         except InUse as why:
@@ -106,10 +129,11 @@ def _update(transaction: Transaction, path: str) -> int:
             transaction.client.put(replies.IN_USE)
             return 1
         except OSError as why:
-            log.write(log.ERROR, f"Failed to update {path}: {why.strerror}")
+            later = ": the next session will finish it" if transaction.maildrop.state.has_journal() else ""
+            log.write(log.ERROR, f"Failed to update {path}: {why.strerror}{later}")
             transaction.client.put(replies.NOT_UPDATED)
             return 1
-    transaction.maildrop.close()
+    transaction.maildrop.file.close()
     octets = sum(transaction.maildrop.index.octets)
     log.write(
         log.INFO,

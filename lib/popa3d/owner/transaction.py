@@ -7,7 +7,8 @@ Trusts: nobody; a client is only shown its own mailbox, and numbers are checked 
 from ..client import Client
 from ..wire import commands, replies
 from . import unique_id
-from .maildrop import InUse, Maildrop
+from .maildrop import Maildrop
+from .mboxfile import InUse
 from .message import Sender
 
 TYPE_CHECKING = False  # the typing module would cost start-up time

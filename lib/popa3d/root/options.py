@@ -89,6 +89,17 @@ def read(name: str) -> Settings:
     from ..wire import configuration  # slow, and needed only here
 
     try:
-        return configuration.settings(text, name)
+        settings = configuration.settings(text, name)
     except configuration.Refused as error:
         raise Wrong(str(error)) from None
+    if "dotlock" in settings.locks and not settings.home_file and not _everybody_writes(settings.spool):
+        raise Wrong(f"{name}: mailbox.locks: users cannot make a dot-lock in {settings.spool}, which needs mode 1777 for it")
+    return settings
+
+
+def _everybody_writes(directory: str) -> bool:
+    """Whether users can make files there; sessions have their owner's primary group only."""
+    try:
+        return bool(os.stat(directory).st_mode & stat.S_IWOTH)
+    except OSError:
+        return True  # another reason, which the session will give

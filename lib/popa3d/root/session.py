@@ -18,7 +18,7 @@ import time
 from .. import log
 from ..params import CHROOT, PAM_SERVICE_FILES, PAM_TIMEOUT_S, RECORD_GRACE_S, USER
 from ..wire import record, replies
-from . import options, peer, privileges, process
+from . import handover, options, peer, privileges, process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     Daemon = Callable[[Settings, str, bool, Callable[[], Settings | str], Serve], NoReturn]  # listen.daemon.run
     Count = Callable[[str], tuple[int, int, int]]
 
-_HANDOVER_FD = 3
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
 
 
@@ -95,7 +94,9 @@ def serve(worker: str, preauth: "Preauth", settings: "Settings", count: "Count |
             status = _end(end)
         else:
             log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(who)}")
-            status = _hand_over(worker, told)
+            _signal.alarm(0)
+            why = handover.become(worker, told)
+            status = _end(_End(f"{worker}: {why}", replies.UNAVAILABLE))
     except _End as end:
         status = _end(end)
     except BaseException as error:
@@ -250,38 +251,11 @@ def _from(who: str) -> str:
 
 
 def _tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes) -> int:
-    """A pipe from which the owner's program will read all that it needs to know. Raises _End."""
-    place = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
-    told = record.Handover(
-        owner=os.fsencode(owner.pw_name),
-        uid=owner.pw_uid,
-        path=os.fsencode(place),
-        peer=who.encode(),
-        timeout_s=settings.timeout_s,
-        max_messages=settings.max_messages,
-        max_octets=settings.max_octets,
-        ahead=ahead,
-    ).encode()
-    if len(told) > record.HANDOVER_RECORD_OCTETS or not place.startswith("/") or (settings.home_file and not owner.pw_dir):
-        raise _End(f"No usable mailbox path for {owner.pw_name}", replies.UNAVAILABLE)
-    reading, writing = os.pipe()
-    os.write(writing, told)  # fits a pipe that root made
-    os.close(writing)
-    return reading
-
-
-def _hand_over(worker: str, told: int) -> int:
-    """Become `worker`, with the pipe `told` as descriptor 3. Returns (an exit status) only if that fails."""
-    log.stop()  # as its descriptor is about to be closed or replaced
-    os.dup2(told, _HANDOVER_FD)
-    os.set_inheritable(_HANDOVER_FD, True)
-    process.close_from(_HANDOVER_FD + 1)
-    privileges.no_new_privileges()
-    _signal.alarm(0)
+    """A pipe with what the owner's program has to know. Raises _End."""
     try:
-        os.execve(worker, [worker], {})
-    except OSError as error:
-        return _end(_End(f"{worker}: {error.strerror}", replies.UNAVAILABLE))
+        return handover.tell(owner, who, settings, ahead)
+    except handover.Unusable as why:
+        raise _End(str(why), replies.UNAVAILABLE) from None
 
 
 def _end(end: _End) -> int:

@@ -7,7 +7,7 @@ Trusts: the administrator, but not his typing: what is not known or not of its t
 import _socket
 import tomllib
 
-from ..params import Settings
+from ..params import LOCKS, Settings
 
 _DAY_S = 24 * 60 * 60
 
@@ -22,7 +22,14 @@ KEYS: dict[str, dict[str, type[str] | type[list[str]] | tuple[int, int]]] = {
         "backlog": (1, 65535),
     },
     "session": {"timeout_s": (1, _DAY_S), "login_timeout_s": (1, _DAY_S)},
-    "mailbox": {"spool": str, "home_file": str, "max_messages": (1, 2**31 - 1), "max_octets": (1, 2**62)},
+    "mailbox": {
+        "spool": str,
+        "home_file": str,
+        "locks": list,
+        "state": str,
+        "max_messages": (1, 2**31 - 1),
+        "max_octets": (1, 2**62),
+    },
 }
 
 
@@ -55,8 +62,12 @@ def settings(text: bytes, name: str) -> Settings:
     for address in result.addresses:
         if not isinstance(address, str) or not _is_address(address):
             raise Refused(f"{name}: listen.addresses must be numeric IPv4 or IPv6 addresses, not {address!r}")
-    if not result.spool.startswith("/") or "\0" in result.spool:
-        raise Refused(f"{name}: mailbox.spool must be an absolute path")
+    for key in ("spool", "state"):
+        path = getattr(result, key)
+        if not path.startswith("/") or "\0" in path:
+            raise Refused(f"{name}: mailbox.{key} must be an absolute path")
+    if not result.locks or any(lock not in LOCKS for lock in result.locks) or len(set(result.locks)) < len(result.locks):
+        raise Refused(f"{name}: mailbox.locks must be one or several of {', '.join(LOCKS)}, in the order to take them")
     if result.home_file.startswith("/") or ".." in result.home_file.split("/") or "\0" in result.home_file:
         raise Refused(f"{name}: mailbox.home_file must be a path below the home directory")
     return result

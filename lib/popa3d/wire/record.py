@@ -6,7 +6,7 @@ Runs as: any uid.
 Trusts: nobody; every length, count and value is checked before it is believed.
 """
 
-from ..params import ARGUMENT_OCTETS, PASSWORD_OCTETS, READ_OCTETS
+from ..params import ARGUMENT_OCTETS, LOCKS, PASSWORD_OCTETS, READ_OCTETS
 
 _LENGTH = 4
 
@@ -18,6 +18,7 @@ EXPIRED = b"T"  # LOGIN_TIMEOUT_S passed
 LOGIN_RECORD_OCTETS = 1 + 3 * _LENGTH + ARGUMENT_OCTETS + PASSWORD_OCTETS + READ_OCTETS
 
 _HANDOVER = b"H"
+_RECOVERY = b"R"
 HANDOVER_RECORD_OCTETS = 16 * 1024
 
 
@@ -73,42 +74,64 @@ def login(record: bytes) -> Login | None:
 class Handover:
     """What the session of the mailbox owner is told. Paths and names are bytes as the system has them.
 
-    uid: the owner's. path: the mailbox, absolute. peer: the client's address for the log. timeout_s: the idle limit.
-    max_messages, max_octets: the mailbox's limits. ahead: what the client sent behind PASS.
+    uid: the owner's. path: the mailbox, absolute. state: the owner's state directory, or empty where there is none. locks:
+    how the mailbox is locked, a comma between (params.LOCKS). peer: the client's address for the log. timeout_s: the idle
+    limit. max_messages, max_octets: the mailbox's limits. ahead: what the client sent behind PASS. recovery: there is no
+    client, only an update to finish (popa3d-recover).
     """
 
-    __slots__ = ("ahead", "max_messages", "max_octets", "owner", "path", "peer", "timeout_s", "uid")
+    __slots__ = (
+        "ahead", "locks", "max_messages", "max_octets", "owner", "path", "peer", "recovery", "state", "timeout_s", "uid"
+    )  # fmt: skip
 
     def __init__(
-        self, owner: bytes, uid: int, path: bytes, peer: bytes, timeout_s: int, max_messages: int, max_octets: int, ahead: bytes
+        self,
+        owner: bytes,
+        uid: int,
+        path: bytes,
+        state: bytes,
+        locks: bytes,
+        peer: bytes,
+        timeout_s: int,
+        max_messages: int,
+        max_octets: int,
+        ahead: bytes,
+        recovery: bool = False,
     ) -> None:
         self.owner = owner
         self.uid = uid
         self.path = path
+        self.state = state
+        self.locks = locks
         self.peer = peer
         self.timeout_s = timeout_s
         self.max_messages = max_messages
         self.max_octets = max_octets
         self.ahead = ahead
+        self.recovery = recovery
 
     def encode(self) -> bytes:
         """The record, at most HANDOVER_RECORD_OCTETS long for every path that the kernel takes (PATH_MAX)."""
         numbers = b"%d %d %d %d" % (self.uid, self.timeout_s, self.max_messages, self.max_octets)
-        return _encode(_HANDOVER, (self.owner, self.path, self.peer, numbers, self.ahead))
+        fields = (self.owner, self.path, self.state, self.locks, self.peer, numbers, self.ahead)
+        return _encode(_RECOVERY if self.recovery else _HANDOVER, fields)
 
 
 def handover(record: bytes) -> Handover | None:
     """The Handover in a record, or None if it is not one."""
-    if record[:1] != _HANDOVER or len(record) > HANDOVER_RECORD_OCTETS:
+    if record[:1] not in (_HANDOVER, _RECOVERY) or len(record) > HANDOVER_RECORD_OCTETS:
         return None
-    fields = _decode(record, 5)
+    fields = _decode(record, 7)
     if fields is None:
         return None
-    owner, path, peer, numbers, ahead = fields
+    owner, path, state, locks, peer, numbers, ahead = fields
     words = numbers.split(b" ")
     if len(words) != 4 or not all(word.isdigit() for word in words):
         return None
-    if not path.startswith(b"/") or b"\0" in path:
+    if not path.startswith(b"/") or b"\0" in path + state or state[:1] not in (b"", b"/"):
+        return None
+    if not set(locks.decode("ascii", "replace").split(",")) <= set(LOCKS):
         return None
     uid, timeout_s, max_messages, max_octets = map(int, words)
-    return Handover(owner, uid, path, peer, timeout_s, max_messages, max_octets, ahead)
+    recovery = record[:1] == _RECOVERY
+    return Handover(owner, uid, path, state, locks, peer, timeout_s, max_messages, max_octets, ahead, recovery)

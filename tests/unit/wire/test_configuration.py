@@ -17,6 +17,8 @@ def test_every_key() -> None:
     [mailbox]
     spool = "/srv/mail"
     home_file = "mail/inbox"
+    locks = ["dotlock", "flock"]
+    state = "/srv/state"
     max_messages = 5
     max_octets = 6
     [listen]
@@ -33,6 +35,8 @@ def test_every_key() -> None:
         "login_timeout_s": 30,
         "spool": "/srv/mail",
         "home_file": "mail/inbox",
+        "locks": ["dotlock", "flock"],
+        "state": "/srv/state",
         "max_messages": 5,
         "max_octets": 6,
         "port": 1110,

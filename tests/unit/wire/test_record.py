@@ -56,7 +56,9 @@ def test_random_octets() -> None:
 
 def test_handover() -> None:
     """The handover arrives as it was sent, for the longest path too."""
-    sent = record.Handover(b"alice", 20001, b"/" + b"d" * 4095, b"2001:db8::1", 600, 2**21, 2**40, b"x" * READ_OCTETS)
+    path, state = b"/" + b"d" * 4095, b"/" + b"s" * 4095
+    ahead = b"x" * READ_OCTETS
+    sent = record.Handover(b"alice", 20001, path, state, b"fcntl,dotlock", b"2001:db8::1", 600, 2**21, 2**40, ahead)
     got = record.handover(sent.encode())
     assert got is not None
     assert [getattr(got, name) for name in record.Handover.__slots__] == [

@@ -1,0 +1,260 @@
+"""The journal of an update: what it will do, and how far it has come, so that it can be finished by somebody else.
+
+It has a head, which never changes: the mailbox, the plan, and a check of the result. A record says that all octets up to
+`done` are in place and on the disk, and that all from there on are still where they were; with a record there may be data,
+the octets that go to `done` next. A record replaces the one before it, or has no effect if it was not written whole.
+
+It is a file. On a disk without a free block it is a few names of empty files instead, for which a directory mostly has
+room; then there are no data.
+
+Runs as: the mailbox owner, with the mailbox locked exclusively.
+Trusts: nobody; what was found is bounded and checked.
+"""
+
+import binascii
+import os
+from zlib import crc32
+
+from ..params import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS
+from .plan import STAMP_OCTETS
+from .state import State
+
+_MAGIC = b"popa3d journal 1"
+_HEAD = len(_MAGIC) + 5 * 8 + 4
+_RECORD = 5 * 8 + STAMP_OCTETS + 4
+
+# The file: two places for records, used in turn, each in a sector of its own; the head; the data.
+_RECORD_AT = (0, 4096)
+_HEAD_AT = 8192
+
+_NAME_OCTETS = 135  # what a name holds, of 255 octets; the other names of the journal and BASE64 take the rest
+_NAMES = 100
+
+
+class Unfit(Exception):
+    """What was found is no journal, or not of this mailbox; the text says why."""
+
+
+class Record:
+    """How far the update is. done: see above. length, check: of the data. stamp: not empty if the file, now `end` octets
+    long, is to be cut at `done`, where these octets were written.
+    """
+
+    def __init__(self, done: int, data: bytes = b"", stamp: bytes = b"", end: int = 0) -> None:
+        self.number = 0
+        self.done = done
+        self.length = len(data)
+        self.check = crc32(data)
+        self.stamp = stamp
+        self.end = end
+
+    def encode(self) -> bytes:
+        """As _RECORD octets."""
+        text = _numbers(self.number, self.done, self.length, self.check, self.end) + self.stamp.ljust(STAMP_OCTETS, b"\0")
+        return text + _numbers(crc32(text))[4:]
+
+
+def _record(text: bytes) -> Record | None:
+    """What Record.encode made, or None."""
+    if len(text) != _RECORD or _numbers(crc32(text[:-4]))[4:] != text[-4:]:
+        return None
+    found = Record(int.from_bytes(text[8:16], "big"))
+    found.number, found.length, found.check, found.end = (int.from_bytes(text[i : i + 8], "big") for i in (0, 16, 24, 32))
+    found.stamp = text[40:-4].rstrip(b"\0")
+    return found
+
+
+class Head:
+    """What does not change. device, volume, inode: of the mailbox (st_dev, f_fsid, st_ino). check: plan.check of the result.
+    plan: plan.Plan.encode.
+    """
+
+    def __init__(self, device: int, volume: int, inode: int, check: int, plan: bytes) -> None:
+        self.device = device
+        self.volume = volume
+        self.inode = inode
+        self.check = check
+        self.plan = plan
+
+    def encode(self) -> bytes:
+        """As octets."""
+        text = _MAGIC + _numbers(self.device, self.volume, self.inode, self.check, len(self.plan)) + self.plan
+        return text[: _HEAD - 4] + _numbers(crc32(text))[4:] + self.plan
+
+
+def _head(text: bytes) -> Head:
+    """What Head.encode made. Raises Unfit."""
+    fields = text[len(_MAGIC) : _HEAD - 4]
+    plan = text[_HEAD:]
+    if text[: len(_MAGIC)] != _MAGIC or _numbers(crc32(text[: _HEAD - 4] + plan))[4:] != text[_HEAD - 4 : _HEAD]:
+        raise Unfit("damaged")
+    device, volume, inode, check, _ = (int.from_bytes(fields[i : i + 8], "big") for i in range(0, 40, 8))
+    return Head(device, volume, inode, check, plan)
+
+
+def _numbers(*numbers: int) -> bytes:
+    return b"".join((number & 2**64 - 1).to_bytes(8, "big") for number in numbers)
+
+
+class Journal:
+    """One update's journal; see above. Each call that writes returns when the disk has it. All raise OSError.
+
+    room: how many octets of data there is a place for on the disk.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.room = 0
+        self._state = state
+        self._fd = -1
+        self._data_at = 0
+        self._number = 0
+        self._at = b""  # the name that is the record, if there are only names
+
+    # Writing
+
+    def begin(self, head: Head, record: Record, data: bytes) -> None:
+        """From here on the update is finished, whatever happens. If this fails, nothing has happened."""
+        text = head.encode()
+        new = self._state.name(b".new")
+        try:
+            self._fd = self._state.create(new)
+            self._data_at = _data_at(len(text))
+            self.room = len(data)
+            _write(self._fd, text, _HEAD_AT)
+            self.write(record, data)
+            self._state.rename(new, self._state.name(b".journal"))
+            self._state.sync()
+        except OSError:
+            self._forget(new)
+            raise
+
+    def begin_in_names(self, head: Head, record: Record) -> None:
+        """The same, in names."""
+        text = head.encode()
+        if len(text) > _NAME_OCTETS * _NAMES:
+            raise OSError(28, "No space left on device")
+        try:
+            for i in range(0, len(text), _NAME_OCTETS):
+                part = text[i : i + _NAME_OCTETS]
+                os.close(self._state.create(self._name(b"%03d" % (i // _NAME_OCTETS), part)))
+            self._state.sync()
+            self.write(record)
+        except OSError:
+            self._forget()
+            raise
+
+    def write(self, record: Record, data: bytes = b"") -> None:
+        """The next record. Data must not follow data: a record without must be between them."""
+        record.number = self._number = self._number + 1
+        text = record.encode()
+        if self._fd >= 0:
+            _write(self._fd, data, self._data_at)
+            _write(self._fd, text, _RECORD_AT[record.number % 2])
+            os.fdatasync(self._fd)
+            return
+        name = self._name(b"at", text)
+        if self._at:
+            self._state.rename(self._at, name)
+        else:
+            os.close(self._state.create(name))
+        self._at = name
+        self._state.sync()
+
+    def _name(self, what: bytes, octets: bytes) -> bytes:
+        text = binascii.b2a_base64(octets, newline=False).replace(b"/", b"_")
+        return self._state.name(b".journal." + what + b"." + text)
+
+    def drop(self) -> None:
+        """The update is finished, or was never begun."""
+        names = self._state.names(b".journal")
+        last = [name for name in names if name.startswith(self._state.name(b".journal.at."))]
+        if last:
+            self._state.remove(last)
+            self._state.sync()  # so that what is left is known to be without meaning
+        self._state.remove(names)
+        self.close()
+
+    def _forget(self, *names: bytes) -> None:
+        try:
+            self.drop()
+            self._state.remove(names)
+        except OSError:
+            pass  # the first error is told
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    # Reading
+
+    def load(self) -> tuple[Head, Record, bytes] | None:
+        """What was left: head, newest whole record, its data. None if no update was begun. Raises Unfit, too."""
+        names = self._state.names(b".journal")
+        if self._state.name(b".journal") in names:
+            try:
+                self._fd = self._state.open(self._state.name(b".journal"))
+            except PermissionError as error:
+                raise Unfit(error.strerror) from None
+            return self._load_file()
+        return self._load_names(sorted(names))
+
+    def _load_file(self) -> tuple[Head, Record, bytes]:
+        start = os.pread(self._fd, _HEAD, _HEAD_AT)
+        plan = int.from_bytes(start[-12:-4], "big")
+        if len(start) < _HEAD or plan > JOURNAL_PLAN_OCTETS:
+            raise Unfit("damaged")
+        head = _head(start + os.pread(self._fd, plan, _HEAD_AT + _HEAD))
+        self._data_at = _data_at(_HEAD + plan)
+        self.room = max(0, os.fstat(self._fd).st_size - self._data_at)
+        found = [_record(os.pread(self._fd, _RECORD, place)) for place in _RECORD_AT]
+        for record in sorted((record for record in found if record is not None), key=lambda record: -record.number):
+            data = os.pread(self._fd, record.length, self._data_at) if record.length <= JOURNAL_DATA_OCTETS else b""
+            if len(data) == record.length and crc32(data) == record.check:
+                self._number = record.number
+                return head, record, data
+        raise Unfit("damaged")
+
+    def _load_names(self, names: list[bytes]) -> tuple[Head, Record, bytes] | None:
+        at = self._state.name(b".journal.at.")
+        records = [name for name in names if name.startswith(at)]
+        if not records:
+            return None
+        record = _record(_octets(records[-1]))
+        text = b"".join(_octets(name) for name in names if not name.startswith(at))
+        if record is None or record.length or len(records) > 1 or len(text) > _NAME_OCTETS * _NAMES:
+            raise Unfit("damaged")
+        self._at = records[0]
+        self._number = record.number
+        return _head(text), record, b""
+
+    def put_aside(self) -> None:
+        """Keep it for somebody to look at, in the place of an older one."""
+        self._state.remove(self._state.names(b".rejected"))
+        journal = self._state.name(b".journal")
+        for name in self._state.names(b".journal"):
+            self._state.rename(name, self._state.name(b".rejected") + name[len(journal) :])
+        self._state.sync()
+        self.close()
+
+
+def _data_at(head: int) -> int:
+    return (_HEAD_AT + head + 4095) // 4096 * 4096
+
+
+def _octets(name: bytes) -> bytes:
+    """What Journal._name put into a name; nothing if that cannot be."""
+    try:
+        return binascii.a2b_base64(name.rpartition(b".")[2].replace(b"_", b"/"))
+    except binascii.Error:
+        return b""
+
+
+def _write(fd: int, octets: bytes, place: int) -> None:
+    left = memoryview(octets)
+    while left:
+        written = os.pwrite(fd, left, place)
+        place += written
+        left = left[written:]

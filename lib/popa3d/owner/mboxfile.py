@@ -1,0 +1,239 @@
+"""The mailbox file: the only module that opens, locks, writes or cuts mailboxes.
+
+Runs as: the mailbox owner.
+Trusts: the kernel; not the file, nor the programs that write it (they may ignore locks).
+"""
+
+import _signal  # the standard library's signal module imports enum, which costs start-up time
+import errno
+import fcntl
+import os
+import stat
+import time
+
+from ..params import DOTLOCK_STALE_S, LOCK_TIMEOUT_S
+
+_LOCK_STEP_S = 0.05
+_BUSY = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)  # what POSIX lets a taken lock say
+
+
+class Refused(Exception):
+    """The mailbox cannot be served; the text says why, for the log."""
+
+
+class InUse(Refused):
+    """Another program has kept its lock for LOCK_TIMEOUT_S."""
+
+
+class MboxFile:
+    """An open mailbox. `absent`: there is none, in a directory that is there. `read_only`: its file system is.
+
+    locks: of params.LOCKS, taken in this order.
+    """
+
+    def __init__(self, path: bytes, locks: tuple[str, ...]) -> None:
+        """Open the file. Raises Refused or OSError."""
+        self.path = path
+        self.absent = False
+        self.read_only = False
+        self._fd = -1
+        self._locks = locks
+        self._dotlock: tuple[int, int] | None = None  # device and inode, while we have one
+        self._mask: set[int] = set()
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            if not os.path.isdir(os.path.dirname(path)):
+                raise Refused("its directory is missing") from None
+            self.absent = True
+            return
+        # A device or a pipe would do something when opened. The check is repeated on what was opened: it may have become
+        # something else meanwhile.
+        _only_regular(status)
+        flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        try:
+            self._fd = os.open(path, os.O_RDWR | flags)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            self._fd = os.open(path, os.O_RDONLY | flags)
+            self.read_only = True
+        _only_regular(self.status())
+
+    def status(self) -> os.stat_result:
+        """What was opened is now."""
+        return os.fstat(self._fd)
+
+    def named(self) -> os.stat_result | None:
+        """What the path names now, or None."""
+        try:
+            return os.lstat(self.path)
+        except FileNotFoundError:
+            return None
+
+    def device(self) -> int:
+        """A number of the file system that stays when the machine is started again; that of status() may not."""
+        return os.fstatvfs(self._fd).f_fsid
+
+    def read(self, octets: int, place: int) -> bytes:
+        """At most that many octets from `place` on; none at the end. Raises OSError."""
+        return os.pread(self._fd, octets, place)
+
+    def write(self, octets: bytes | memoryview, place: int) -> None:
+        """Write all of them. Raises OSError, when some may have been written."""
+        left = memoryview(octets)
+        while left:
+            written = os.pwrite(self._fd, left, place)
+            place += written
+            left = left[written:]
+
+    def allocate(self, start: int, octets: int) -> None:
+        """See that writing there needs no room on the disk any more. Raises OSError."""
+        os.posix_fallocate(self._fd, start, octets)
+
+    def sync(self) -> None:
+        """See what was written on the disk."""
+        os.fdatasync(self._fd)
+        if self._dotlock is not None:
+            os.utime(self._dotlock_path())  # still alive, and still at work
+
+    def cut(self, size: int) -> None:
+        """Cut the file, and see it on the disk."""
+        os.ftruncate(self._fd, size)
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Let go of file and locks."""
+        if self._fd >= 0:
+            self.unlock()
+            os.close(self._fd)
+            self._fd = -1
+
+    # Locks
+
+    def lock(self, exclusive: bool) -> None:
+        """Take all locks, waiting for others at most LOCK_TIMEOUT_S. Raises InUse, Refused or OSError.
+
+        One that is taken lets all go again before the next attempt: who takes them in another order is not held up.
+        """
+        end = time.monotonic() + LOCK_TIMEOUT_S
+        while not self._try(exclusive):
+            if time.monotonic() >= end:
+                raise InUse("locked by another program")
+            time.sleep(_LOCK_STEP_S)
+
+    def unlock(self) -> None:
+        """Let go of all locks."""
+        if "dotlock" in self._locks:
+            self._remove_dotlock()
+        if "flock" in self._locks:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        if "fcntl" in self._locks:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN)
+
+    def _try(self, exclusive: bool) -> bool:
+        kind = (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB
+        try:
+            for name in self._locks:
+                if name == "dotlock":
+                    taken = self._dotlock is not None or self._make_dotlock()
+                else:
+                    taken = _taken(fcntl.lockf if name == "fcntl" else fcntl.flock, self._fd, kind)
+                if not taken:
+                    self.unlock()
+                    return False
+        except BaseException:
+            self.unlock()
+            raise
+        return True
+
+    def _dotlock_path(self) -> bytes:
+        return self.path + b".lock"
+
+    def _make_dotlock(self) -> bool:
+        """Make MAILBOX.lock, as Debian policy 11.6 has it; False if another one is there."""
+        # Whoever is told to end while the file is there would leave it behind.
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(self._dotlock_path(), flags, 0o444)
+        except FileExistsError:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            self._remove_stale()
+            return False
+        except PermissionError:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            raise Refused("its directory does not let the owner make a dot-lock (mailbox.locks)") from None
+        except OSError:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            raise
+        self._mask = mask
+        try:
+            status = os.fstat(fd)
+            self._dotlock = status.st_dev, status.st_ino
+            os.fchmod(fd, 0o444)
+            os.write(fd, b"%d\n" % os.getpid())
+        except OSError:
+            pass  # a full disk, say: it locks as well without the number
+        finally:
+            os.close(fd)
+        return True
+
+    def _remove_dotlock(self) -> None:
+        if self._dotlock is None:
+            return
+        try:
+            status = os.lstat(self._dotlock_path())
+            if (status.st_dev, status.st_ino) == self._dotlock:
+                os.unlink(self._dotlock_path())
+        except OSError:
+            pass  # somebody took it for a stale one
+        self._dotlock = None
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
+
+    def _remove_stale(self) -> None:
+        """Remove a dot-lock whose process is dead; or that is old, and whose process cannot be told."""
+        path = self._dotlock_path()
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                status = os.fstat(fd)
+                word = os.read(fd, 20).split(b"\n")[0].strip()
+            finally:
+                os.close(fd)
+            alive = _alive(int(word)) if word.isdigit() else None
+            if alive or (alive is None and time.time() - status.st_mtime < DOTLOCK_STALE_S):
+                return
+            now = os.lstat(path)
+            if (now.st_dev, now.st_ino, now.st_mtime_ns) == (status.st_dev, status.st_ino, status.st_mtime_ns):
+                os.unlink(path)
+        except OSError:
+            pass  # gone, or not ours to remove: it is waited for
+
+
+def _taken(lock: object, fd: int, kind: int) -> bool:
+    try:
+        lock(fd, kind)  # type: ignore[operator]
+    except OSError as error:
+        if error.errno in _BUSY:
+            return False
+        raise
+    return True
+
+
+def _alive(pid: int) -> bool | None:
+    """Whether a process lives; None if `pid` says nothing."""
+    if not 0 < pid < 2**31:
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _only_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused("not a regular file")

@@ -1,0 +1,91 @@
+"""The owner's state directory: which files a mailbox has there, and the only opening of them.
+
+What is there is no better than the mailbox: the owner can write anything into it. Nothing in it is needed to serve mail.
+
+Runs as: the mailbox owner.
+Trusts: nobody; a directory or a file that others could have written is not used.
+"""
+
+import _md5
+import os
+import stat
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class State:
+    """The directory, as far as one mailbox is concerned. `why`: why it cannot be used, for the log; or empty.
+
+    Files are named after the owner, for people, and a digest of the mailbox's path, since a user may have several.
+    """
+
+    def __init__(self, directory: bytes, owner: bytes, path: bytes) -> None:
+        """Open it. An empty `directory` means that there is none."""
+        self.why = ""
+        self._name = b"%s-%s" % (owner, _md5.md5(path).hexdigest()[:16].encode())
+        self._fd = -1
+        try:
+            if not directory:
+                raise FileNotFoundError(2, "there is none")
+            self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)
+            status = os.fstat(self._fd)
+            if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
+                raise PermissionError(1, "must be the owner's alone (mode 0700)")
+        except OSError as error:
+            self.why = f"state directory: {error.strerror}"
+
+    def names(self, suffix: bytes) -> list[bytes]:
+        """The names of this mailbox's files that go on with `suffix`."""
+        if self.why:
+            return []
+        start = self._name + suffix
+        return [name for name in map(os.fsencode, os.listdir(self._fd)) if name.startswith(start)]
+
+    def name(self, suffix: bytes) -> bytes:
+        """The name of this mailbox's file with that suffix."""
+        return self._name + suffix
+
+    def has_journal(self) -> bool:
+        """Whether an update was begun and not finished."""
+        return bool(self.names(b".journal"))
+
+    def open(self, name: bytes) -> int:
+        """A descriptor for reading and writing a file that is there. Raises OSError, also for one that is not ours alone."""
+        fd = os.open(name, os.O_RDWR | _FLAGS, dir_fd=self._fd)
+        status = os.fstat(fd)
+        if (
+            not stat.S_ISREG(status.st_mode)
+            or status.st_uid != os.getuid()
+            or stat.S_IMODE(status.st_mode) & 0o077
+            or status.st_nlink != 1
+        ):
+            os.close(fd)
+            raise PermissionError(1, "not a file of the owner's alone")
+        return fd
+
+    def create(self, name: bytes) -> int:
+        """A descriptor for a new file, which replaces nothing: what has that name is removed. Raises OSError."""
+        if self.why:
+            raise FileNotFoundError(2, self.why)
+        self.remove([name])
+        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=self._fd)
+
+    def rename(self, old: bytes, new: bytes) -> None:
+        """Rename a file, over what has the new name. Raises OSError."""
+        os.rename(old, new, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+
+    def remove(self, names: "Iterable[bytes]") -> None:
+        """Remove files; those that are not there are no error. Raises OSError."""
+        for name in names:
+            try:
+                os.unlink(name, dir_fd=self._fd)
+            except FileNotFoundError:
+                pass
+
+    def sync(self) -> None:
+        """See the names on the disk."""
+        os.fsync(self._fd)

@@ -1,0 +1,37 @@
+"""The users' state directories: for the journal of an update, and what else makes a session better but is not needed.
+
+Runs as: root, before it becomes the mailbox owner.
+Trusts: nobody's directory but its own; it never looks into a user's.
+"""
+
+import os
+import stat
+
+
+def prepare(place: str, uid: int, gid: int) -> str:
+    """The directory of user `uid` in `place`, made where it is missing: his own, mode 0700. Raises OSError.
+
+    `place` itself is root's, and writable by nobody else: then nobody can have put anything there.
+    """
+    try:
+        os.mkdir(place)
+        os.chmod(place, 0o711)  # noqa: S103 - each user must come through, to his own
+    except FileExistsError:
+        pass
+    _check(place, 0)
+    path = f"{place}/{uid}"
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    if os.lstat(path).st_uid == 0:  # just made, or by one that did not come further
+        os.chown(path, uid, gid, follow_symlinks=False)
+    _check(path, uid)
+    return path
+
+
+def _check(path: str, uid: int) -> None:
+    """Raise PermissionError unless `path` is a directory of user `uid` that nobody else can write."""
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or status.st_mode & 0o022:
+        raise PermissionError(1, f"not a directory of user {uid} that nobody else can write", path)
