@@ -53,7 +53,8 @@ def test_worker(host: Host) -> None:
         open_now = descriptors(pid)
         mailbox = [fd for fd, what in open_now.items() if what == "/var/mail/alice"]
         log = [fd for fd, what in open_now.items() if fd > 2 and what.startswith("socket:")]
-        assert len(mailbox) == 1 and len(log) == 1
+        state = [fd for fd, what in open_now.items() if what == f"{STATE}/20001"]
+        assert len(mailbox) == 1 and len(log) == 1 and len(state) == 1
         assert sorted(open_now) == sorted([0, 1, 2, *mailbox, *log, *state])
         assert open_now[2] == "/dev/null"
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
