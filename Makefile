@@ -63,15 +63,20 @@ install:
 		bin/popa3d-session > $(DESTDIR)$(LIBDIR)/popa3d-session
 	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' -e '/^import os$$/d' \
 		bin/popa3d-status > $(DESTDIR)$(SBINDIR)/popa3d-status
+	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' \
+		-e '/^HERE = /d' -e '/^import os$$/d' bin/popa3d-recover > $(DESTDIR)$(SBINDIR)/popa3d-recover
 	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
-	chmod 755 $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(LIBDIR)/popa3d-session
-	install -m 644 man/popa3d.8 man/popa3d-status.8 $(DESTDIR)$(MANDIR)/man8/
+	chmod 755 $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(SBINDIR)/popa3d-recover \
+		$(DESTDIR)$(LIBDIR)/popa3d-session
+	install -m 644 man/popa3d.8 man/popa3d-status.8 man/popa3d-recover.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 man/popa3d.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 README.md DESIGN.md SECURITY.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
 
 uninstall:
-	rm -rf $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR) \
-		$(DESTDIR)$(MANDIR)/man8/popa3d.8 $(DESTDIR)$(MANDIR)/man8/popa3d-status.8 $(DESTDIR)$(MANDIR)/man5/popa3d.toml.5
+	rm -rf $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(SBINDIR)/popa3d-recover \
+		$(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(MANDIR)/man8/popa3d.8 \
+		$(DESTDIR)$(MANDIR)/man8/popa3d-status.8 $(DESTDIR)$(MANDIR)/man8/popa3d-recover.8 \
+		$(DESTDIR)$(MANDIR)/man5/popa3d.toml.5
 
 clean:
 	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache

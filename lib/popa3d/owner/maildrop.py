@@ -50,11 +50,11 @@ class Maildrop:
         status = file.status()
         if status.st_size > max_octets:
             raise Refused(f"larger than {max_octets} octets")
+        _settle(status)
         self.index = self._parse(status.st_size)
         self._seen = _identity(file.status())
         if self._seen != _identity(status):
             raise Refused("written to in spite of its lock")
-        _settle(status)
         file.unlock()
 
     def content(self, i: int, first: int = 0) -> "bytes":
@@ -121,12 +121,12 @@ class Maildrop:
             self.file.lock(exclusive=False)
         try:
             status = self.file.status()
+            _settle(status)
             if not self._same() or self.state.has_journal():
                 return False
             self._seen = _identity(self.file.status())
             if self._seen != _identity(status):
                 return False  # written to in spite of its lock
-            _settle(status)
             return True
         finally:
             if not locked:
@@ -139,7 +139,7 @@ def _identity(status: "os.stat_result") -> tuple[int, ...]:
 
 
 def _settle(status: "os.stat_result") -> None:
-    """Wait, with the lock held, until a further change must show in the file's times.
+    """Wait, with the lock held and before the file is read, until a further change must show in its times.
 
     A file system's clock ticks every few milliseconds, or every second where the times have no fraction (then this
     waits as C popa3d does on any file system).

@@ -26,7 +26,7 @@ class InUse(Refused):
 
 
 class MboxFile:
-    """An open mailbox. `absent`: there is none, in a directory that is there. `read_only`: its file system is.
+    """An open mailbox. `absent`: there is none, in a directory that is there. `read_only`: its file system is. `written`: by us.
 
     locks: of params.LOCKS, taken in this order.
     """
@@ -36,9 +36,10 @@ class MboxFile:
         self.path = path
         self.absent = False
         self.read_only = False
+        self.written = False
         self._fd = -1
         self._locks = locks
-        self._dotlock: tuple[int, int] | None = None  # device and inode, while we have one
+        self._dotlock = -1  # a descriptor of MAILBOX.lock while it is ours: its inode cannot become another file's
         self._mask: set[int] = set()
         try:
             status = os.lstat(path)
@@ -77,6 +78,7 @@ class MboxFile:
 
     def read(self, octets: int, place: int) -> bytes:
         """At most that many octets from `place` on; none at the end. Raises OSError."""
+        self._touch_dotlock()
         return os.pread(self._fd, octets, place)
 
     def write(self, octets: bytes | memoryview, place: int) -> None:
@@ -84,6 +86,7 @@ class MboxFile:
         left = memoryview(octets)
         while left:
             written = os.pwrite(self._fd, left, place)
+            self.written = True
             place += written
             left = left[written:]
 
@@ -94,8 +97,6 @@ class MboxFile:
     def sync(self) -> None:
         """See what was written on the disk."""
         os.fdatasync(self._fd)
-        if self._dotlock is not None:
-            os.utime(self._dotlock_path())  # still alive, and still at work
 
     def cut(self, size: int) -> None:
         """Cut the file, and see it on the disk."""
@@ -136,7 +137,7 @@ class MboxFile:
         try:
             for name in self._locks:
                 if name == "dotlock":
-                    taken = self._dotlock is not None or self._make_dotlock()
+                    taken = self._dotlock >= 0 or self._make_dotlock()
                 else:
                     taken = _taken(fcntl.lockf if name == "fcntl" else fcntl.flock, self._fd, kind)
                 if not taken:
@@ -151,64 +152,87 @@ class MboxFile:
         return self.path + b".lock"
 
     def _make_dotlock(self) -> bool:
-        """Make MAILBOX.lock, as Debian policy 11.6 has it; False if another one is there."""
+        """Make MAILBOX.lock, as Debian policy 11.6 has it; False if another one is there. Raises OSError.
+
+        On a file system that nobody can write there is none, and no need for one.
+        """
         # Whoever is told to end while the file is there would leave it behind.
         mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            fd = os.open(self._dotlock_path(), flags, 0o444)
-        except FileExistsError:
+            self._dotlock = os.open(self._dotlock_path(), flags, 0o444)
+        except OSError as error:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
-            self._remove_stale()
-            return False
-        except PermissionError:
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
-            raise Refused("its directory does not let the owner make a dot-lock (mailbox.locks)") from None
-        except OSError:
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
-            raise
+            if error.errno == errno.EEXIST:
+                self._remove_stale()
+                return False
+            if error.errno == errno.EROFS and self.read_only:
+                return True
+            why = error.strerror
+            if error.errno in (errno.EACCES, errno.EPERM):
+                why = "its directory does not let the owner make one (mailbox.locks)"
+            raise OSError(error.errno, f"cannot make its dot-lock: {why}") from None
         self._mask = mask
         try:
-            status = os.fstat(fd)
-            self._dotlock = status.st_dev, status.st_ino
-            os.fchmod(fd, 0o444)
-            os.write(fd, b"%d\n" % os.getpid())
+            os.write(self._dotlock, b"%d\n" % os.getpid())
+            os.fchmod(self._dotlock, 0o444)
         except OSError:
             pass  # a full disk, say: it locks as well without the number
-        finally:
-            os.close(fd)
         return True
 
+    def _touch_dotlock(self) -> None:
+        """Programs that do not look at the number go by the time, whether somebody is still at work."""
+        if self._dotlock >= 0:
+            try:
+                os.utime(self._dotlock)
+            except OSError:
+                pass  # it is no worse than it was
+
     def _remove_dotlock(self) -> None:
-        if self._dotlock is None:
+        if self._dotlock < 0:
             return
         try:
-            status = os.lstat(self._dotlock_path())
-            if (status.st_dev, status.st_ino) == self._dotlock:
+            if os.path.samestat(os.lstat(self._dotlock_path()), os.fstat(self._dotlock)):
                 os.unlink(self._dotlock_path())
         except OSError:
             pass  # somebody took it for a stale one
-        self._dotlock = None
+        os.close(self._dotlock)
+        self._dotlock = -1
         _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
 
     def _remove_stale(self) -> None:
-        """Remove a dot-lock whose process is dead; or that is old, and whose process cannot be told."""
+        """Remove a dot-lock whose process is dead; or that is old, and whose process cannot be told.
+
+        Nothing but a regular file is one: all else stays, and is waited for.
+        """
         path = self._dotlock_path()
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            _only_regular(os.lstat(path))
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except (Refused, OSError):
+            return  # gone, or nothing that we could judge
+        try:
+            # Two of us must not remove one each: the second would be the first's new one. While this is open its inode
+            # cannot become another file's.
             try:
-                status = os.fstat(fd)
-                word = os.read(fd, 20).split(b"\n")[0].strip()
-            finally:
-                os.close(fd)
-            alive = _alive(int(word)) if word.isdigit() else None
+                if not _taken(fcntl.flock, fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    return
+            except OSError:
+                pass  # NFS does not take this lock on a file that is open for reading: there the check below must do
+            status = os.fstat(fd)
+            _only_regular(status)
+            words = os.read(fd, 256).split()
+            alive = _alive(int(words[0])) if words and words[0].isdigit() else None
+            if alive is False and len(words) > 1:
+                alive = None  # a host's name may follow: it need not be ours
             if alive or (alive is None and time.time() - status.st_mtime < DOTLOCK_STALE_S):
                 return
-            now = os.lstat(path)
-            if (now.st_dev, now.st_ino, now.st_mtime_ns) == (status.st_dev, status.st_ino, status.st_mtime_ns):
+            if os.path.samestat(os.lstat(path), status):
                 os.unlink(path)
-        except OSError:
+        except (Refused, OSError):
             pass  # gone, or not ours to remove: it is waited for
+        finally:
+            os.close(fd)
 
 
 def _taken(lock: object, fd: int, kind: int) -> bool:

@@ -149,9 +149,10 @@ def check(file: "MboxFile", plan: Plan, done: int, data: bytes, octets: int) -> 
         most = min(octets, PARSE_OCTETS)
         if place < done:
             block = file.read(min(most, done - place), place)
+        elif data:
+            block, data = data[:most], data[most:]
         else:
-            block = data[:most] if place < done + len(data) else kept.take(most)
-            data = data[most:]
+            block = kept.take(most)
         if not block:
             raise OSError(5, "the mailbox ended early")
         found = crc32(block, found)

@@ -48,7 +48,12 @@ def remove(maildrop: "Maildrop", deleted: bytearray) -> None:
             file.allocate(what.start, what.end - what.start)
         file.sync()  # what is moved must be on the disk, mail that has just come, too
         journal, data = _begin(file, maildrop.state, what)
-        _finish(file, what, journal, what.start, data)
+        try:
+            _finish(file, what, journal, what.start, data)
+        except OSError:
+            if not file.written:
+                _drop(journal)
+            raise
     finally:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
@@ -73,6 +78,8 @@ def recover(file: "MboxFile", state: "State") -> str:
         if file.read_only:
             raise Refused("has an unfinished update, and its file system is read-only")
         file.sync()  # as above
+        if record.stamp:
+            journal.write(Record(record.done))  # what was delivered may go to where the stamp is
         _finish(file, what, journal, record.done, data)
         return "An unfinished update was completed"
     except Unfit as why:

@@ -1,0 +1,114 @@
+"""Updates for the fault tests: random mailboxes, random deletions, and what must be there in the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+from popa3d.owner import maildrop, plan, update
+from popa3d.owner.maildrop import Maildrop
+from popa3d.owner.mboxfile import MboxFile
+from popa3d.owner.state import State
+from tests.faults.disk import Disk, Recorder, recorded
+
+NEW = b"From new@x Mon Jan  5 11:00:00 2026\nSubject: delivered later\n\n%s\n\n"
+
+
+class Case:
+    """A mailbox (as messages), which of them are deleted, and the files where it happens."""
+
+    def __init__(self, seed: int, place: Path) -> None:
+        chance = random.Random(seed)
+        count = chance.randint(1, 9)
+        most = chance.choice([10, 300, 300, 3000])
+        self.messages = []
+        for i in range(count):
+            body = bytes(chance.choices(b"abc \n.\r\0\xff", k=chance.randint(0, most)))
+            self.messages.append(b"From a@b\nX: %d\n\n%s\n\n" % (i, body.replace(b"\n\nFrom ", b"")))
+        self.deleted = bytearray(chance.random() < 0.5 for _ in range(count))
+        self.deleted[chance.randrange(count)] = 1
+        self.before = b"".join(self.messages)
+        self.after = b"".join(m for m, gone in zip(self.messages, self.deleted, strict=True) if not gone)
+        self.mailbox = place / "mailbox"
+        self.mailbox.touch()
+        self.directory = place / "state"
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        # Small steps: each of what a large mailbox has.
+        self.data = chance.choice([64, 200, 1000, 1 << 20])
+        self.block = chance.choice([50, 1000, 1 << 20])
+
+    def set(self) -> Disk:
+        """Make the real files what they are before the update."""
+        disk = Disk(self.before, {})
+        disk.put(self.mailbox, self.directory)
+        return disk
+
+    @contextlib.contextmanager
+    def small_steps(self) -> Iterator[None]:
+        """Let the update go in steps of a few octets."""
+        with contextlib.ExitStack() as stack:
+            for module, name, value in (
+                (update, "JOURNAL_DATA_OCTETS", self.data),
+                (update, "PARSE_OCTETS", self.block),
+                (plan, "PARSE_OCTETS", self.block),
+                (maildrop, "CLOCK_TICK_NS", 0),  # no waiting: nobody else writes here
+            ):
+                stack.enter_context(mock.patch.object(module, name, value))
+            yield
+
+    def load(self) -> Maildrop:
+        """A session's maildrop. Raises what that raises."""
+        file = MboxFile(os.fsencode(self.mailbox), ("fcntl",))
+        try:
+            state = State(os.fsencode(self.directory), b"alice", os.fsencode(self.mailbox))
+            assert not state.why
+            return Maildrop(file, state, 10_000, 1 << 40)
+        except BaseException:
+            file.close()
+            raise
+
+    def update(self, recorder: Recorder) -> None:
+        """Load, delete and update; the recorder sees UPDATE only."""
+        with self.small_steps():
+            loaded = self.load()
+            try:
+                recorder.know(self.mailbox, self.directory)
+                with recorded(recorder):
+                    update.remove(loaded, self.deleted)
+            finally:
+                loaded.file.close()
+                close(loaded.state)
+
+    def recover(self, recorder: Recorder) -> Maildrop:
+        """Load only, which finishes an update; the recorder sees it."""
+        recorder.know(self.mailbox, self.directory)
+        with self.small_steps(), recorded(recorder):
+            loaded = self.load()
+        loaded.file.close()
+        close(loaded.state)
+        return loaded
+
+    def deliver(self, octets: bytes) -> None:
+        """Append a message, as a delivery agent does."""
+        with open(self.mailbox, "ab") as file:
+            file.write(octets)
+
+    def mail(self, chance: random.Random) -> bytes:
+        """What is delivered after a crash: nothing, or a message that may be longer than all that was deleted."""
+        if chance.random() < 0.4:
+            return b""
+        return NEW % (b"x" * chance.choice([1, 100, len(self.before) + 100]))
+
+    def left(self) -> list[str]:
+        """The names of what an update left behind."""
+        return [path.name for path in self.directory.iterdir() if ".new" not in path.name]
+
+
+def close(state: State) -> None:
+    """Let go of a state directory (a session's end does that)."""
+    if state._fd >= 0:
+        os.close(state._fd)

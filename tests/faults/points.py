@@ -1,0 +1,188 @@
+"""The fault tests themselves: each takes one case through all the moments of its update, and counts them.
+
+What must hold after each: the mailbox is what it was before, or what it is to be, octet by octet, with all behind it that was
+delivered meanwhile; and nothing is left in the state directory.
+"""
+
+from __future__ import annotations
+
+import copy
+import errno
+import os
+import random
+from collections.abc import Callable
+
+from popa3d.owner.mboxfile import Refused
+from tests.faults.cases import NEW, Case
+from tests.faults.disk import Call, Disk, Recorder, take
+
+_POWER_LOSSES = 3  # different ones for each moment
+_SECOND_CRASHES = 2  # for each first one
+
+
+def interrupted(case: Case, seed: int, full: bool = False) -> int:
+    """The machine or the process stops at each call of UPDATE; then mail is delivered; then somebody logs in.
+
+    full: the disk takes nothing that is longer than it was, so the journal is in names. Returns the number of moments.
+    """
+    chance = random.Random(seed)
+    case.set()
+    recorder = Recorder(_full if full else None)
+    case.update(recorder)
+    assert case.mailbox.read_bytes() == case.after
+    assert case.left() == []
+    points = 0
+    for number in range(1, len(recorder.calls) + 1):
+        for loss in range(1 + _POWER_LOSSES):
+            disk = _fresh(case, recorder)
+            for call in recorder.calls[:number]:
+                disk.do(call)
+            if loss == 0:
+                disk.killed()
+            else:
+                disk.lose_power(chance)
+            disk.put(case.mailbox, case.directory)
+            mail = case.mail(chance)
+            case.deliver(mail)
+            there = take(case.mailbox, case.directory)
+            again = Recorder()
+            case.recover(again)
+            points += 1
+            _whole(case, mail, done=number == len(recorder.calls))
+            for _ in range(_SECOND_CRASHES if again.calls else 0):
+                _crash_again(case, copy.deepcopy(there), again, mail, chance)
+                points += 1
+    return points
+
+
+def _fresh(case: Case, recorder: Recorder) -> Disk:
+    """The disk before UPDATE; the last message was just delivered, and is not known to be on the disk before the first sync."""
+    if recorder.calls[0].what == "cut":
+        return Disk(case.before, {})
+    kept = case.before[: -len(case.messages[-1])]
+    disk = Disk(kept, {})
+    disk.do(Call("write", 0, len(kept), case.messages[-1]))
+    return disk
+
+
+def _crash_again(case: Case, disk: Disk, recovery: Recorder, mail: bytes, chance: random.Random) -> None:
+    """Stop within the recovery; deliver; log in."""
+    for call in recovery.calls[: chance.randrange(len(recovery.calls) + 1)]:
+        disk.do(call)
+    if chance.random() < 0.4:
+        disk.killed()
+    else:
+        disk.lose_power(chance)
+    disk.put(case.mailbox, case.directory)
+    more = case.mail(chance)
+    case.deliver(more)
+    case.recover(Recorder())
+    _whole(case, mail + more)
+
+
+def _whole(case: Case, mail: bytes, done: bool = False) -> None:
+    got = case.mailbox.read_bytes()
+    assert got == case.after + mail or (got == case.before + mail and not done)
+    assert case.left() == []
+
+
+def _full(number: int, call: Call) -> None:
+    """A disk without a free block: new files can be made as long as they are empty."""
+    if call.what == "write" and call.file > 0:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def failing(case: Case, seed: int) -> int:
+    """Each call of UPDATE fails, once or from then on, for each reason; then the disk is in order again. Returns how many."""
+    chance = random.Random(seed)
+    case.set()
+    plain = Recorder()
+    case.update(plain)
+    points = 0
+    for number in range(len(plain.calls)):
+        for reason in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
+            for lasting in (False, True):
+                case.set()
+                failed = _update(case, _failure(number, reason, lasting))
+                points += 1
+                mail = case.mail(chance)
+                if failed is None:
+                    assert case.mailbox.read_bytes() == case.after
+                elif not any(".journal" in name for name in case.left()) and plain.calls[number - 1].what != "cut":
+                    assert case.mailbox.read_bytes() == case.before  # (a cut that may not be on the disk is a cut)
+                case.deliver(mail)
+                case.recover(Recorder())
+                _whole(case, mail, done=failed is None)
+                # The same in recovery: it refuses the mailbox, or comes to the end.
+                points += _failing_recovery(case, chance, reason, lasting)
+    return points
+
+
+def _failure(number: int, reason: int, lasting: bool) -> Callable[[int, Call], None]:
+    left = [number]
+
+    def fail(_number: int, _call: Call) -> None:
+        left[0] -= 1
+        if left[0] == -1 or (lasting and left[0] < 0):
+            raise OSError(reason, os.strerror(reason))
+
+    return fail
+
+
+def _update(case: Case, fail: Callable[[int, Call], None]) -> OSError | None:
+    try:
+        case.update(Recorder(fail))
+    except OSError as error:
+        return error
+    return None
+
+
+def _failing_recovery(case: Case, chance: random.Random, reason: int, lasting: bool) -> int:
+    """Stop an update somewhere, and let a call of the recovery fail."""
+    case.set()
+    recorder = Recorder()
+    case.update(recorder)
+    disk = Disk(case.before, {})
+    for call in recorder.calls[: chance.randrange(len(recorder.calls) + 1)]:
+        disk.do(call)
+    disk.killed()
+    disk.put(case.mailbox, case.directory)
+    try:
+        case.recover(Recorder(_failure(chance.randrange(8), reason, lasting)))
+    except (OSError, Refused):
+        assert any(".journal" in name for name in case.left())
+    mail = case.mail(chance)
+    case.deliver(mail)
+    case.recover(Recorder())
+    _whole(case, mail)
+    return 1
+
+
+def short_writes(case: Case, seed: int) -> int:
+    """The system takes only some octets of each write."""
+    for octets in (1, 3, 50):
+        case.set()
+        case.update(Recorder(short=octets))
+        assert case.mailbox.read_bytes() == case.after
+        assert case.left() == []
+    return 3
+
+
+def delivered_meanwhile(case: Case, seed: int) -> int:
+    """Somebody who ignores the locks appends a message after each call but the last ones, when the end is decided."""
+    case.set()
+    plain = Recorder()
+    case.update(plain)
+    mail = NEW % b"without a lock"
+    last = max(i for i, call in enumerate(plain.calls) if call.what == "sync" and call.file == 0)
+    if any(call.what == "cut" for call in plain.calls[:2]):
+        return 0  # a mere cut
+    writes = [i for i, call in enumerate(plain.calls[:last]) if call.what == "write" and call.file == 0]
+    for number in range(writes[-1] if len(writes) > 1 else 0):
+        case.set()
+        recorder = Recorder()
+        recorder.meanwhile = lambda done, number=number: case.deliver(mail) if done == number + 1 else None  # type: ignore[misc]
+        case.update(recorder)
+        assert case.mailbox.read_bytes() == case.after + mail, number
+        assert case.left() == []
+    return max(0, len(writes))
