@@ -24,7 +24,7 @@ if [ -n "$$missing" ]; then \
 	apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
 endef
 
-.PHONY: all run test lint compile install uninstall clean
+.PHONY: all run test faults lint compile install uninstall clean
 all: compile
 
 run: compile
@@ -37,6 +37,11 @@ test: .venv/installed compile
 	@$(PYTHON) -B -m tests.peers
 	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the tests need root: they set user ids for real" >&2; exit 1; fi
 	.venv/bin/python -B -m pytest
+
+# What the suite does with a sample of them, here with all: the update of a mailbox, stopped at every moment.
+faults: .venv/installed compile
+	$(call need,$(TEST_PACKAGES))
+	@PYTHONPATH=lib .venv/bin/python -B -m tests.faults
 
 lint: .venv/installed
 	.venv/bin/python -B -m pytest tests/lint

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from popa3d.owner import journal, mboxfile, state as owner_state
+from popa3d.owner import journal, mboxfile
+from popa3d.owner import state as owner_state
 
 _FIRST = 1  # the number of the first file in the state directory
 

@@ -16,6 +16,7 @@ from popa3d.owner.mboxfile import Refused
 from tests.faults.cases import NEW, Case
 from tests.faults.disk import Call, Disk, Recorder, take
 
+_MOMENTS = 40  # of one update, at random, if it has more
 _POWER_LOSSES = 3  # different ones for each moment
 _SECOND_CRASHES = 2  # for each first one
 
@@ -32,7 +33,8 @@ def interrupted(case: Case, seed: int, full: bool = False) -> int:
     assert case.mailbox.read_bytes() == case.after
     assert case.left() == []
     points = 0
-    for number in range(1, len(recorder.calls) + 1):
+    moments = range(1, len(recorder.calls) + 1)
+    for number in sorted({*chance.sample(moments, min(_MOMENTS, len(moments))), len(moments)}):
         for loss in range(1 + _POWER_LOSSES):
             disk = _fresh(case, recorder)
             for call in recorder.calls[:number]:
@@ -42,9 +44,9 @@ def interrupted(case: Case, seed: int, full: bool = False) -> int:
             else:
                 disk.lose_power(chance)
             disk.put(case.mailbox, case.directory)
+            there = take(case.mailbox, case.directory)
             mail = case.mail(chance)
             case.deliver(mail)
-            there = take(case.mailbox, case.directory)
             again = Recorder()
             case.recover(again)
             points += 1
@@ -66,8 +68,11 @@ def _fresh(case: Case, recorder: Recorder) -> Disk:
 
 
 def _crash_again(case: Case, disk: Disk, recovery: Recorder, mail: bytes, chance: random.Random) -> None:
-    """Stop within the recovery; deliver; log in."""
-    for call in recovery.calls[: chance.randrange(len(recovery.calls) + 1)]:
+    """Stop within the recovery, which must begin with a sync of what was delivered before it; deliver; log in."""
+    disk.do(Call("write", 0, len(disk.files[0]), mail))
+    if all(call.file != 0 for call in recovery.calls):  # there was nothing to finish
+        disk.do(Call("sync", 0))
+    for call in recovery.calls[: chance.randint(1, len(recovery.calls))]:
         disk.do(call)
     if chance.random() < 0.4:
         disk.killed()
@@ -186,3 +191,17 @@ def delivered_meanwhile(case: Case, seed: int) -> int:
         assert case.mailbox.read_bytes() == case.after + mail, number
         assert case.left() == []
     return max(0, len(writes))
+
+
+def interrupted_in_names(case: Case, seed: int) -> int:
+    """`interrupted`, on a full disk."""
+    return interrupted(case, seed, full=True)
+
+
+TESTS: dict[str, Callable[[Case, int], int]] = {
+    "interrupted": interrupted,
+    "interrupted_in_names": interrupted_in_names,
+    "failing": failing,
+    "short_writes": short_writes,
+    "delivered_meanwhile": delivered_meanwhile,
+}

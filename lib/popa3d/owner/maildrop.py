@@ -10,6 +10,7 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 import time
 from zlib import crc32
 
+from .. import log
 from ..params import CLOCK_TICK_NS, PARSE_OCTETS, WRITE_OCTETS
 from .mbox import Index, Parser
 from .mboxfile import MboxFile, Refused
@@ -25,28 +26,19 @@ class Changed(Exception):
 
 
 class Maildrop:
-    """A mailbox that was loaded: its index stays true, or Changed is raised.
-
-    `recovered`: what had to be done first, since an update was not finished, for the log; mostly empty.
-    """
+    """A mailbox that was loaded: its index stays true, or Changed is raised."""
 
     def __init__(self, file: MboxFile, state: State, max_messages: int, max_octets: int) -> None:
         """Finish an update that was not; then parse the mailbox. Raises Refused, InUse or OSError."""
         self.file = file
         self.state = state
         self.index = Index()
-        self.recovered = ""
         self._max_messages = max_messages
         self._seen: tuple[int, ...] = ()
         if file.absent:
             return
         file.lock(exclusive=False)
-        if state.has_journal():
-            from . import update  # slow, and rarely needed here
-
-            if not file.read_only:
-                file.lock(exclusive=True)
-            self.recovered = update.recover(file, state)
+        recover(file, state)
         status = file.status()
         if status.st_size > max_octets:
             raise Refused(f"larger than {max_octets} octets")
@@ -125,12 +117,27 @@ class Maildrop:
             if not self._same() or self.state.has_journal():
                 return False
             self._seen = _identity(self.file.status())
-            if self._seen != _identity(status):
-                return False  # written to in spite of its lock
-            return True
+            return self._seen == _identity(status)  # else it was written to in spite of its lock
         finally:
             if not locked:
                 self.file.unlock()
+
+
+def recover(file: MboxFile, state: State) -> bool:
+    """Finish the update of a locked mailbox, if there is an unfinished one. False if that cannot be done, and need not be.
+
+    Raises Refused, InUse or OSError if the mailbox may be in pieces. All is logged.
+    """
+    if not state.has_journal():
+        return True
+    from . import update  # its modules are for those who delete
+
+    if not file.read_only:
+        file.lock(exclusive=True)
+    text = update.recover(file, state)
+    if text:
+        log.write(log.WARNING, f"{log.name(file.path)}: {text}")
+    return text in ("", update.COMPLETED)
 
 
 def _identity(status: "os.stat_result") -> tuple[int, ...]:

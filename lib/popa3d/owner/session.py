@@ -11,7 +11,7 @@ import stat
 from .. import log
 from ..client import EXPIRED, Client
 from ..wire import record, replies
-from .maildrop import Changed, Maildrop
+from .maildrop import Changed, Maildrop, recover
 from .mboxfile import InUse, MboxFile, Refused
 from .state import State
 from .transaction import Transaction
@@ -96,25 +96,34 @@ def _serve(client: Client, told: record.Handover) -> int:
 
 def _load(told: record.Handover) -> Maildrop | bytes:
     """The maildrop, or a reply for why (logged) it cannot be served."""
-    path = log.name(told.path)
     file = None
     try:
         file = MboxFile(told.path, tuple(told.locks.decode().split(",")))
-        maildrop = Maildrop(file, State(told.state, told.owner, told.path), told.max_messages, told.max_octets)
+        return Maildrop(file, State(told.state, told.owner, told.path), told.max_messages, told.max_octets)
     except (Refused, OSError) as why:
         if file is not None:
             file.close()
-        log.write(log.WARNING, f"Failed or refused to load {path}: {why.strerror if isinstance(why, OSError) else why}")
+        reason = why.strerror if isinstance(why, OSError) else why
+        log.write(log.WARNING, f"Failed or refused to load {log.name(told.path)}: {reason}")
         return replies.IN_USE if isinstance(why, InUse) else replies.NOT_LOADED
-    if maildrop.recovered:
-        log.write(log.WARNING, f"{path}: {maildrop.recovered}")
-    return maildrop
 
 
 def _recover(told: record.Handover) -> int:
-    """Only finish an update, if there is one to finish; loading does."""
-    maildrop = _load(told)
-    return 0 if isinstance(maildrop, Maildrop) else 1
+    """Only finish an update, if there is one to finish. Returns 1 if the mailbox is not what it is to be, or may not be."""
+    state = State(told.state, told.owner, told.path)
+    try:
+        file = MboxFile(told.path, tuple(told.locks.decode().split(",")))
+        try:
+            if file.absent:
+                return 1 if state.has_journal() else 0
+            file.lock(exclusive=not file.read_only)
+            return 0 if recover(file, state) else 1
+        finally:
+            file.close()
+    except (Refused, OSError) as why:
+        reason = why.strerror if isinstance(why, OSError) else why
+        log.write(log.WARNING, f"Failed or refused to recover {log.name(told.path)}: {reason}")
+        return 1
 
 
 def _update(transaction: Transaction, path: str) -> int:

@@ -7,6 +7,7 @@ Trusts: nobody; a directory or a file that others could have written is not used
 """
 
 import _md5
+import errno
 import os
 import stat
 
@@ -14,6 +15,7 @@ TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_NOT_OURS = "not a file of the owner's alone"
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -55,7 +57,12 @@ class State:
 
     def open(self, name: bytes) -> int:
         """A descriptor for reading and writing a file that is there. Raises OSError, also for one that is not ours alone."""
-        fd = os.open(name, os.O_RDWR | _FLAGS, dir_fd=self._fd)
+        try:
+            fd = os.open(name, os.O_RDWR | _FLAGS, dir_fd=self._fd)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise PermissionError(1, _NOT_OURS) from None
+            raise
         status = os.fstat(fd)
         if (
             not stat.S_ISREG(status.st_mode)
@@ -64,7 +71,7 @@ class State:
             or status.st_nlink != 1
         ):
             os.close(fd)
-            raise PermissionError(1, "not a file of the owner's alone")
+            raise PermissionError(1, _NOT_OURS)
         return fd
 
     def create(self, name: bytes) -> int:

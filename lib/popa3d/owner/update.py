@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .mboxfile import MboxFile
     from .state import State
 
+COMPLETED = "An unfinished update was completed"
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -81,7 +83,7 @@ def recover(file: "MboxFile", state: "State") -> str:
         if record.stamp:
             journal.write(Record(record.done))  # what was delivered may go to where the stamp is
         _finish(file, what, journal, record.done, data)
-        return "An unfinished update was completed"
+        return COMPLETED
     except Unfit as why:
         try:
             journal.put_aside()

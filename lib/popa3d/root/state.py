@@ -24,7 +24,8 @@ def prepare(place: str, uid: int, gid: int) -> str:
         os.mkdir(path, 0o700)
     except FileExistsError:
         pass
-    if os.lstat(path).st_uid == 0:  # just made, or by one that did not come further
+    status = os.lstat(path)
+    if status.st_uid == 0 and stat.S_ISDIR(status.st_mode):  # just made, or by one that did not come further
         os.chown(path, uid, gid, follow_symlinks=False)
     _check(path, uid)
     return path

@@ -1,0 +1,86 @@
+"""SIGKILL at a system call of the real program: the owner's session under strace, in UPDATE or in the recovery at login."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from tests.session import handover, worker
+from tests.talk import Talk, descriptors, wait_until
+
+# What UPDATE and recovery do with the system, but for memory. strace counts each of them by itself.
+CALLS = ("fcntl", "pread64", "pwrite64", "fdatasync", "fsync", "ftruncate", "openat", "close", "rename", "renameat", "unlinkat")
+
+
+def attach(pid: int, log: Path, *options: str) -> subprocess.Popen[bytes]:
+    """strace at work on process `pid`."""
+    tracer = subprocess.Popen(["strace", "-f", "-o", str(log), "-p", str(pid), *options], stderr=subprocess.DEVNULL)
+    wait_until(lambda: re.search(r"^TracerPid:\t[1-9]", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
+    return tracer
+
+
+def counted(log: Path) -> list[tuple[str, int]]:
+    """Each call in a trace of one process: its name, and the how many-eth of that name it is."""
+    seen: dict[str, int] = {}
+    found = []
+    for line in log.read_text(errors="replace").splitlines():
+        match = re.match(r"(?:\d+ +)?(\w+)\(", line)
+        if match and match[1] in CALLS:
+            seen[match[1]] = seen.get(match[1], 0) + 1
+            found.append((match[1], seen[match[1]]))
+    return found
+
+
+def update(commands: bytes, log: Path, kill: tuple[str, int] | None = None) -> list[tuple[str, int]]:
+    """Log in, give `commands`, and trace the session from QUIT on; SIGKILL at one call. The calls up to there."""
+    with worker(handover().encode()) as talk:
+        assert talk.line() == b"+OK\r\n"
+        for command in commands.splitlines():
+            assert talk.ask(command) == b"+OK\r\n"
+        tracer = attach(talk.process.pid, log, "-e", "trace=" + ",".join(CALLS), *_inject(kill))
+        talk.send(b"QUIT\r\n")
+        talk.rest()
+        tracer.wait(20)
+        assert talk.status() == (-9 if kill else 0)
+    return counted(log)
+
+
+def login(path: Path, log: Path, kill: tuple[str, int] | None = None) -> list[tuple[str, int]]:
+    """Log in only, and trace the session once it has loaded its program: while it waits for a lock. SIGKILL at one call."""
+    talk = _waiting(path)
+    with talk:
+        tracer = attach(talk.process.pid, log, "-e", "trace=" + ",".join(CALLS), *_inject(kill))
+        os.close(_LOCKED.pop())  # closing it lets the lock go
+        if kill is None:
+            assert talk.line() == b"+OK\r\n"
+        talk.client.close()
+        tracer.wait(20)
+        talk.status()
+    return counted(log)
+
+
+_LOCKED: list[int] = []
+
+
+def _waiting(path: Path) -> Talk:
+    """A session that waits for the lock of the mailbox at `path`."""
+    fd = os.open(path, os.O_RDWR)
+    fcntl.lockf(fd, fcntl.LOCK_EX)
+    _LOCKED.append(fd)
+    talk = worker(handover().encode())
+    wait_until(lambda: _has_open(talk.process.pid, path))
+    return talk
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    try:
+        return str(path) in descriptors(pid).values()
+    except FileNotFoundError:
+        return False  # it was closed between two looks
+
+
+def _inject(kill: tuple[str, int] | None) -> list[str]:
+    return [] if kill is None else ["-e", f"inject={kill[0]}:signal=SIGKILL:when={kill[1]}"]
