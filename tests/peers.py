@@ -1,4 +1,4 @@
-"""Other people's servers for the tests, as Debian ships them: downloaded and unpacked below build/peers, never installed.
+"""Other people's servers and delivery agents for the tests, as Debian ships them: downloaded and unpacked below build/peers, never installed.
 
 Installing them would start a super-server on the machine, or put the C popa3d where ours may be.
 
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 PEERS = Path(__file__).resolve().parent.parent / "build/peers"
-PACKAGES = ("popa3d", "openbsd-inetd", "tcpd", "xinetd", "fail2ban")
+PACKAGES = ("popa3d", "openbsd-inetd", "tcpd", "xinetd", "fail2ban", "procmail", "maildrop", "courier-authlib")
 
 
 def program(package: str, path: str) -> Path:

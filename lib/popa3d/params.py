@@ -100,8 +100,9 @@ SPOOL = "/var/mail"
 MAX_MESSAGES = 2097152
 MAX_OCTETS = 2**36
 
-# One read while parsing. Large enough that Python's own work does not show, small enough for the memory of a session.
-PARSE_OCTETS = 1024 * 1024
+# One read while parsing and moving. Large enough that Python's own work does not show, small enough for the processor's
+# caches: a megabyte takes a third longer.
+PARSE_OCTETS = 64 * 1024
 
 # A header line beyond this is digested in pieces as they come, never held.
 HEADER_LINE_OCTETS = 64 * 1024

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+LIB = str(Path(__file__).resolve().parents[2] / "lib")
+if LIB not in sys.path:  # pytest knows it; python3 -m tests.soak does not
+    sys.path.insert(0, LIB)
 
 OWNER, UID = "alice", 20001
 
@@ -32,9 +37,10 @@ class Delivery(NamedTuple):
 class Visit(NamedTuple):
     """One session, as its client saw it. Names are those of messages.
 
-    login, inside, end: before it was started; when it had loaded the mailbox; when it was over. seen: its messages in their
-    order, if it `listed` them (unique-ids). fetched: as sent. damaged: fetched, and not what was delivered. deleted: marked. quit: when QUIT was
-    about to be sent, or 0. outcome: of what was marked: "deleted", "kept", "unknown". said: how it ended, for counting.
+    login, inside, end: before it was started; when it had loaded the mailbox; when it was over. listed: it knows its
+    messages. seen: these, in their order (unique-ids). fetched: as sent. damaged: fetched, and not what was delivered.
+    deleted: marked. quit: when QUIT was about to be sent, or 0. outcome: of what was marked: "deleted", "kept", "unknown".
+    said: how it ended, for counting.
     """
 
     login: float

@@ -10,7 +10,6 @@ from tests.soak import run
 
 def main(words: list[str]) -> int:
     """Run it; 1 if there are faults."""
-    sys.path.insert(0, str(host.CHECKOUT / "lib"))
     seconds = float(words[0]) if words else 60.0
     seed = words[1] if len(words) > 1 else run.any_seed()
     try:

@@ -6,15 +6,17 @@ Runs as: root, which starts the sessions.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
 import time
 
-from tests.session import handover, worker
-from tests.soak import OWNER, Told, Visit, as_delivered, name_of
+from tests.session import handover, state_directory, worker
+from tests.soak import OWNER, UID, Told, Visit, as_delivered, name_of
 from tests.talk import POPA3D, Talk
 
+STATE_DIRECTORY = state_directory(UID)
 _KILL_WITHIN_S = 0.5
 
 
@@ -81,6 +83,14 @@ class Session:
         self.killed = True
         self.talk.process.kill()
 
+    def _kill_in_update(self, later_s: float) -> None:
+        """SIGKILL when there is a journal, this session's or another's; or when there was none for long enough."""
+        end = time.monotonic() + 1
+        while time.monotonic() < end and not any(b".journal" in name for name in os.listdir(STATE_DIRECTORY)):
+            pass
+        time.sleep(later_s)
+        self.kill()
+
     def run(self) -> None:
         """Log in, look, fetch, delete; and one of the ends a session can have."""
         dice = self.told.random
@@ -112,8 +122,10 @@ class Session:
             return
         self.quit = time.monotonic()
         self.outcome = "unknown"
-        if end < 0.35:
+        if end < 0.25:
             threading.Timer(dice.random() ** 2 * 0.06, self.kill).start()
+        elif end < 0.4:
+            threading.Thread(target=self._kill_in_update, args=(dice.random() * 0.003,)).start()
         self.talk.send(b"QUIT\r\n")
         reply = self._line()
         self.said = reply.decode().strip()

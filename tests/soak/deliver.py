@@ -45,6 +45,14 @@ def prepare() -> None:
         os.chown(rules, UID, UID)
 
 
+def _libraries() -> Path:
+    """Where maildrop's libraries are that Debian puts into a package that is no library."""
+    found = next(iter(peers.program("courier-authlib", "usr").glob("lib/**/libcourierauth.so.0")), None)
+    if found is None:
+        raise FileNotFoundError("courier-authlib has no libcourierauth.so.0")
+    return found.parent
+
+
 class Ours:
     """Locks as the server is told to, fcntl before the dot-lock as Debian policy 11.6 has it, and writes in pieces."""
 
@@ -105,7 +113,7 @@ class Debians:
         self.told = told
         self.count = 0
         self.environment = {"HOME": str(PLACE), "LOGNAME": OWNER, "PATH": "/usr/bin:/bin"}
-        self.environment["LD_LIBRARY_PATH"] = str(peers.PEERS / "courier-authlib/usr/lib")
+        self.environment["LD_LIBRARY_PATH"] = str(_libraries())
 
     def once(self) -> Delivery:
         """One message."""

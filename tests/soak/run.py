@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -49,26 +50,35 @@ def soak(host: Host, locks: str, seconds: float, seed: str) -> Outcome:
         for i, kind in enumerate(kinds):
             words = [kind, f"{kind}{i}", locks, seed, until, str(results), configuration]
             module = "tests.soak.client" if kind == "client" else "tests.soak.deliver"
-            started.append(subprocess.Popen([sys.executable, "-B", "-m", module, *Told(words).words()], cwd=CHECKOUT, env=_PATH))
-        for i, process in enumerate(started):
-            if process.wait(seconds + 180):
+            started.append(subprocess.Popen([sys.executable, "-B", "-m", module, *Told(words).words()], cwd=CHECKOUT))
+        end = time.monotonic() + seconds + 60
+        for i, process in reversed(list(enumerate(started))):  # the clients are last
+            while process.poll() is None and time.monotonic() < end:
+                if kinds[i] != "client":
+                    outcome.faults += _look_after(locks)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(1)
+            if process.returncode:
                 outcome.faults.append(f"{kinds[i]} {i} failed with status {process.returncode}")
+            if process.returncode is None:
+                outcome.faults.append(f"{kinds[i]} {i} does not end")
     finally:
         for process in started:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    with worker(handover(OWNER, locks=locks).encode()) as talk:  # finishes what a killed session has begun
-        reply = talk.line()
-        talk.send(b"QUIT\r\n")
-        talk.rest()
-    if reply != b"+OK\r\n":
-        outcome.faults.append(f"the last session was told: {reply!r}")
+    outcome.faults += _look_after(locks)
     _judge(outcome, host, results, locks, seed, first)
     return outcome
 
 
-_PATH = {**os.environ, "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'lib'}"}
+def _look_after(locks: str) -> list[str]:
+    """A session that finishes what a killed one has begun, and removes its dot-lock: deliverers would wait for minutes."""
+    with worker(handover(OWNER, locks=locks).encode()) as talk:
+        reply = talk.line()
+        talk.send(b"QUIT\r\n")
+        talk.rest()
+    return [] if reply == b"+OK\r\n" else [f"the last session was told: {reply!r}"]
 
 
 def _judge(outcome: Outcome, host: Host, results: Path, locks: str, seed: str, first: list[Delivery]) -> None:

@@ -4,10 +4,13 @@ Runs as: the mailbox owner.
 Trusts: nobody; a plan that was read from a journal is checked, and its positions are only believed with its check.
 """
 
+import errno
+from _bisect import bisect_left, bisect_right  # what the module bisect is made of
 from array import array
+from itertools import accumulate
 from zlib import crc32
 
-from ..params import PARSE_OCTETS
+from ..params import JOURNAL_STEPS, PARSE_OCTETS
 from .mbox import MESSAGE_OCTETS, Index
 
 # What is written behind the result before the file is cut; see update.py.
@@ -15,8 +18,6 @@ STAMP_OCTETS = 16
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .mboxfile import MboxFile
 
 
@@ -31,37 +32,43 @@ class Plan:
     def __init__(self, start: int, lengths: "array[int]") -> None:
         self.start = start
         self.lengths = lengths
-        self.end = start + sum(lengths)
-        self.after = start + sum(lengths[1::2])
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        borders = array("q", accumulate(self.lengths, initial=self.start))
+        self._kept = borders[1::2]  # where each piece that is kept begins,
+        self._holes = borders[2::2]  # where it ends,
+        self._targets = array("q", accumulate(self.lengths[1::2], initial=self.start))  # and where it goes; then where all ends
+        self.end = borders[-1]
+        self.after = self._targets[-1]
 
     def extend(self, size: int) -> None:
         """Keep what was appended to the file, which has `size` octets now."""
         self.lengths[-1] += size - self.end
-        self.after += size - self.end
-        self.end = size
+        self._lay_out()
 
-    def spans(self, done: int) -> "Iterator[tuple[int, int]]":
-        """Place and length of what is kept, but for what goes before `done` in the end."""
-        place = target = self.start
-        for i in range(0, len(self.lengths), 2):
-            place += self.lengths[i]
-            kept = self.lengths[i + 1]
-            skip = min(kept, max(0, done - target))
-            if kept > skip:
-                yield place + skip, kept - skip
-            place += kept
-            target += kept
+    def place(self, done: int) -> int:
+        """Where in the file that is now which goes to `done`; `end` for the end."""
+        i = bisect_right(self._targets, done) - 1
+        return self._kept[i] + done - self._targets[i] if i < len(self._kept) else self.end
 
-    def steps(self, most: int) -> float:
-        """In about how many steps all is moved, if each moves what there is room for, or `most` octets; see update.py."""
-        room = -STAMP_OCTETS
+    def pieces(self, window: bytes, place: int) -> list[memoryview]:
+        """What is kept of a window of the file that begins at `place`, in pieces."""
+        first = bisect_right(self._holes, place)
+        last = bisect_left(self._kept, place + len(window))
+        view = memoryview(window)
+        spans = zip(self._kept[first:last], self._holes[first:last], strict=True)
+        return [view[max(0, start - place) : end - place] for start, end in spans]
+
+    def is_slow(self, most: int) -> bool:
+        """Whether it takes more than JOURNAL_STEPS steps, each of what there is room for, or of `most` octets; see update.py."""
         steps = 0.0
-        for i in range(0, len(self.lengths), 2):
-            room += self.lengths[i]
-            if max(most, room) <= 0:
-                return float("inf")
-            steps += self.lengths[i + 1] / max(most, room)
-        return steps
+        if self.after - self.start <= most * JOURNAL_STEPS:
+            return False
+        for i, kept in enumerate(self.lengths[1::2]):
+            room = max(most, self._kept[i] - self._targets[i] - STAMP_OCTETS)
+            steps += kept / room if room > 0 else JOURNAL_STEPS + 1
+        return steps > JOURNAL_STEPS
 
     def encode(self) -> bytes:
         """The plan as octets: `start` and all lengths, seven bits an octet, the lowest first."""
@@ -107,34 +114,28 @@ def decode(octets: bytes) -> Plan | None:
 
 
 class Kept:
-    """What is kept behind the first hole, from what goes to `done` on, as one stream. `place`: of its next octet."""
+    """What is kept behind the first hole, from what goes to `done` on, as one stream."""
 
     def __init__(self, file: "MboxFile", plan: Plan, done: int) -> None:
         self._file = file
-        self._spans = plan.spans(done)
-        self._window = memoryview(b"")  # what was read of the file, from _base on
-        self._base = 0
-        self.place, self._left = next(self._spans, (plan.end, 0))
+        self._plan = plan
+        self._place = plan.place(done)  # of the next window
+        self._rest = memoryview(b"")
 
     def take(self, most: int) -> bytes:
-        """The next octets, at most that many; none at the end. Raises OSError, also when the file ends too early."""
-        pieces = []
-        while most and self._left:
-            at = self.place - self._base
-            if not 0 <= at < len(self._window):
-                self._window = memoryview(self._file.read(PARSE_OCTETS, self.place))
-                self._base = self.place
-                at = 0
-                if not self._window:
-                    raise OSError(5, "the mailbox ended early")
-            piece = self._window[at : at + min(most, self._left)]
-            pieces.append(piece)
-            most -= len(piece)
-            self.place += len(piece)
-            self._left -= len(piece)
-            if not self._left:
-                self.place, self._left = next(self._spans, (self.place, 0))
-        return b"".join(pieces)
+        """The next octets, that many, or fewer at the end. Raises OSError, also when the file ends too early."""
+        blocks = []
+        while most and (self._rest or self._place < self._plan.end):
+            if not self._rest:
+                window = self._file.read(min(PARSE_OCTETS, self._plan.end - self._place), self._place)
+                if not window:
+                    raise OSError(errno.EIO, "the mailbox ended early")
+                self._rest = memoryview(b"".join(self._plan.pieces(window, self._place)))
+                self._place += len(window)
+            blocks.append(self._rest[:most])
+            self._rest = self._rest[most:]
+            most -= len(blocks[-1])
+        return bytes(blocks[0]) if len(blocks) == 1 else b"".join(blocks)
 
 
 def check(file: "MboxFile", plan: Plan, done: int, data: bytes, octets: int) -> int:
@@ -154,7 +155,7 @@ def check(file: "MboxFile", plan: Plan, done: int, data: bytes, octets: int) -> 
         else:
             block = kept.take(most)
         if not block:
-            raise OSError(5, "the mailbox ended early")
+            raise OSError(errno.EIO, "the mailbox ended early")
         found = crc32(block, found)
         place += len(block)
         octets -= len(block)

@@ -12,7 +12,7 @@ import _signal  # the standard library's signal module imports enum, which costs
 import errno
 import os
 
-from ..params import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS, JOURNAL_STEPS, PARSE_OCTETS
+from ..params import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS, PARSE_OCTETS
 from .journal import Head, Journal, Record, Unfit
 from .mboxfile import Refused
 from .plan import STAMP_OCTETS, Kept, Plan, check, decode, plan
@@ -104,7 +104,7 @@ def _begin(file: "MboxFile", state: "State", what: Plan) -> tuple[Journal, bytes
     head.check = check(file, what, what.start, b"", what.after - what.start)
     full = None
     for most in (JOURNAL_DATA_OCTETS, JOURNAL_DATA_OCTETS // 64, 0):
-        if what.steps(most) > JOURNAL_STEPS:
+        if what.is_slow(most):
             break
         journal = Journal(state)
         data = _aside(Kept(file, what, what.start), what, what.start, most)
@@ -115,7 +115,7 @@ def _begin(file: "MboxFile", state: "State", what: Plan) -> tuple[Journal, bytes
             if error.errno not in _FULL:
                 raise
             full = error
-    if full is not None and what.steps(0) <= JOURNAL_STEPS:
+    if full is not None and not what.is_slow(0):
         journal = Journal(state)
         journal.begin_in_names(head, Record(what.start))
         return journal, b""
@@ -124,7 +124,7 @@ def _begin(file: "MboxFile", state: "State", what: Plan) -> tuple[Journal, bytes
 
 def _aside(kept: Kept, what: Plan, done: int, most: int) -> bytes:
     """What has to be in the journal before it is moved to `done`: at most `most` octets, none if there is room enough."""
-    room = kept.place - done - STAMP_OCTETS
+    room = what.place(done) - done - STAMP_OCTETS
     if room >= min(what.after - done, most // 4):
         return b""
     return kept.take(most)
@@ -138,7 +138,7 @@ def _finish(file: "MboxFile", what: Plan, journal: Journal, done: int, data: byt
             file.write(data, done)
             done += len(data)
         else:
-            end = min(what.after, kept.place - STAMP_OCTETS)
+            end = min(what.after, what.place(done) - STAMP_OCTETS)
             if end <= done < what.after:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # seen before, so this is not our journal
             while done < end:
