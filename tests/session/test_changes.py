@@ -57,6 +57,16 @@ def same_size(path: Path) -> None:
         file.write(MAILBOX.replace(b"\n\nFrom", b"\nX\nFro"))
 
 
+def same_size_body(path: Path) -> None:
+    with open(path, "r+b") as file:
+        file.write(MAILBOX.replace(b"body 2", b"bodx 2"))
+
+
+def same_size_body_and_grow(path: Path) -> None:
+    same_size_body(path)
+    append(path)
+
+
 def grow_and_change(path: Path) -> None:
     path.write_bytes(TWO + ONE + THREE)
 
@@ -86,7 +96,11 @@ def append_junk(path: Path) -> None:
         file.write(b"this is no message\n")
 
 
-@pytest.mark.parametrize("change", [truncate, empty, rewrite, grow_and_change, replace, unlink, swap_for_link, delete_first])
+@pytest.mark.parametrize(
+    "change",
+    [truncate, empty, rewrite, same_size, same_size_body, same_size_body_and_grow]
+    + [grow_and_change, replace, unlink, swap_for_link, delete_first],
+)
 def test_any_other_change_ends_the_session(host: Host, change: Callable[[Path], None]) -> None:
     """The session ends before a wrong octet is sent and before anything is written."""
     for commands in (b"RETR 2", b"TOP 1 1", b"DELE 1\r\nQUIT"):
