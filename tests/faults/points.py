@@ -16,6 +16,7 @@ from popa3d.owner.mboxfile import Refused
 from tests.faults.cases import NEW, Case
 from tests.faults.disk import Call, Disk, Recorder, take
 
+_BLOCK = 1024  # octets
 _MOMENTS = 40  # of one update, at random, if it has more
 _POWER_LOSSES = 3  # different ones for each moment
 _SECOND_CRASHES = 2  # for each first one
@@ -89,6 +90,26 @@ def _whole(case: Case, mail: bytes, done: bool = False) -> None:
     got = case.mailbox.read_bytes()
     assert got == case.after + mail or (got == case.before + mail and not done)
     assert case.left() == []
+
+
+def nearly_full(case: Case, seed: int) -> int:
+    """The disk has room for a few blocks only: the update comes to its end, or nothing has changed."""
+    for blocks in range(12):
+        case.set()
+        used: set[tuple[int, int]] = set()
+
+        def fail(_number: int, call: Call, blocks: int = blocks, used: set[tuple[int, int]] = used) -> None:
+            if call.what == "write" and call.file > 0:
+                last = call.place + len(call.data) - 1
+                used |= {(call.file, block) for block in range(call.place // _BLOCK, last // _BLOCK + 1)}
+                if len(used) > blocks:
+                    used -= {found for found in used if found[0] == call.file}  # (it is removed then)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        failed = _update(case, fail)
+        assert case.mailbox.read_bytes() == (case.before if failed else case.after)
+        assert case.left() == []
+    return 12
 
 
 def _full(number: int, call: Call) -> None:
@@ -202,6 +223,7 @@ TESTS: dict[str, Callable[[Case, int], int]] = {
     "interrupted": interrupted,
     "interrupted_in_names": interrupted_in_names,
     "failing": failing,
+    "nearly_full": nearly_full,
     "short_writes": short_writes,
     "delivered_meanwhile": delivered_meanwhile,
 }

@@ -31,6 +31,13 @@ def test_failures(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", SAMPLE)
 @pytest.mark.usefixtures("host")
+def test_nearly_full(seed: int, tmp_path: Path) -> None:
+    """With room for a few blocks, an update comes to its end, or nothing has changed."""
+    assert points.nearly_full(Case(seed, tmp_path), seed) == 12
+
+
+@pytest.mark.parametrize("seed", SAMPLE)
+@pytest.mark.usefixtures("host")
 def test_short_writes(seed: int, tmp_path: Path) -> None:
     """A system that takes a few octets at a time gets them all."""
     assert points.short_writes(Case(seed, tmp_path), seed) == 3

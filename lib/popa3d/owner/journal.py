@@ -120,7 +120,7 @@ class Journal:
             self._fd = self._state.create(new)
             self._data_at = _data_at(len(text))
             self.room = len(data)
-            _write(self._fd, text, _HEAD_AT)
+            _write(self._fd, bytes(_HEAD_AT) + text, 0)  # records come in turn, and must find room on the disk
             self.write(record, data)
             self._state.rename(new, self._state.name(b".journal"))
             self._state.sync()
