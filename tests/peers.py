@@ -1,4 +1,4 @@
-"""Other people's servers and delivery agents for the tests, as Debian ships them: downloaded and unpacked below build/peers, never installed.
+"""Other people's servers and delivery agents, as Debian ships them: downloaded and unpacked below build/peers, not installed.
 
 Installing them would start a super-server on the machine, or put the C popa3d where ours may be.
 

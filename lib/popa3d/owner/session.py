@@ -91,6 +91,8 @@ def _serve(client: Client, told: record.Handover) -> int:
         log.write(log.INFO, "Another MUA active, giving up")
     except (Refused, OSError) as why:
         log.write(log.ERROR, f"Server failure accessing {path}: {why.strerror if isinstance(why, OSError) else why}")
+    finally:
+        maildrop.file.close()  # a dot-lock would stay
     return 1
 
 
@@ -138,8 +140,7 @@ def _update(transaction: Transaction, path: str) -> int:
             transaction.client.put(replies.IN_USE)
             return 1
         except OSError as why:
-            later = ": the next session will finish it" if transaction.maildrop.state.has_journal() else ""
-            log.write(log.ERROR, f"Failed to update {path}: {why.strerror}{later}")
+            log.write(log.ERROR, f"Failed to update {path}: {why.strerror}{_later(transaction.maildrop)}")
             transaction.client.put(replies.NOT_UPDATED)
             return 1
     transaction.maildrop.file.close()
@@ -151,6 +152,14 @@ def _update(transaction: Transaction, path: str) -> int:
     )
     transaction.client.put(replies.OK)
     return 0
+
+
+def _later(maildrop: Maildrop) -> str:
+    """What the log says of an update that failed half-way."""
+    try:
+        return ": the next session will finish it" if maildrop.state.has_journal() else ""
+    except OSError:
+        return ""
 
 
 def _count(number: int, what: str) -> str:
