@@ -63,13 +63,13 @@ install:
 	find $(DESTDIR)$(LIBDIR) -name __pycache__ -prune -exec rm -r {} +
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(LIBDIR)
 	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' \
-		-e '/^HERE = /d' -e '/^import os$$/d' bin/popa3d > $(DESTDIR)$(SBINDIR)/popa3d
-	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' -e '/^import os$$/d' \
+		-e '/^HERE = /d' bin/popa3d > $(DESTDIR)$(SBINDIR)/popa3d
+	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' \
 		bin/popa3d-session > $(DESTDIR)$(LIBDIR)/popa3d-session
-	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' -e '/^import os$$/d' \
+	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' \
 		bin/popa3d-status > $(DESTDIR)$(SBINDIR)/popa3d-status
 	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' \
-		-e '/^HERE = /d' -e '/^import os$$/d' bin/popa3d-recover > $(DESTDIR)$(SBINDIR)/popa3d-recover
+		-e '/^HERE = /d' bin/popa3d-recover > $(DESTDIR)$(SBINDIR)/popa3d-recover
 	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
 	chmod 755 $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(SBINDIR)/popa3d-recover \
 		$(DESTDIR)$(LIBDIR)/popa3d-session

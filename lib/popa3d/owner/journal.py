@@ -12,7 +12,7 @@ Trusts: nobody; what was found is bounded and checked.
 """
 
 import binascii
-import os
+import posix as os  # as os, without its start-up time
 from zlib import crc32
 
 from ..params import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS

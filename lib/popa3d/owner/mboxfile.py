@@ -5,10 +5,10 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 """
 
 import _signal  # the standard library's signal module imports enum, which costs start-up time
+import _stat as stat
 import errno
 import fcntl
-import os
-import stat
+import posix as os  # as os, without its start-up time
 import time
 
 from ..params import DOTLOCK_STALE_S, LOCK_TIMEOUT_S
@@ -44,7 +44,7 @@ class MboxFile:
         try:
             status = os.lstat(path)
         except FileNotFoundError:
-            if not os.path.isdir(os.path.dirname(path)):
+            if not _is_directory(path.rpartition(b"/")[0]):
                 raise Refused("its directory is missing") from None
             self.absent = True
             return
@@ -192,7 +192,7 @@ class MboxFile:
         if self._dotlock < 0:
             return
         try:
-            if os.path.samestat(os.lstat(self._dotlock_path()), os.fstat(self._dotlock)):
+            if _same_file(os.lstat(self._dotlock_path()), os.fstat(self._dotlock)):
                 os.unlink(self._dotlock_path())
         except OSError:
             pass  # somebody took it for a stale one
@@ -227,7 +227,7 @@ class MboxFile:
                 alive = None  # a host's name may follow: it need not be ours
             if alive or (alive is None and time.time() - status.st_mtime < DOTLOCK_STALE_S):
                 return
-            if os.path.samestat(os.lstat(path), status):
+            if _same_file(os.lstat(path), status):
                 os.unlink(path)
         except (Refused, OSError):
             pass  # gone, or not ours to remove: it is waited for
@@ -256,6 +256,17 @@ def _alive(pid: int) -> bool | None:
     except OSError:
         pass
     return True
+
+
+def _same_file(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+
+
+def _is_directory(path: bytes) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _only_regular(status: os.stat_result) -> None:

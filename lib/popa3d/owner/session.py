@@ -5,8 +5,8 @@ Trusts: root's record on descriptor 3.
 """
 
 import _signal  # the standard library's signal module imports enum, which costs start-up time
-import os
-import stat
+import _stat as stat
+import posix as os  # as os, without its start-up time
 
 from .. import log
 from ..client import EXPIRED, Client

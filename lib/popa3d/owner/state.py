@@ -7,9 +7,10 @@ Trusts: nobody; a directory or a file that others could have written is not used
 """
 
 import _md5
+import _stat as stat
 import errno
-import os
-import stat
+import posix as os  # as os, without its start-up time
+import sys
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class State:
         if self.why:
             return []
         start = self._name + suffix
-        return [name for name in map(os.fsencode, os.listdir(self._fd)) if name.startswith(start)]
+        names = [name.encode(sys.getfilesystemencoding(), "surrogateescape") for name in os.listdir(self._fd)]
+        return [name for name in names if name.startswith(start)]
 
     def name(self, suffix: bytes) -> bytes:
         """The name of this mailbox's file with that suffix."""

@@ -10,7 +10,7 @@ Trusts: the index, which was just checked again; a journal only if it fits the m
 
 import _signal  # the standard library's signal module imports enum, which costs start-up time
 import errno
-import os
+import posix as os  # as os, without its start-up time
 
 from ..params import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS, PARSE_OCTETS
 from .journal import Head, Journal, Record, Unfit

@@ -4,7 +4,7 @@ Runs as: root, and the last function as the mailbox owner.
 Trusts: the administrator; the owner's directories are not looked into.
 """
 
-import os
+import posix as os  # as os, without its start-up time
 
 from .. import log
 from ..wire import record
@@ -27,10 +27,10 @@ def tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: byte
     """A pipe from which the owner's program will read all that it needs to know: see record.Handover. Raises Unusable."""
     place = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
     told = record.Handover(
-        owner=os.fsencode(owner.pw_name),
+        owner=process.octets(owner.pw_name),
         uid=owner.pw_uid,
-        path=os.fsencode(place),
-        state=os.fsencode(_state(owner, settings)),
+        path=process.octets(place),
+        state=process.octets(_state(owner, settings)),
         locks=",".join(settings.locks).encode(),
         peer=who.encode(),
         timeout_s=settings.timeout_s,

@@ -4,8 +4,8 @@ Runs as: root, before anything is read of the client.
 Trusts: the administrator; the file only if nobody else can write it.
 """
 
-import os
-import stat
+import _stat as stat
+import posix as os  # as os, without its start-up time
 
 from .. import DATE, VERSION
 from ..params import CONFIGURATION, CONFIGURATION_OCTETS, Settings

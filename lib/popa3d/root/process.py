@@ -5,8 +5,9 @@ Trusts: nothing that was inherited.
 """
 
 import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
-import os
-import stat
+import _stat as stat
+import posix as os  # as os, without its start-up time
+import sys
 
 from .. import log
 from . import privileges
@@ -23,7 +24,7 @@ def is_connection(fd: int) -> bool:
 def secure_daemon() -> None:
     """The same for the listener, which keeps standard error, and sockets that it is passed (see listen.sockets)."""
     _fill()
-    passed = os.environ.get("LISTEN_FDS", "")
+    passed = os.environ.get(b"LISTEN_FDS", b"").decode("ascii", "replace")
     close_from(3 + (int(passed) if passed.isascii() and passed.isdigit() else 0))
     os.umask(0o077)
     _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
@@ -46,12 +47,29 @@ def secure() -> None:
     log.stop()  # else syslog(3) would take what gets its descriptor's number for its own
     close_from(3)
     os.umask(0o077)
-    os.environ.clear()
+    forget_environment()
     for number in (_signal.SIGALRM, _signal.SIGCHLD, _signal.SIGINT, _signal.SIGHUP, _signal.SIGTERM):
         _signal.signal(number, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
     privileges.secure()
     log.start()
+
+
+def forget_environment() -> None:
+    """No variable for this process and those it becomes."""
+    for name in list(os.environ):
+        os.unsetenv(name)
+        del os.environ[name]
+
+
+def octets(text: str) -> bytes:
+    """A path or name as the system has it (os.fsencode)."""
+    return text.encode(sys.getfilesystemencoding(), "surrogateescape")
+
+
+def text(octets: bytes) -> str:
+    """The contrary."""
+    return octets.decode(sys.getfilesystemencoding(), "surrogateescape")
 
 
 def close_from(low: int) -> None:

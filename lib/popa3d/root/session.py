@@ -8,10 +8,10 @@ Trusts: the administrator, the kernel and PAM; nothing that comes through the pr
 """
 
 import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
-import os
+import _stat as stat
+import posix as os  # as os, without its start-up time
 import pwd
 import select
-import stat
 import sys
 import time
 
@@ -56,7 +56,8 @@ def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "
     asked = _options(sys.argv[1:])
     if asked.daemon:
         process.secure_daemon()
-        asked.file = asked.file and os.path.abspath(asked.file)
+        if asked.file and not asked.file.startswith("/"):
+            asked.file = f"{os.getcwd()}/{asked.file}"
         _account(USER.encode())  # what costs time is loaded once, and forked
         _pam()
 
@@ -220,7 +221,7 @@ def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd
         raise _End("The pre-auth child wrote a malformed record")
     if pam is None:
         raise _End("Authentication is impossible without PAM", replies.UNAVAILABLE)
-    if not any(map(os.path.exists, PAM_SERVICE_FILES)):
+    if not any(map(_exists, PAM_SERVICE_FILES)):
         raise _End(f"No PAM service file {PAM_SERVICE_FILES[0]}", replies.UNAVAILABLE)
     _signal.alarm(PAM_TIMEOUT_S)  # until the exec
     claimed = _account(login.user)
@@ -241,9 +242,17 @@ def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd
 
 def _account(name: bytes) -> "pwd.struct_passwd | None":
     try:
-        return pwd.getpwnam(os.fsdecode(name))
+        return pwd.getpwnam(process.text(name))
     except (KeyError, ValueError):
         return None
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
 
 
 def _from(who: str) -> str:
