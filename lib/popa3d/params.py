@@ -102,7 +102,7 @@ MAX_OCTETS = 2**36
 
 # One read while parsing and moving. Large enough that Python's own work does not show, small enough for the processor's
 # caches: a megabyte takes a third longer.
-PARSE_OCTETS = 64 * 1024
+PARSE_OCTETS = 128 * 1024
 
 # A header line beyond this is digested in pieces as they come, never held.
 HEADER_LINE_OCTETS = 64 * 1024
@@ -137,6 +137,11 @@ JOURNAL_PLAN_OCTETS = 16 * 1024 * 1024
 # On a full disk an update goes in steps of what the deleted messages have freed; each is two writes that must reach the
 # disk. Beyond this many it would take minutes.
 JOURNAL_STEPS = 20_000
+
+
+# popa3d-recover goes on with the next user after this time. A mailbox of 64 GiB may take longer, and so may somebody who
+# stops his own program.
+RECOVERY_TIMEOUT_S = 3 * 60
 
 
 class Settings:

@@ -8,6 +8,7 @@ of the rest any part can be, torn anywhere.
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import random
 import stat
@@ -158,6 +159,23 @@ class Disk:
         elif call.what == "rename" and call.name in self.names:
             self.names[call.new] = self.names.pop(call.name)
 
+    def numbered_anew(self) -> Disk:
+        """The same with the numbers that a new recorder gives the files, in the order of their names as they show now."""
+        seen = copy.deepcopy(self)
+        seen.killed()
+        new = {number: i for i, (_, number) in enumerate(sorted(seen.names.items()), _FIRST)}
+        for number in self.files.keys() | set(self.names.values()) | {call.file for call in self._pending if call.file > 0}:
+            new.setdefault(number, number if number == 0 else number + 10_000)  # nothing shows it any more
+        found = Disk(self.files[0], {})
+        found.files = {new[number]: content for number, content in self.files.items()}
+        found.names = {name: new[number] for name, number in self.names.items()}
+        found._pending = [call if call.file < 0 else call._replace(file=new[call.file]) for call in self._pending]
+        return found
+
+    def waits(self, file: int) -> bool:
+        """Whether something of a file is not durable yet."""
+        return any(_belongs(call, file) for call in self._pending)
+
     def killed(self) -> None:
         """The process dies, the machine goes on: all that was written is there."""
         for call in self._pending:
@@ -201,8 +219,3 @@ class Disk:
 def _belongs(call: Call, file: int) -> bool:
     """Whether a sync of `file` makes `call` durable."""
     return call.what in ("link", "rename", "unlink") if file == -1 else call.file == file and call.what in ("write", "cut")
-
-
-def take(mailbox: Path, directory: Path) -> Disk:
-    """What the real files are, all of it durable."""
-    return Disk(mailbox.read_bytes(), {path.name: path.read_bytes() for path in directory.iterdir()})

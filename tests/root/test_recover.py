@@ -190,6 +190,7 @@ def test_configuration(host: Host, state: Path, option: list[str]) -> None:
     elsewhere = host.base / "state"
     path = host.configuration(f'[mailbox]\nstate = "{elsewhere}"\n')
     mailbox = interrupt(host)
+    shutil.rmtree(elsewhere, ignore_errors=True)
     shutil.copytree(state, elsewhere)
     shutil.rmtree(state)
     for file in (elsewhere / "20001", *(elsewhere / "20001").iterdir()):

@@ -205,13 +205,14 @@ def test_read_only_file_system(host: Host, state: Path, there: bool) -> None:
         unmount(state)
 
 
-def test_own_directory_that_the_session_refuses(host: Host, state: Path) -> None:
-    """A directory that others may read is no place for mail: the session does without it."""
+def test_own_directory_that_others_may_read(host: Host, state: Path) -> None:
+    """A directory that others may read is as good: its files are the owner's alone."""
     host.pam_stack(PAM_OPEN)
+    mailbox = host.deliver("alice", MAILBOX)
     own = state / str(ALICE)
     own.mkdir(parents=True)
     own.chmod(0o755)
     state.chmod(0o711)
     os.chown(own, ALICE, ALICE)
-    serves_without(host, state)
-    assert os.listdir(own) == []
+    assert deleted(1) == b"+OK\r\n"
+    assert mailbox.read_bytes() == TWO and os.listdir(own) == []

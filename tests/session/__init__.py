@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,19 @@ def handover(name: str = "alice", ahead: bytes = b"", timeout_s: int = 600, **ch
     )  # fmt: skip
 
 
-def worker(told: bytes, uid: int = 20001, ends: tuple[socket.socket, socket.socket] | None = None) -> Talk:
-    """A Talk with the worker, with `told` on descriptor 3."""
+def worker(
+    told: bytes,
+    uid: int = 20001,
+    ends: tuple[socket.socket, socket.socket] | None = None,
+    before: Callable[[], None] = lambda: None,
+) -> Talk:
+    """A Talk with the worker, with `told` on descriptor 3. before: what its process does first."""
     reading, writing = os.pipe()
     os.write(writing, told)
     os.close(writing)
 
     def become() -> None:
+        before()
         os.dup2(reading, 3)
         os.setgroups([])
         os.setresgid(uid, uid, uid)

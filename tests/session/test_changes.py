@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from popa3d.params import STATE
+from tests.faults import kills
 from tests.host import PAM_OPEN, Host
 from tests.session import MAILBOX, ONE, THREE, TWO, handover, open_session, worker
 from tests.talk import piped, script, wait_until
@@ -265,3 +267,54 @@ def test_read_only_file_system_is_not_needed_to_read(host: Host) -> None:
     before = path.stat().st_ctime_ns
     assert piped(script(b"RETR 1\r\nRETR 2\r\nQUIT\r\n")).endswith(b"+OK\r\n")
     assert path.stat().st_ctime_ns == before
+
+
+def make_anew(path: Path) -> None:
+    path.unlink()
+    path.write_bytes(FOREIGN * 20)
+    os.chown(path, 20001, 8)
+
+
+FOREIGN = b"From x@y\nSubject: important\n\nkeep me\n\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        (lambda path: path.write_bytes(FOREIGN * 20), True),  # in place, the same inode
+        (lambda path: path.write_bytes(MAILBOX * 20), True),
+        (make_anew, True),
+        (lambda path: os.truncate(path, 10), False),
+    ],
+    ids=["rewritten", "restored", "made anew", "cut"],
+)
+def test_journal_of_another_mailbox(host: Host, tmp_path: Path, change: Callable[[Path], object], kept: bool) -> None:
+    """After an interrupted update somebody else changed the mailbox: the journal is put aside with a line, never applied."""
+    path = host.deliver("alice", MAILBOX + THREE * 3)
+    with open_session() as talk:
+        assert talk.ask(b"DELE 1") == b"+OK\r\n"
+        tracer = kills.attach(talk.process.pid, tmp_path / "log", "-e", "inject=pwrite64:signal=SIGKILL:when=4")
+        talk.send(b"QUIT\r\n")
+        talk.rest()
+        tracer.wait(20)
+    state = Path(STATE) / "20001"
+    assert [name for name in os.listdir(state) if name.endswith(".journal")]
+    change(path)
+    there = path.read_bytes()
+    with worker(handover().encode()) as talk:
+        assert talk.line().startswith(b"+OK" if kept else b"-ERR")
+    assert path.read_bytes() == there
+    host.syslog.wait("A journal that does not fit the mailbox was put aside: ")
+    assert [name.rpartition(".")[2] for name in os.listdir(state)] == ["rejected"]
+
+
+def test_mailbox_cut_meanwhile(host: Host) -> None:
+    """Somebody who ignores the locks cuts the mailbox during UPDATE: the session ends, with what it was at in the journal."""
+    rest = (b"From x\nSubject: large\n\n" + (b"x" * 70 + b"\n") * 14_000 + b"\n") * 100
+    path = host.deliver("alice", ONE + rest)
+    before = path.stat().st_mtime_ns
+    with open_session() as talk:
+        talk.send(b"DELE 1\r\nQUIT\r\n")
+        wait_until(lambda: path.stat().st_mtime_ns != before)
+        os.truncate(path, 1_000_000)
+        assert talk.rest().endswith(b"-ERR deleted messages not removed\r\n")

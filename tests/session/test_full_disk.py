@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from popa3d.params import STATE
 from tests.host import PAM_OPEN, Host, bind, tmpfs, unmount
-from tests.session import MAILBOX, ONE, THREE, TWO
+from tests.session import MAILBOX, ONE, THREE, TWO, handover, worker
 from tests.talk import POPA3D, Talk
 
 LARGE = b"From a@b\nSubject: large\n\n" + b"line of a large message\n" * 10_000 + b"\n"
@@ -126,3 +127,25 @@ def test_read_only(host: Host) -> None:
             assert talk.ask(b"QUIT") == b"+OK\r\n"
         assert path.read_bytes() == MAILBOX
     host.syslog.wait("Failed to update /var/mail/alice: Read-only file system")
+
+
+def test_limit_of_file_sizes(host: Host) -> None:
+    """With a limit that would be met in the middle of the mailbox nothing is begun; the server itself lifts what it can."""
+    mailbox = ONE + b"From b\n\n" + b"y" * 3_000_000 + b"\n\n" + TWO
+    path = host.deliver("alice", mailbox)
+
+    def limit(hard: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+
+    with worker(handover().encode(), before=lambda: limit(1_000_000)) as talk:
+        assert talk.line() == b"+OK\r\n"
+        assert talk.ask(b"DELE 1") == b"+OK\r\n"
+        assert talk.ask(b"QUIT").startswith(b"-ERR")
+    assert path.read_bytes() == mailbox
+    host.syslog.wait("Failed to update /var/mail/alice: File too large")
+    host.pam_stack(PAM_OPEN)
+    with Talk(POPA3D, preexec_fn=lambda: limit(resource.RLIM_INFINITY)) as talk:
+        assert talk.login() == b"+OK\r\n"
+        assert talk.ask(b"DELE 1") == b"+OK\r\n"
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+    assert path.read_bytes() == mailbox[len(ONE) :]

@@ -398,6 +398,8 @@ def test_its_time_tells_that_somebody_is_at_work(spool: Path) -> None:
         assert talk.line() == b"+OK\r\n"
 
 
+# Almost as old as a dot-lock of a living process can be.
+SINCE_BOOT = int(time.clock_gettime(time.CLOCK_BOOTTIME)) - 20
 STALE = {
     "dead process": (b"%d\n" % NOBODY, 0),
     "dead process, no line end": (b"%d" % NOBODY, 0),
@@ -406,12 +408,13 @@ STALE = {
     "not a number, old": (b"x" * 1000, 301),
     "no possible number, old": (b"9" * 20, 301),
     "dead process of some host, old": (b"%d\nmail.example.org\n" % NOBODY, 301),
+    "living process, older than the system's start": (b"1\n", int(SINCE_BOOT + 100)),
 }
 LIVE = {
     "living process": (b"%d\n" % os.getpid(), 0),
-    "living process, old": (b"%d\n" % os.getpid(), 10_000),
-    "root's process, old": (b"1\n", 10_000),
-    "living process of some host, old": (b"%d\nmail.example.org\n" % os.getpid(), 10_000),
+    "living process, old": (b"%d\n" % os.getpid(), SINCE_BOOT),
+    "root's process, old": (b"1\n", SINCE_BOOT),
+    "living process of some host, old": (b"%d\nmail.example.org\n" % os.getpid(), SINCE_BOOT),
     "empty": (b"", 280),
     "procmail's": (b"0", 280),
     "dead process of some host": (b"%d\nmail.example.org\n" % NOBODY, 280),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from popa3d.params import STATE
 from tests.host import PAM_OPEN, PAM_QUICK, Host, bind, unmount
 from tests.super.daemon import Connected, Daemon, logged_in, wait_until
 from tests.talk import POPA3D, Talk, children, connection, descriptors, ids
@@ -127,7 +128,8 @@ def test_session_is_the_same(host: Host) -> None:
         open_now = descriptors(pid)
         assert open_now[0] == open_now[1] and open_now[0].startswith("socket:")
         others = {fd: what for fd, what in open_now.items() if fd > 2}
-        assert len(others) == 1 and not set(others.values()) & set(descriptors(daemon.pid).values())
+        assert len(others) == 2 and f"{STATE}/20001" in others.values()
+        assert not set(others.values()) & set(descriptors(daemon.pid).values())
         assert Path(f"/proc/{pid}/environ").read_bytes() == b""
         assert talk.ask(b"QUIT") == b"+OK\r\n"
         wait_until(daemon.idle)

@@ -12,6 +12,7 @@ Trusts: nobody; what was found is bounded and checked.
 """
 
 import binascii
+import errno
 import posix as os  # as os, without its start-up time
 from zlib import crc32
 
@@ -19,9 +20,9 @@ from ..params import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS
 from .plan import STAMP_OCTETS
 from .state import State
 
-_MAGIC = b"popa3d journal 1"
+_MAGIC = b"popa3d journal 2"
 _HEAD = len(_MAGIC) + 5 * 8 + 4
-_RECORD = 5 * 8 + STAMP_OCTETS + 4
+_RECORD = 6 * 8 + STAMP_OCTETS + 4
 
 # The file: two places for records, used in turn, each in a sector of its own; the head; the data.
 _RECORD_AT = (0, 4096)
@@ -36,21 +37,23 @@ class Unfit(Exception):
 
 
 class Record:
-    """How far the update is. done: see above. length, check: of the data. stamp: not empty if the file, now `end` octets
-    long, is to be cut at `done`, where these octets were written.
+    """How far the update is. done: see above. length, check: of the data. stamp: not empty if the file is to be cut at
+    `done`, where these octets were written. end: its size so far. rest: a check of what the next step leaves alone.
     """
 
-    def __init__(self, done: int, data: bytes = b"", stamp: bytes = b"", end: int = 0) -> None:
+    def __init__(self, done: int, data: bytes = b"", stamp: bytes = b"", end: int = 0, rest: int = 0) -> None:
         self.number = 0
         self.done = done
         self.length = len(data)
         self.check = crc32(data)
         self.stamp = stamp
         self.end = end
+        self.rest = rest
 
     def encode(self) -> bytes:
         """As _RECORD octets."""
-        text = _numbers(self.number, self.done, self.length, self.check, self.end) + self.stamp.ljust(STAMP_OCTETS, b"\0")
+        text = _numbers(self.number, self.done, self.length, self.check, self.end, self.rest)
+        text += self.stamp.ljust(STAMP_OCTETS, b"\0")
         return text + _numbers(crc32(text))[4:]
 
 
@@ -58,10 +61,11 @@ def _record(text: bytes) -> Record | None:
     """What Record.encode made, or None."""
     if len(text) != _RECORD or _numbers(crc32(text[:-4]))[4:] != text[-4:]:
         return None
-    found = Record(int.from_bytes(text[8:16], "big"))
-    found.number, found.length, found.check, found.end = (int.from_bytes(text[i : i + 8], "big") for i in (0, 16, 24, 32))
-    found.stamp = text[40:-4].rstrip(b"\0")
-    return found
+    numbers = [int.from_bytes(text[i : i + 8], "big") for i in range(0, 48, 8)]
+    found = Record(0)
+    found.number, found.done, found.length, found.check, found.end, found.rest = numbers
+    found.stamp = text[48:-4].rstrip(b"\0")
+    return found if max(numbers) < 2**62 else None
 
 
 class Head:
@@ -99,11 +103,11 @@ def _numbers(*numbers: int) -> bytes:
 class Journal:
     """One update's journal; see above. Each call that writes returns when the disk has it. All raise OSError.
 
-    room: how many octets of data there is a place for on the disk.
+    in_names: see above.
     """
 
     def __init__(self, state: State) -> None:
-        self.room = 0
+        self.in_names = False
         self._state = state
         self._fd = -1
         self._data_at = 0
@@ -119,7 +123,6 @@ class Journal:
         try:
             self._fd = self._state.create(new)
             self._data_at = _data_at(len(text))
-            self.room = len(data)
             _write(self._fd, bytes(_HEAD_AT) + text, 0)  # records come in turn, and must find room on the disk
             self.write(record, data)
             self._state.rename(new, self._state.name(b".journal"))
@@ -130,15 +133,17 @@ class Journal:
 
     def begin_in_names(self, head: Head, record: Record) -> None:
         """The same, in names."""
+        self.in_names = True
         text = head.encode()
         if len(text) > _NAME_OCTETS * _NAMES:
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         try:
             for i in range(0, len(text), _NAME_OCTETS):
                 part = text[i : i + _NAME_OCTETS]
                 os.close(self._state.create(self._name(b"%03d" % (i // _NAME_OCTETS), part)))
             self._state.sync()
             self.write(record)
+            self.write(record)  # some directories need room for both names to rename one; if there is none, now is the time
         except OSError:
             self._forget()
             raise
@@ -164,20 +169,35 @@ class Journal:
         text = binascii.b2a_base64(octets, newline=False).replace(b"/", b"_")
         return self._state.name(b".journal." + what + b"." + text)
 
-    def drop(self) -> None:
-        """The update is finished, or was never begun."""
+    def sync(self) -> None:
+        """See on the disk what was found."""
+        if not self.in_names:
+            os.fdatasync(self._fd)
+        self._state.sync()
+
+    def drop(self, sync: bool = False) -> None:
+        """The update is finished, or (then with `sync`) was never begun."""
         names = self._state.names(b".journal")
-        last = [name for name in names if name.startswith(self._state.name(b".journal.at."))]
-        if last:
-            self._state.remove(last)
+        if not sync and self._state.name(b".journal") in names:
+            self._state.remove([self._state.name(b".journal"), *names])
+            return
+        self.drop_names()
+        self._state.remove(self._state.names(b".journal"))
+        if sync:
+            self._state.sync()
+
+    def drop_names(self) -> None:
+        """Of the journal in names nothing is left; one in a file stays."""
+        names = self._state.names(b".journal.")
+        if names:
+            self._state.remove([name for name in names if name.startswith(self._state.name(b".journal.at."))])
             self._state.sync()  # so that what is left is known to be without meaning
-        self._state.remove(names)
-        self.close()
+            self._state.remove(names)
 
     def _forget(self, *names: bytes) -> None:
         try:
-            self.drop()
             self._state.remove(names)
+            self.drop(sync=True)
         except OSError:
             pass  # the first error is told
         self.close()
@@ -199,6 +219,7 @@ class Journal:
             except PermissionError as error:
                 raise Unfit(error.strerror) from None
             return self._load_file()
+        self.in_names = True
         return self._load_names(sorted(names))
 
     def _load_file(self) -> tuple[Head, Record, bytes]:
@@ -208,7 +229,6 @@ class Journal:
             raise Unfit("damaged")
         head = _head(start + os.pread(self._fd, plan, _HEAD_AT + _HEAD))
         self._data_at = _data_at(_HEAD + plan)
-        self.room = max(0, os.fstat(self._fd).st_size - self._data_at)
         found = [_record(os.pread(self._fd, _RECORD, place)) for place in _RECORD_AT]
         for record in sorted((record for record in found if record is not None), key=lambda record: -record.number):
             data = os.pread(self._fd, record.length, self._data_at) if record.length <= JOURNAL_DATA_OCTETS else b""

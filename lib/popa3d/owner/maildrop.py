@@ -151,8 +151,8 @@ def _settle(status: "os.stat_result") -> None:
     A file system's clock ticks every few milliseconds, or every second where the times have no fraction (then this
     waits as C popa3d does on any file system).
     """
-    changed = max(status.st_mtime_ns, status.st_ctime_ns)
     tick = CLOCK_TICK_NS if status.st_mtime_ns % 1_000_000_000 or status.st_ctime_ns % 1_000_000_000 else 1_000_000_000
-    left = changed + tick - time.time_ns()
-    if 0 < left <= tick:
-        time.sleep(left / 1e9)
+    for changed in (status.st_mtime_ns, status.st_ctime_ns):
+        left = changed + tick - time.time_ns()
+        if 0 < left <= tick:  # a time in the future was set by somebody, and says nothing
+            time.sleep(left / 1e9)

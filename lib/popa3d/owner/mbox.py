@@ -10,11 +10,11 @@ Runs as: the mailbox owner.
 Trusts: nobody; memory is bounded by the block size and some octets a message, whatever the lines' lengths.
 """
 
-from array import array
+from _struct import pack  # what the module struct is made of
 from zlib import crc32
 
 from ..params import HEADER_LINE_OCTETS
-from .unique_id import UniqueId
+from .unique_id import UniqueId, unique_id
 
 _FROM = b"From "
 MESSAGE_OCTETS = len(b"From \nX")  # the shortest there is
@@ -29,11 +29,8 @@ class Index:
     """
 
     def __init__(self) -> None:
-        self.start = array("q")
-        self.content = array("q")
-        self.end = array("q")
-        self.octets = array("q")
-        self.ids = bytearray()
+        self.start = self.content = self.end = self.octets = memoryview(b"").cast("q")
+        self.ids = b""
         self.size = 0
         self.crlf = False
         self.check = 0
@@ -49,6 +46,7 @@ class Index:
 # What the parser is in the middle of.
 _PREAMBLE, _SEPARATOR, _CONTENT, _HEADER, _LONG_LINE, _BODY = range(6)
 
+_FLUSH = 4096  # messages
 _WINDOW = 4096  # CRLF mailboxes: the end of a header is looked for in steps of this
 _LOOK_BACK = 3  # octets before the current place that are still looked at: an empty line and the LF before it
 
@@ -60,6 +58,15 @@ class Parser:
         self.index = Index()
         self.refused = ""
         self._max_messages = max_messages
+        # The index's numbers of the messages so far: the last ones, and packed those before.
+        self._starts: list[int] = []
+        self._contents: list[int] = []
+        self._ends: list[int] = []
+        self._octets: list[int] = []
+        self._ids: list[bytes] = []
+        self._packed = (bytearray(), bytearray(), bytearray(), bytearray())
+        self._packed_ids = bytearray()
+        self._flushed = 0
         self._buffer = b""
         self._base = 0  # the place in the file of _buffer[0]
         self._at = 0  # the current place in _buffer: what is before it is done with
@@ -100,6 +107,10 @@ class Parser:
         elif self._state == _BODY and self._crlf(buffer.endswith(b"\n\r\n")) and self._base + end - 2 > self._blank:
             end -= 2
         self._close(end)
+        self._flush()
+        index = self.index
+        index.start, index.content, index.end, index.octets = (memoryview(packed).cast("q") for packed in self._packed)
+        index.ids = bytes(self._packed_ids)
 
     def _crlf(self, condition: bool) -> bool:
         return self.index.crlf and condition
@@ -121,13 +132,52 @@ class Parser:
 
     def _begin(self) -> bool:
         """A message starts here."""
-        if len(self.index) >= self._max_messages:
+        if self._starts or self._flushed:
+            self._whole_messages()
+        if self._flushed + len(self._starts) >= self._max_messages:
             self.refused = f"has more than {self._max_messages} messages"
             return False
-        self.index.start.append(self._base + self._at)
+        self._starts.append(self._base + self._at)
         self._at += len(_FROM)
         self._state = _SEPARATOR
         return True
+
+    def _whole_messages(self) -> None:
+        """Be done with the messages that are in the buffer up to the next one's start, as the steps would be; most are."""
+        if self.index.crlf:
+            return
+        buffer, base, at = self._buffer, self._base, self._at
+        find = buffer.find
+        left = self._max_messages - self._flushed - len(self._starts)
+        while left > 0:
+            next_one = find(b"\n\nFrom ", at)
+            if next_one < 0:
+                break
+            line = find(b"\n", at)
+            blank = find(b"\n\n", line)
+            content = line + 1
+            if blank == line or buffer.startswith(_FROM, content):
+                break  # no header
+            end = next_one + 1 if blank < next_one else next_one + 2
+            self._starts.append(base + at)
+            self._contents.append(base + content)
+            self._ends.append(base + end)
+            self._octets.append(len(buffer[content:end].replace(b"\n", b"\r\n")))
+            self._ids.append(unique_id(buffer[content : blank + 1]))
+            at = next_one + 2
+            left -= 1
+        self._at = at
+        if len(self._starts) > _FLUSH:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Pack what has been noted: objects take five times the memory of their octets."""
+        for packed, noted in zip(self._packed, (self._starts, self._contents, self._ends, self._octets), strict=True):
+            packed.extend(pack(f"{len(noted)}q", *noted))
+        self._packed_ids += b"".join(self._ids)
+        self._flushed += len(self._starts)
+        for some in (self._starts, self._contents, self._ends, self._octets, self._ids):
+            some.clear()
 
     def _separator(self) -> bool:
         """The rest of the "From " line. The first one decides between LF and CRLF."""
@@ -135,10 +185,10 @@ class Parser:
         if end < 0:
             self._at = len(self._buffer)
             return False
-        if len(self.index) == 1:
+        if self._flushed + len(self._starts) == 1:
             self.index.crlf = self._buffer[end - 1] == 0x0D
         self._at = end + 1
-        self.index.content.append(self._base + self._at)
+        self._contents.append(self._base + self._at)
         self._id = UniqueId()
         self._growth = 0
         self._state = _CONTENT
@@ -232,12 +282,11 @@ class Parser:
     def _close(self, end: int) -> None:
         """The message's content ends at `end`."""
         self._advance(max(end, self._at))
-        index = self.index
         if self._buffer[self._at - 1] != 0x0A:
             self._growth += 2  # RETR ends the last line, so its CRLF counts
-        index.end.append(self._base + self._at)
-        index.octets.append(index.end[-1] - index.content[-1] + self._growth)
-        index.ids += self._id.octets()
+        self._ends.append(self._base + self._at)
+        self._octets.append(self._ends[-1] - self._contents[-1] + self._growth)
+        self._ids.append(self._id.octets())
 
     def _advance(self, end: int) -> None:
         """Be done with the content up to `end`."""

@@ -225,6 +225,8 @@ class MboxFile:
             alive = _alive(int(words[0])) if words and words[0].isdigit() else None
             if alive is False and len(words) > 1:
                 alive = None  # a host's name may follow: it need not be ours
+            if alive and status.st_mtime < _booted():
+                alive = False  # a number that another process has got since
             if alive or (alive is None and time.time() - status.st_mtime < DOTLOCK_STALE_S):
                 return
             if _same_file(os.lstat(path), status):
@@ -256,6 +258,12 @@ def _alive(pid: int) -> bool | None:
     except OSError:
         pass
     return True
+
+
+def _booted() -> float:
+    """When the system was started; the beginning of time where that is not known."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return 0.0 if clock is None else time.time() - time.clock_gettime(clock) - 1
 
 
 def _same_file(one: os.stat_result, other: os.stat_result) -> bool:

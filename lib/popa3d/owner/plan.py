@@ -10,7 +10,7 @@ from array import array
 from itertools import accumulate
 from zlib import crc32
 
-from ..params import JOURNAL_STEPS, PARSE_OCTETS
+from ..params import JOURNAL_STEPS, MAX_MESSAGES, PARSE_OCTETS
 from .mbox import MESSAGE_OCTETS, Index
 
 # What is written behind the result before the file is cut; see update.py.
@@ -108,7 +108,9 @@ def decode(octets: bytes) -> Plan | None:
             number = bits = 0
         elif bits > 49:
             return None  # no file is that large
-    if bits or len(numbers) < 3 or len(numbers) % 2 == 0 or 0 in numbers[1:-1] or min(numbers[1::2]) < MESSAGE_OCTETS:
+    if bits or not 3 <= len(numbers) <= 2 * MAX_MESSAGES + 1 or len(numbers) % 2 == 0:
+        return None
+    if 0 in numbers[1:-1] or min(numbers[1::2]) < MESSAGE_OCTETS or sum(numbers) >= 2**62:
         return None
     return Plan(numbers[0], numbers[1:])
 

@@ -112,12 +112,14 @@ def _load(told: record.Handover) -> Maildrop | bytes:
 
 def _recover(told: record.Handover) -> int:
     """Only finish an update, if there is one to finish. Returns 1 if the mailbox is not what it is to be, or may not be."""
-    state = State(told.state, told.owner, told.path)
     try:
+        state = State(told.state, told.owner, told.path)
         file = MboxFile(told.path, tuple(told.locks.decode().split(",")))
         try:
+            if file.absent and state.has_journal():
+                raise Refused("there is a journal of it, but no mailbox")
             if file.absent:
-                return 1 if state.has_journal() else 0
+                return 0
             file.lock(exclusive=not file.read_only)
             return 0 if recover(file, state) else 1
         finally:

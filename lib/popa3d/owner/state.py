@@ -27,7 +27,10 @@ class State:
     """
 
     def __init__(self, directory: bytes, owner: bytes, path: bytes) -> None:
-        """Open it. An empty `directory` means that there is none."""
+        """Open it. An empty `directory` means that there is none. Raises OSError if there is one that cannot be looked at.
+
+        Then the mailbox may be in pieces, and is better not served.
+        """
         self.why = ""
         self._name = b"%s-%s" % (owner, _md5.md5(path).hexdigest()[:16].encode())
         self._fd = -1
@@ -35,11 +38,12 @@ class State:
             if not directory:
                 raise FileNotFoundError(2, "there is none")
             self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)
-            status = os.fstat(self._fd)
-            if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
-                raise PermissionError(1, "must be the owner's alone (mode 0700)")
-        except OSError as error:
+        except FileNotFoundError as error:
             self.why = f"state directory: {error.strerror}"
+            return
+        status = os.fstat(self._fd)
+        if status.st_uid != os.getuid() or status.st_mode & 0o022:
+            raise PermissionError(1, "the state directory must be the owner's, and nobody else may write it")
 
     def names(self, suffix: bytes) -> list[bytes]:
         """The names of this mailbox's files that go on with `suffix`."""
@@ -66,12 +70,7 @@ class State:
                 raise PermissionError(1, _NOT_OURS) from None
             raise
         status = os.fstat(fd)
-        if (
-            not stat.S_ISREG(status.st_mode)
-            or status.st_uid != os.getuid()
-            or stat.S_IMODE(status.st_mode) & 0o077
-            or status.st_nlink != 1
-        ):
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
             os.close(fd)
             raise PermissionError(1, _NOT_OURS)
         return fd

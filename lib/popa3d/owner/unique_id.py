@@ -28,32 +28,12 @@ class UniqueId:
     def lines(self, lines: bytes) -> None:
         """Feed whole header lines, line ends included; only the header's very last one may lack its LF."""
         text = b"\n" + lines
-        lower = text.lower()
-        spans = []
+        starts, received = _fields(text, self._received)
+        self._received = self._received or received
         if self._inside:
-            spans.append(0)  # folded lines may come first
-        stop = len(text)
-        if not self._received:
-            stop = lower.find(_RECEIVED)
-            if stop >= 0:
-                spans.append(stop + 1)
-                self._received = True
-            else:
-                stop = len(text)
-            for name in _BEFORE_RECEIVED:
-                found = lower.find(name, 0, stop)
-                while found >= 0:
-                    spans.append(found + 1)
-                    found = lower.find(name, found + 1, stop)
-        for name in _ALWAYS:
-            found = lower.find(name)
-            while found >= 0:
-                if name is not _ALWAYS[1] or text[found + 1] == 0x58:
-                    spans.append(found + 1)
-                found = lower.find(name, found + 1)
-        spans.sort()
+            starts.insert(0, 0)  # folded lines may come first
         self._inside = False
-        for start in spans:
+        for start in starts:
             end = _field_end(text, start)
             self._digest.update(text[max(start, 1) : end])
             self._inside = self._inside or end == len(text)
@@ -71,8 +51,48 @@ class UniqueId:
 
     def octets(self) -> bytes:
         """The unique-id: OCTETS octets, in the order in which `text` prints them."""
-        digest: bytes = self._digest.digest()
-        return digest[3::-1] + digest[7:3:-1]
+        return _octets(self._digest.digest())
+
+
+def unique_id(header: bytes) -> bytes:
+    """The unique-id of a message with this whole header, in one go."""
+    text = b"\n" + header
+    starts, _ = _fields(text, False)
+    return _octets(_md5.md5(b"".join([text[start : _field_end(text, start)] for start in starts])).digest())
+
+
+def _octets(digest: bytes) -> bytes:
+    return digest[3::-1] + digest[7:3:-1]
+
+
+def _fields(text: bytes, received: bool) -> tuple[list[int], bool]:
+    """Where in `text`, lines with an LF before them, the fields start that count, in their order; whether Received is there.
+
+    received: it has been seen before.
+    """
+    lower = text.lower()
+    find = lower.find
+    starts = []
+    stop = -1
+    if not received:
+        stop = find(_RECEIVED)
+        if stop >= 0:
+            starts.append(stop + 1)
+        for name in _BEFORE_RECEIVED:
+            found = find(name, 0, stop if stop >= 0 else len(lower))
+            while found >= 0:
+                starts.append(found + 1)
+                found = find(name, found + 1, stop if stop >= 0 else len(lower))
+    if find(b"deliver") >= 0:
+        for name in _ALWAYS:
+            found = find(name)
+            while found >= 0:
+                if name is not _ALWAYS[1] or text[found + 1] == 0x58:
+                    starts.append(found + 1)
+                found = find(name, found + 1)
+    if len(starts) > 1:
+        starts.sort()
+    return starts, stop >= 0
 
 
 def _field_end(text: bytes, start: int) -> int:

@@ -11,8 +11,10 @@ Trusts: the index, which was just checked again; a journal only if it fits the m
 import _signal  # the standard library's signal module imports enum, which costs start-up time
 import errno
 import posix as os  # as os, without its start-up time
+import resource
+from zlib import crc32
 
-from ..params import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS, PARSE_OCTETS
+from ..params import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS, MAX_MESSAGES, PARSE_OCTETS
 from .journal import Head, Journal, Record, Unfit
 from .mboxfile import Refused
 from .plan import STAMP_OCTETS, Kept, Plan, check, decode, plan
@@ -48,14 +50,19 @@ def remove(maildrop: "Maildrop", deleted: bytearray) -> None:
             return
         if status.st_blocks * 512 < status.st_size:  # a file with holes: writing into one can fail
             file.allocate(what.start, what.end - what.start)
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        if limit != resource.RLIM_INFINITY and limit < what.end:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))  # it would be met in the middle
         file.sync()  # what is moved must be on the disk, mail that has just come, too
         journal, data = _begin(file, maildrop.state, what)
         try:
             _finish(file, what, journal, what.start, data)
         except OSError:
             if not file.written:
-                _drop(journal)
+                _drop(journal, sync=True)
             raise
+        finally:
+            journal.close()
     finally:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
@@ -74,15 +81,20 @@ def recover(file: "MboxFile", state: "State") -> str:
             return ""
         head, record, data = found
         what = _fitting(file, head, record, data)
+        if file.read_only and what is not None:
+            raise Refused("has an unfinished update, and its file system is read-only")
+        # Whoever wrote all this may have been killed before the disk had it.
+        if not file.read_only:
+            file.sync()
         if what is None:
             _drop(journal)
             return ""
-        if file.read_only:
-            raise Refused("has an unfinished update, and its file system is read-only")
-        file.sync()  # as above
-        if record.stamp:
-            journal.write(Record(record.done))  # what was delivered may go to where the stamp is
-        _finish(file, what, journal, record.done, data)
+        journal.sync()
+        if journal.in_names:
+            journal = _in_a_file(journal, state, head, _record(file, what, record.done))
+        elif record.stamp:
+            journal.write(_record(file, what, record.done))  # what was delivered may go to where the stamp is
+        _finish(file, what, journal, record.done, data or _set_aside(file, what, journal, record.done))
         return COMPLETED
     except Unfit as why:
         try:
@@ -99,77 +111,125 @@ def _begin(file: "MboxFile", state: "State", what: Plan) -> tuple[Journal, bytes
     """A journal that has begun, and the data of its first record. With a full disk, less data; or none."""
     status = file.status()
     head = Head(status.st_dev, file.device(), status.st_ino, 0, what.encode())
-    if len(head.plan) > JOURNAL_PLAN_OCTETS:
+    if len(head.plan) > JOURNAL_PLAN_OCTETS or len(what.lengths) > 2 * MAX_MESSAGES:  # what recovery would not take
         raise OSError(errno.EFBIG, "too many separate messages to delete at once")
     head.check = check(file, what, what.start, b"", what.after - what.start)
-    full = None
-    for most in (JOURNAL_DATA_OCTETS, JOURNAL_DATA_OCTETS // 64, 0):
+    for most in (*_sizes(), 0):
         if what.is_slow(most):
             break
         journal = Journal(state)
-        data = _aside(Kept(file, what, what.start), what, what.start, most)
+        data = _next(file, what, what.start, most)
         try:
-            journal.begin(head, Record(what.start, data), data)
+            journal.begin(head, _record(file, what, what.start, data), data)
             return journal, data
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            full = error
-    if full is not None and not what.is_slow(0):
-        journal = Journal(state)
-        journal.begin_in_names(head, Record(what.start))
-        return journal, b""
-    raise full or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if what.is_slow(0):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    journal = Journal(state)
+    journal.begin_in_names(head, _record(file, what, what.start))
+    return journal, b""
 
 
-def _aside(kept: Kept, what: Plan, done: int, most: int) -> bytes:
+def _in_a_file(names: Journal, state: "State", head: Head, record: Record) -> Journal:
+    """The journal that is in names as a file, now that there may be room for one."""
+    journal = Journal(state)
+    try:
+        journal.begin(head, record, b"")
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        return names
+    names.drop_names()
+    return journal
+
+
+def _sizes() -> tuple[int, int]:
+    """How much data a journal may have, the most first: a disk may be almost full."""
+    return JOURNAL_DATA_OCTETS, JOURNAL_DATA_OCTETS // 64
+
+
+def _record(file: "MboxFile", what: Plan, done: int, data: bytes = b"", stamp: bytes = b"") -> Record:
+    """The record for `done`, with a check of the last octets that the step from there on leaves alone."""
+    return Record(done, data, stamp, what.end, _rest(file, what, done, len(data), bool(stamp)))
+
+
+def _rest(file: "MboxFile", what: Plan, done: int, length: int, stamped: bool) -> int:
+    start = done + length + STAMP_OCTETS if length or stamped else what.place(done)
+    start = max(start, what.end - PARSE_OCTETS)
+    return crc32(file.read(max(0, what.end - start), start))
+
+
+def _next(file: "MboxFile", what: Plan, done: int, most: int) -> bytes:
     """What has to be in the journal before it is moved to `done`: at most `most` octets, none if there is room enough."""
     room = what.place(done) - done - STAMP_OCTETS
     if room >= min(what.after - done, most // 4):
         return b""
-    return kept.take(most)
+    return Kept(file, what, done).take(most)
+
+
+def _set_aside(file: "MboxFile", what: Plan, journal: Journal, done: int) -> bytes:
+    """The same, put into the journal, whose last record has none. A full disk takes less, or none."""
+    for most in () if journal.in_names else _sizes():
+        data = _next(file, what, done, most)
+        try:
+            if data:
+                journal.write(_record(file, what, done, data), data)
+            return data
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+    if what.is_slow(0):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return b""
 
 
 def _finish(file: "MboxFile", what: Plan, journal: Journal, done: int, data: bytes) -> None:
     """All octets before `done` are in place, and the journal says so, and has `data` for what is next: do the rest."""
-    kept = Kept(file, what, done + len(data))
     while True:
-        if data:
-            file.write(data, done)
-            done += len(data)
-        else:
-            end = min(what.after, what.place(done) - STAMP_OCTETS)
-            if end <= done < what.after:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # seen before, so this is not our journal
-            while done < end:
-                block = kept.take(min(PARSE_OCTETS, end - done))
-                file.write(block, done)
-                done += len(block)
+        done = _step(file, what, done, data)
         size = file.status().st_size
+        if size < what.end:
+            raise OSError(errno.EIO, "the mailbox became shorter")
         if done == what.after and size == what.end:
             break
         file.sync()
         if size > what.end:  # somebody delivers in spite of the lock: take that along
             what.extend(size)
-            kept = Kept(file, what, done)
-        journal.write(Record(done))
-        data = _aside(kept, what, done, journal.room)
-        if data:
-            journal.write(Record(done, data), data)
+        journal.write(_record(file, what, done))
+        data = _set_aside(file, what, journal, done)
     # A file that is cut and grows again must not be taken for one that was not cut yet: the stamp tells them apart. It is
     # unlike all that mail begins with.
     stamp = b"\xff" + os.urandom(min(STAMP_OCTETS, what.end - done) - 2) + b"\xff"
     file.write(stamp, done)
     file.sync()
-    journal.write(Record(done, b"", stamp, what.end))
+    journal.write(_record(file, what, done, b"", stamp))
     file.cut(done)
     _drop(journal)
 
 
-def _drop(journal: Journal) -> None:
-    """The journal is of no use any more. One that stays is found to be so by the next session."""
+def _step(file: "MboxFile", what: Plan, done: int, data: bytes) -> int:
+    """Write `data` to `done`; if there are none, as much as there is room for. The place behind it."""
+    if data:
+        file.write(data, done)
+        return done + len(data)
+    kept = Kept(file, what, done)
+    end = min(what.after, what.place(done) - STAMP_OCTETS)
+    while done < end:
+        block = kept.take(min(PARSE_OCTETS, end - done))
+        file.write(block, done)
+        done += len(block)
+    return done
+
+
+def _drop(journal: Journal, sync: bool = False) -> None:
+    """The journal is of no use any more. One that stays is found to be so by the next session.
+
+    sync: but if nothing was changed, it must not come back.
+    """
     try:
-        journal.drop()
+        journal.drop(sync)
     except OSError:
         pass
 
@@ -178,17 +238,21 @@ def _fitting(file: "MboxFile", head: Head, record: Record, data: bytes) -> Plan 
     """The plan of a journal, with all that the mailbox has by now; None if nothing of it is left to do. Raises Unfit."""
     status = file.status()
     what = decode(head.plan)
-    if what is None:
+    if what is None or record.end < what.end or not what.start <= record.done <= record.end:
         raise Unfit("damaged")
     if head.inode != status.st_ino & 2**64 - 1 or (head.device != status.st_dev and head.volume != file.device() & 2**64 - 1):
         raise Unfit("it is of another file")
+    if status.st_size < record.done:
+        raise Unfit("the mailbox is too short")
     if record.stamp and file.read(len(record.stamp), record.done) != record.stamp:
         return None  # it was cut
-    octets = what.after - what.start
-    end = record.end if record.stamp else what.end
-    if status.st_size < end or end < what.end or record.done < what.start:
+    if status.st_size < record.end:
         raise Unfit("the mailbox is too short")
-    what.extend(status.st_size)
-    if record.done + len(data) > what.after or check(file, what, record.done, data, octets) != head.check:
+    octets = what.after - what.start
+    what.extend(record.end)
+    if record.done + len(data) > what.after or record.rest != _rest(file, what, record.done, len(data), bool(record.stamp)):
         raise Unfit("the mailbox has changed")
+    if check(file, what, record.done, data, octets) != head.check:
+        raise Unfit("the mailbox has changed")
+    what.extend(status.st_size)
     return what

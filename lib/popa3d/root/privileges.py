@@ -17,8 +17,16 @@ class NotDropped(Exception):
 
 
 def secure() -> None:
-    """No core dump from here on, in this process and those it becomes: root's memory will hold a password."""
+    """No core dump from here on, in this process and those it becomes: root's memory will hold a password.
+
+    And no limit on the size of files: the owner's program would meet it in the middle of a mailbox.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except ValueError:  # that needs a capability; the program looks at the limit, too
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
 
 def undumpable() -> None:

@@ -12,8 +12,10 @@ import os
 import pwd
 import re
 import sys
+import time
 
 from .. import log
+from ..params import RECOVERY_TIMEOUT_S
 from . import handover, options, privileges, process, state
 
 TYPE_CHECKING = False
@@ -29,6 +31,7 @@ _EX_SOFTWARE = 70  # sysexits.h: an internal error
 # at most. Who has more than these has made them himself, and does not keep root busy with them.
 _JOURNAL = re.compile(r"(.+)-[0-9a-f]{16}\.journal(\..*)?")
 _FILES = 1000
+_LOOK_S = 0.02
 
 
 def main(worker: str) -> "NoReturn":
@@ -149,7 +152,13 @@ def _recover(worker: str, name: str, settings: "Settings") -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
     if not pid:
         _become(worker, owner, settings)
-    _, how = os.waitpid(pid, 0)
+    end = time.monotonic() + RECOVERY_TIMEOUT_S
+    done, how = os.waitpid(pid, os.WNOHANG)
+    while not done:
+        if time.monotonic() >= end:
+            return f"still at work after {RECOVERY_TIMEOUT_S} seconds (process {pid}); the others need not wait"
+        time.sleep(_LOOK_S)
+        done, how = os.waitpid(pid, os.WNOHANG)
     status = os.waitstatus_to_exitcode(how)
     if status < 0:
         return f"signal {-status} has ended popa3d-session"

@@ -22,6 +22,8 @@ def prepare(place: str, uid: int, gid: int) -> str:
     path = f"{place}/{uid}"
     try:
         os.mkdir(path, 0o700)
+        _sync(place)  # a journal in there is worth nothing if its directory is gone after a crash
+        _sync(place.rpartition("/")[0] or "/")
     except FileExistsError:
         pass
     status = os.lstat(path)
@@ -29,6 +31,14 @@ def prepare(place: str, uid: int, gid: int) -> str:
         os.chown(path, uid, gid, follow_symlinks=False)
     _check(path, uid)
     return path
+
+
+def _sync(directory: str) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _check(path: str, uid: int) -> None:
