@@ -1,7 +1,7 @@
 """The maildrop: a mailbox file whose messages are known, and stay what they are or the session ends.
 
-Locks are held while the file is parsed and while it is updated, not in between. In between every block that is read is
-checked before anybody sees it: only growth by appending is fine.
+Locks are held while the file is parsed, updated, or looked at again, not in between. In between every block that is read
+is checked before anybody sees it: only growth by appending is fine.
 
 Runs as: the mailbox owner.
 Trusts: the kernel; not the file, nor the programs that write it (they may ignore locks).
