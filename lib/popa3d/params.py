@@ -139,6 +139,12 @@ JOURNAL_PLAN_OCTETS = 16 * 1024 * 1024
 JOURNAL_STEPS = 20_000
 
 
+# A mailbox below this is parsed faster than its index is looked for (some milliseconds).
+INDEX_OCTETS = 1024 * 1024
+
+# Where a mailbox has grown, so many of its messages are looked for in their places before the index is believed.
+INDEX_CHECKS = 10_000
+
 # popa3d-recover goes on with the next user after this time. A mailbox of 64 GiB may take longer, and so may somebody who
 # stops his own program.
 RECOVERY_TIMEOUT_S = 3 * 60

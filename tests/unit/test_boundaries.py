@@ -43,7 +43,7 @@ LOADED = {
     | WIRE
     | SHARED
     | {"popa3d.owner", "popa3d.owner.maildrop", "popa3d.owner.mbox", "popa3d.owner.message", "popa3d.owner.session"}
-    | {"popa3d.owner.mboxfile", "popa3d.owner.state"}
+    | {"popa3d.owner.index", "popa3d.owner.mboxfile", "popa3d.owner.state"}
     | {"popa3d.owner.transaction", "popa3d.owner.unique_id", "_md5", "_struct", "fcntl", "zlib"},
 }
 

@@ -11,8 +11,9 @@ import time
 from zlib import crc32
 
 from .. import log
-from ..params import CLOCK_TICK_NS, PARSE_OCTETS, WRITE_OCTETS
-from .mbox import Index, Parser
+from ..params import CLOCK_TICK_NS, INDEX_OCTETS, PARSE_OCTETS, WRITE_OCTETS
+from .index import Index
+from .mbox import Parser
 from .mboxfile import MboxFile, Refused
 from .state import State
 
@@ -34,6 +35,7 @@ class Maildrop:
         self.state = state
         self.index = Index()
         self._max_messages = max_messages
+        self._verified = True  # the index was made from the file, or compared with all of it
         self._seen: tuple[int, ...] = ()
         if file.absent:
             return
@@ -43,7 +45,7 @@ class Maildrop:
         if status.st_size > max_octets:
             raise Refused(f"larger than {max_octets} octets")
         _settle(status)
-        self.index = self._parse(status.st_size)
+        self.index = self._load(status.st_size)
         self._seen = _identity(file.status())
         if self._seen != _identity(status):
             raise Refused("written to in spite of its lock")
@@ -64,7 +66,7 @@ class Maildrop:
     def lock_for_update(self) -> None:
         """Lock the mailbox exclusively until it is closed, and check it once more. Raises InUse, Changed or OSError."""
         self.file.lock(exclusive=True)
-        if not self._unchanged(locked=True) or self.state.has_journal():
+        if not self._unchanged(locked=True) or self.state.has_journal() or not (self._verified or self._same()):
             raise Changed
         place = self.index.size
         start = b""
@@ -74,10 +76,39 @@ class Maildrop:
         if start and not start.startswith(b"From "):
             raise Changed  # not a message: it could not stand at the start of a mailbox
 
-    def _parse(self, size: int) -> Index:
-        """The index of the file's first `size` octets."""
+    def save_index(self) -> None:
+        """Keep the index of a large mailbox for the next login."""
+        if self.index.size >= INDEX_OCTETS and not self.index.saved:
+            from . import index_file  # its time is for those who have large mailboxes
+
+            index_file.save(self.state, self.file, self.index, self._seen[2:])
+            self.index.saved = True
+
+    def _load(self, size: int) -> Index:
+        """The index of the file, which has `size` octets: what is known of it and has not changed, or from the file."""
+        known = None
+        if size >= INDEX_OCTETS:
+            from . import index_file
+
+            known = index_file.load(self.state, self.file)
+        if known is None or not 1 < len(known) <= self._max_messages:
+            return self._parse(size)
+        self._verified = False
+        if known.size == size:
+            return known
+        try:
+            return self._parse(size, known)
+        except Refused:
+            self._verified = True  # it may not be as it was thought to be
+            return self._parse(size)
+
+    def _parse(self, size: int, known: Index | None = None) -> Index:
+        """The index of the file's first `size` octets. known: of a part of them."""
         parser = Parser(self._max_messages)
         place = 0
+        if known is not None:
+            place = known.start[len(known) - 1]
+            parser.go_on(known, crc32(self.file.read(place - known.mark, known.mark), known.mark_check))
         while place < size and not parser.refused:
             block = self.file.read(min(PARSE_OCTETS, size - place), place)
             if not block:
@@ -98,7 +129,8 @@ class Maildrop:
                 return False
             check = crc32(block, check)
             place += len(block)
-        return check == self.index.check
+        self._verified = check == self.index.check
+        return self._verified
 
     def _unchanged(self, locked: bool = False) -> bool:
         """Whether the index is still true of the file that the path names; new mail behind it is fine."""

@@ -14,33 +14,11 @@ from _struct import pack  # what the module struct is made of
 from zlib import crc32
 
 from ..params import HEADER_LINE_OCTETS
-from .unique_id import UniqueId, unique_id
+from .index import Index
+from .unique_id import OCTETS, UniqueId, unique_id
 
 _FROM = b"From "
 MESSAGE_OCTETS = len(b"From \nX")  # the shortest there is
-
-
-class Index:
-    """Where the messages of a mailbox are; all positions and sizes are octets, in arrays with one item a message.
-
-    start: of the "From " line, where the message before it ends with its separator. content, end: what is sent of the
-    file. octets: what is sent to the client, line ends counted as CRLF (RFC 1939 section 11). ids: unique_id.OCTETS each.
-    size: what was read of the file. crlf: whether the file's lines end in CRLF. check: a CRC-32 over all of it.
-    """
-
-    def __init__(self) -> None:
-        self.start = self.content = self.end = self.octets = memoryview(b"").cast("q")
-        self.ids = b""
-        self.size = 0
-        self.crlf = False
-        self.check = 0
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    def next_start(self, i: int) -> int:
-        """Where message `i` (from 0) ends with all that belongs to it in the file."""
-        return self.start[i + 1] if i + 1 < len(self.start) else self.size
 
 
 # What the parser is in the middle of.
@@ -67,6 +45,7 @@ class Parser:
         self._packed = (bytearray(), bytearray(), bytearray(), bytearray())
         self._packed_ids = bytearray()
         self._flushed = 0
+        self._mark = self._block = (0, 0)  # where a block began, and the CRC up to there: Index.mark, and of the block before
         self._buffer = b""
         self._base = 0  # the place in the file of _buffer[0]
         self._at = 0  # the current place in _buffer: what is before it is done with
@@ -83,10 +62,27 @@ class Parser:
         self._base += done
         self._at -= done
         self._buffer = self._buffer[done:] + block
+        begin = (self.index.size, self.index.check)
+        count = self._flushed + len(self._starts)
         self.index.size += len(block)
         self.index.check = crc32(block, self.index.check)
         while not self.refused and self._steps[self._state]():
             pass
+        if self._flushed + len(self._starts) > count:
+            self._mark = begin if self._starts[-1] >= begin[0] else self._block
+        self._block = begin
+
+    def go_on(self, known: Index, check: int) -> None:
+        """Begin with a mailbox of which all is known up to its last message, which comes next; `check`: the CRC up to there."""
+        last = len(known) - 1
+        self.index.crlf = known.crlf
+        self.index.size = self._base = known.start[last]
+        self.index.check = check
+        self._mark = self._block = (self.index.size, check)
+        for packed, column in zip(self._packed, (known.start, known.content, known.end, known.octets), strict=True):
+            packed.extend(column[:last])
+        self._packed_ids += known.ids[: last * OCTETS]
+        self._flushed = last
 
     def finish(self) -> None:
         """The file ends here."""
@@ -111,6 +107,7 @@ class Parser:
         index = self.index
         index.start, index.content, index.end, index.octets = (memoryview(packed).cast("q") for packed in self._packed)
         index.ids = bytes(self._packed_ids)
+        index.mark, index.mark_check = self._mark
 
     def _crlf(self, condition: bool) -> bool:
         return self.index.crlf and condition

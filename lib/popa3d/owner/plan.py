@@ -11,7 +11,8 @@ from itertools import accumulate
 from zlib import crc32
 
 from ..params import JOURNAL_STEPS, MAX_MESSAGES, PARSE_OCTETS
-from .mbox import MESSAGE_OCTETS, Index
+from .index import Index
+from .mbox import MESSAGE_OCTETS
 
 # What is written behind the result before the file is cut; see update.py.
 STAMP_OCTETS = 16

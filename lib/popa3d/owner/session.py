@@ -81,6 +81,8 @@ def _serve(client: Client, told: record.Handover) -> int:
     log.write(log.INFO, f"{_count(transaction.left, 'message')} ({_count(transaction.left_octets, 'byte')}) loaded")
     client.put(replies.OK)
     try:
+        client.flush()
+        maildrop.save_index()
         transaction.serve()
         client.flush()  # what is deleted next must have been sent before: clients send RETR, DELE and QUIT in one go
         if not transaction.quit or client.ended:
@@ -133,9 +135,10 @@ def _recover(told: record.Handover) -> int:
 def _update(transaction: Transaction, path: str) -> int:
     """The UPDATE state, and QUIT's reply."""
     if 1 in transaction.deleted:
-        from . import update  # its modules are for those who delete
+        from . import index_file, update  # their modules are for those who delete
 
         try:
+            index_file.drop(transaction.maildrop.state)
             update.remove(transaction.maildrop, transaction.deleted)
         except InUse as why:
             log.write(log.WARNING, f"Failed to update {path}: {why}")

@@ -1,0 +1,225 @@
+"""The index of a large mailbox that is kept for the next login: what it says is what the mailbox says, or it is not believed."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from popa3d.owner import maildrop, mbox
+from popa3d.owner.index import Index
+from popa3d.owner.mboxfile import MboxFile
+from popa3d.owner.state import State
+from popa3d.params import STATE
+from tests.faults.cases import close
+from tests.host import Host
+from tests.session import MAILBOX, THREE, open_session
+
+BODY = b"a line of some length, as mail has them\n" * 3000
+
+
+def messages(seed: int, count: int = 12, end: bytes = b"\n") -> bytes:
+    """A mailbox of some messages, the last of which may be unfinished."""
+    chance = random.Random(seed)
+    found = b""
+    for i in range(count):
+        body = bytes(chance.choices(b"ab \n.", k=chance.randint(0, 2000)))
+        found += b"From a@b\nMessage-ID: <%d.%d>\nX: y\n\n%s\n\n" % (seed, i, body)
+    return found.replace(b"\n", end)
+
+
+def load(path: Path, directory: Path, keep: bool = True) -> tuple[Index, bool]:
+    """The index that a login finds, and whether all of the mailbox was parsed for it; kept for the next one."""
+    parsed = []
+    file = MboxFile(os.fsencode(path), ("fcntl",))
+    state = State(os.fsencode(directory), b"alice", os.fsencode(path))
+    real = mbox.Parser.feed
+
+    def feed(self: mbox.Parser, block: bytes) -> None:
+        parsed.append(len(block))
+        real(self, block)
+
+    with (
+        mock.patch.object(maildrop, "INDEX_OCTETS", 1),
+        mock.patch("popa3d.owner.index_file.INDEX_OCTETS", 1),
+        mock.patch.object(mbox.Parser, "feed", feed),
+    ):
+        found = maildrop.Maildrop(file, state, 10_000, 1 << 40)
+        if keep:
+            found.save_index()
+    file.close()
+    close(state)
+    return found.index, sum(parsed) >= path.stat().st_size
+
+
+def facts(index: Index) -> list[object]:
+    """All that a session shows or relies on."""
+    columns = [list(column) for column in (index.start, index.content, index.end, index.octets)]
+    return [*columns, index.ids, index.size, index.crlf, index.check]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[Path, Path]:
+    """A mailbox's path and an empty state directory."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    return tmp_path / "mailbox", tmp_path / "state"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("seed", range(8))
+def test_again_and_grown(place: tuple[Path, Path], seed: int, end: bytes) -> None:
+    """A login after a login parses nothing; one after some deliveries only what is new; both find what a parse finds."""
+    path, directory = place
+    path.write_bytes(messages(seed, end=end))
+    assert load(path, directory)[1]
+    again, parsed = load(path, directory)
+    assert not parsed
+    for _ in range(3):
+        with open(path, "ab") as file:
+            file.write(messages(seed + 100, 1, end))
+        grown, parsed = load(path, directory)
+        assert not parsed
+        assert facts(grown) != facts(again)
+        for name in directory.iterdir():
+            name.unlink()
+        plain, parsed = load(path, directory)
+        assert parsed
+        assert facts(grown) == facts(plain)
+
+
+def flip(index: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(index))
+    return index[:at] + bytes([index[at] ^ 1 << chance.randrange(8)]) + index[at + 1 :]
+
+
+DAMAGES: dict[str, Callable[[bytes, random.Random], bytes]] = {
+    "flipped": flip,
+    "cut": lambda index, chance: index[: chance.randrange(len(index))],
+    "longer": lambda index, chance: index + chance.randbytes(chance.randint(1, 100)),
+    "random": lambda index, chance: chance.randbytes(len(index)),
+    "zeros behind": lambda index, chance: index[: chance.randrange(len(index))].ljust(len(index), b"\0"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("grown", [False, True])
+def test_damaged(place: tuple[Path, Path], damage: str, grown: bool) -> None:
+    """An index that is damaged in any way is not believed, and made anew."""
+    path, directory = place
+    path.write_bytes(messages(1))
+    wanted = facts(load(path, directory)[0])
+    (file,) = directory.iterdir()
+    good = file.read_bytes()
+    if grown:
+        with open(path, "ab") as mailbox:
+            mailbox.write(messages(2, 1))
+        file.unlink()
+        wanted = facts(load(path, directory, keep=False)[0])
+    for seed in range(60):
+        file.write_bytes(DAMAGES[damage](good, random.Random(seed)))
+        file.chmod(0o600)
+        found, parsed = load(path, directory, keep=False)
+        assert facts(found) == wanted
+        assert parsed
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """The same inode with other content, at once and without a lock."""
+    with open(path, "r+b") as file:
+        file.truncate(0)
+        file.write(content)
+
+
+CHANGES: dict[str, Callable[[bytes], bytes]] = {
+    "another mailbox": lambda _: messages(7),
+    "a longer one": lambda _: messages(7, 40),
+    "the first message gone, and longer": lambda old: old[old.index(b"\n\nFrom ") + 2 :] + messages(8, 30),
+    "a line more in the first message": lambda old: old.replace(b"X: y\n", b"X: y\nStatus: RO\n", 1),
+    "the same size": lambda old: old.replace(b"Message-ID: <3.0>", b"Message-ID: <3.X>", 1),
+    "cut": lambda old: old[: len(old) // 2],
+    "the end cut, then grown": lambda old: old[: old.rindex(b"\n\nFrom ") + 2] + messages(9, 2),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_stale(place: tuple[Path, Path], change: str) -> None:
+    """An index of what the mailbox was before somebody changed it is worth nothing."""
+    path, directory = place
+    path.write_bytes(messages(3))
+    load(path, directory)
+    rewrite(path, CHANGES[change](path.read_bytes()))
+    found, _ = load(path, directory, keep=False)
+    for name in directory.iterdir():
+        name.unlink()
+    assert facts(found) == facts(load(path, directory)[0])
+
+
+def test_of_another_file(place: tuple[Path, Path]) -> None:
+    """A mailbox that was replaced, be it by a copy with the same times, is parsed."""
+    path, directory = place
+    path.write_bytes(messages(4))
+    load(path, directory)
+    copy = path.with_name("copy")
+    copy.write_bytes(messages(5)[: path.stat().st_size].ljust(path.stat().st_size, b"\n"))
+    os.utime(copy, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    os.rename(copy, path)
+    assert load(path, directory)[1]
+
+
+def test_verified_before_anything_is_deleted(host: Host) -> None:
+    """What was changed in place, unseen behind new mail, ends a session that would delete, before anything is written."""
+    large = b"From x\nSubject: large\n\n" + BODY * 10 + b"\n"
+    path = host.deliver("alice", MAILBOX + large)
+    with open_session() as talk:
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+    assert [name for name in os.listdir(f"{STATE}/20001") if name.endswith(".index")]
+    with open(path, "r+b") as file:
+        file.write(MAILBOX.replace(b"body 1", b"bodX 1"))
+        file.seek(0, os.SEEK_END)
+        file.write(THREE)
+    changed = path.read_bytes()
+    with open_session() as talk:
+        assert talk.ask(b"STAT").startswith(b"+OK 4 ")
+        assert talk.ask(b"DELE 3") == b"+OK\r\n"
+        talk.send(b"QUIT\r\n")
+        assert talk.rest() == b""
+    assert path.read_bytes() == changed
+    host.syslog.wait("Another MUA active, giving up")
+
+
+def test_update_with_an_index(host: Host) -> None:
+    """Deletions in sessions that have parsed nothing, one after the other; no index of what was is left."""
+    large = [b"From x\nSubject: %d\n\n" % i + BODY + b"\n" for i in range(12)]
+    path = host.deliver("alice", b"".join(large))
+    while large:
+        for _ in range(2):
+            with open_session() as talk:
+                assert talk.ask(b"STAT").startswith(b"+OK %d " % len(large))
+                assert talk.ask(b"QUIT") == b"+OK\r\n"
+        with open_session() as talk:
+            assert talk.ask(b"DELE 2" if len(large) > 1 else b"DELE 1") == b"+OK\r\n"
+            assert talk.ask(b"QUIT") == b"+OK\r\n"
+        del large[1 if len(large) > 1 else 0]
+        assert path.read_bytes() == b"".join(large)
+        assert os.listdir(f"{STATE}/20001") == []
+
+
+@pytest.mark.parametrize("name", ["index-new", "index"])
+def test_no_room_for_it(host: Host, name: str) -> None:
+    """A directory in its place, and the like: sessions do without."""
+    path = host.deliver("alice", MAILBOX + b"From x\nSubject: large\n\n" + BODY * 10 + b"\n")
+    with open_session() as talk:
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+    (file,) = Path(f"{STATE}/20001").iterdir()
+    file.unlink()
+    file.with_suffix("." + name).mkdir()
+    with open_session() as talk:
+        assert talk.ask(b"STAT").startswith(b"+OK 3 ")
+        assert talk.ask(b"DELE 1") == b"+OK\r\n"
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+    assert path.stat().st_size
+    file.with_suffix("." + name).rmdir()
