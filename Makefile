@@ -24,7 +24,7 @@ if [ -n "$$missing" ]; then \
 	apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
 endef
 
-.PHONY: all run test faults lint compile install uninstall clean
+.PHONY: all run test faults bench lint compile install uninstall clean
 all: compile
 
 run: compile
@@ -42,6 +42,14 @@ test: .venv/installed compile
 faults: .venv/installed compile
 	$(call need,$(TEST_PACKAGES))
 	@PYTHONPATH=lib .venv/bin/python -B -m tests.faults
+
+# popa3d beside C popa3d and Dovecot (tests/bench): docs/BENCHMARKS.md, or with QUICK=1, in two minutes, build/bench. In a
+# process namespace, so that nothing can stay behind.
+bench: compile
+	$(call need,$(RUN_PACKAGES) util-linux)
+	@$(PYTHON) -B -m tests.peers popa3d openbsd-inetd dovecot-core dovecot-pop3d
+	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the benchmark needs root: it sets user ids for real" >&2; exit 1; fi
+	@exec unshare --pid --fork --kill-child $(PYTHON) -B -m tests.bench $(if $(QUICK),--quick)
 
 lint: .venv/installed
 	.venv/bin/python -B -m pytest tests/lint
