@@ -1,0 +1,301 @@
+"""The servers side by side: each way to reach one is a door with a port of its own, and all are open at once.
+
+Runs as: root, in the private namespaces of tests/host.py. The servers are what users would run: popa3d by `make install`,
+C popa3d, openbsd-inetd and Dovecot from Debian's packages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gzip
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests import host, peers
+from tests.host import Account, Host
+from tests.super.inetd import Inetd, kill_tree
+from tests.talk import children, wait_until
+
+OURS, C, DOVECOT, BARE = "popa3d", "C popa3d", "Dovecot", "bare Python"
+PREFIX = Path("/opt/bench")
+STATE = Path("/var/lib/popa3d-state")
+DOVECOT_HOMES = Path("/var/lib/dovecot-home")
+WORKERS = 16  # accounts of each server
+PASSWORD = "sesame-1"
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Door(NamedTuple):
+    """A way to reach a server. how: inetd, -D, or what else starts its sessions. accounts: this server's own."""
+
+    server: str
+    how: str
+    port: int
+    accounts: tuple[Account, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.server} {self.how}".strip()
+
+
+def _accounts(kind: str, first: int) -> tuple[Account, ...]:
+    return tuple(Account(f"{kind}{i:02}", PASSWORD, first + i) for i in range(WORKERS))
+
+
+# Dovecot writes into the mailboxes it serves, so each server has its own.
+ACCOUNTS = {OURS: _accounts("ours", 21000), C: _accounts("judge", 21100), DOVECOT: _accounts("dove", 21200)}
+
+
+def yescrypt(password: str) -> str:
+    """The form that Debian's passwd makes since Debian 11; SHA-512 with its usual 5000 rounds where libcrypt lacks it."""
+    crypt = ctypes.CDLL("libcrypt.so.1").crypt
+    crypt.restype = ctypes.c_char_p
+    found: bytes = crypt(password.encode(), b"$y$j9T$popa3dbenchpopa3dbenc.") or b"*"
+    if found.startswith(b"*"):
+        found = crypt(password.encode(), b"$6$popa3dbench$")
+    return found.decode()
+
+
+class Place:
+    """The private host, ready for all servers."""
+
+    def __init__(self) -> None:
+        host.enter_namespaces()
+        host.mount_proc()  # of this process's own namespace, if `make bench` gave it one
+        self.host = Host(tuple(account for family in ACCOUNTS.values() for account in family))
+        host.tmpfs("/var/mail", "mode=2775,gid=8,size=12g")
+        self.hash = yescrypt(PASSWORD)
+        etc = self.host.base / "etc"
+        shadow = (etc / "shadow").read_text()
+        for family in ACCOUNTS.values():
+            for account in family:
+                shadow = re.sub(rf"(?m)^{account.name}:[^:]*:", lambda found: found[0].split(":")[0] + f":{self.hash}:", shadow)
+        (etc / "shadow").write_text(shadow)
+        with (etc / "passwd").open("a") as passwd, (etc / "group").open("a") as group:
+            for name, number in (("dovecot", 20110), ("dovenull", 20111)):
+                passwd.write(f"{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n")
+                group.write(f"{name}:x:{number}:\n")
+        subprocess.run(
+            ["make", "-s", "install", f"PREFIX={PREFIX}", "PYTHON=/usr/bin/python3"],
+            cwd=self.host.base / "copy",
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what detaches stays a child of ours, to be ended
+        self.missing = ""  # why there is no Dovecot
+
+    def pam_stack(self, text: str | None = None) -> None:
+        """The same PAM service for all servers; the shipped one if none is given."""
+        self.host.pam_stack(text)
+        shutil.copyfile(self.host.pam_d / "popa3d", self.host.pam_d / "dovecot")
+
+    @contextlib.contextmanager
+    def doors(self) -> Iterator[list[Door]]:
+        """Every server, listening. Dovecot is left out where it cannot run; `missing` says why then."""
+        self.pam_stack()
+        judge = str(peers.program("popa3d", "usr/sbin/popa3d"))
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(Inetd(1101, [str(PREFIX / "sbin/popa3d")]))
+            stack.enter_context(Inetd(1102, [judge]))
+            stack.enter_context(_daemon([str(PREFIX / "sbin/popa3d"), "-D", "-c", self._configuration()], 1103))
+            stack.enter_context(_daemon([judge, "-D"], 110))
+            doors = [
+                Door(OURS, "inetd", 1101, ACCOUNTS[OURS]),
+                Door(C, "inetd", 1102, ACCOUNTS[C]),
+                Door(OURS, "-D", 1103, ACCOUNTS[OURS]),
+                Door(C, "-D", 110, ACCOUNTS[C]),
+            ]
+            try:
+                stack.enter_context(_dovecot(self.host, 1105))
+                doors.append(Door(DOVECOT, "", 1105, ACCOUNTS[DOVECOT]))
+            except (OSError, AssertionError, subprocess.SubprocessError) as error:
+                self.missing = f"{type(error).__name__}: {error}"
+            yield doors
+
+    @contextlib.contextmanager
+    def on_disk(self) -> Iterator[None]:
+        """The mailboxes, and what servers know of them, lie on the checkout's file system meanwhile, empty at first."""
+        disk = self.host.base / "checkout/build/bench-disk"
+        shutil.rmtree(disk, ignore_errors=True)
+        bound = []
+        try:
+            for place in (self.host.spool, STATE, DOVECOT_HOMES):
+                place.mkdir(mode=0o711, exist_ok=True)
+                had, there = place.stat(), disk / place.name
+                there.mkdir(parents=True)
+                os.chown(there, had.st_uid, had.st_gid)
+                there.chmod(had.st_mode & 0o7777)
+                host.bind(there, place)
+                bound.append(place)
+            for account in ACCOUNTS[DOVECOT]:
+                _home(account)
+            yield
+        finally:
+            for place in bound:
+                host.unmount(place)
+            shutil.rmtree(disk, ignore_errors=True)
+
+    def _configuration(self) -> str:
+        """-D without the flood checks' limits: a client that comes back at once is what is measured."""
+        return self.host.configuration(
+            '[listen]\nport = 1103\naddresses = ["127.0.0.1"]\nsessions = 10000\nsessions_per_source = 10000\nmin_delay_s = 0\n'
+        )
+
+
+def _listens(port: int) -> bool:
+    """Asking the kernel starts no session, connecting would."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if words[3] == "0A" and int(words[1].rpartition(":")[2], 16) == port:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def _daemon(command: list[str], port: int) -> Iterator[None]:
+    """A program that detaches and listens: it becomes a child of ours (see the subreaper above)."""
+    before = set(children(os.getpid()))
+    subprocess.run(command, cwd="/", env={}, check=True, timeout=30)
+    wait_until(lambda: _listens(port), 20)
+    (pid,) = set(children(os.getpid())) - before
+    try:
+        yield
+    finally:
+        kill_tree(pid)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+DOVECOT_CONFIGURATION = """
+protocols = pop3
+listen = 127.0.0.1
+base_dir = /run/dovecot
+state_dir = /run/dovecot-state
+log_path = /run/dovecot.log
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain
+auth_failure_delay = 0
+default_vsz_limit = 8 G
+mail_location = mbox:/var/lib/dovecot-home/%u/mail:INBOX=/var/mail/%u:INDEX=/var/lib/dovecot-home/%u/index
+mbox_read_locks = fcntl
+mbox_write_locks = fcntl
+passdb {
+  driver = pam
+  args = dovecot
+}
+userdb {
+  driver = passwd
+  override_fields = home=/var/lib/dovecot-home/%u
+}
+service pop3-login {
+  service_count = 0
+  process_min_avail = 2
+  inet_listener pop3 {
+    port = 1105
+  }
+  inet_listener pop3s {
+    port = 0
+  }
+}
+protocol pop3 {
+  mail_max_userip_connections = 1000
+}
+"""
+
+
+def dovecot_home(account: Account) -> Path:
+    """Where Dovecot keeps what it knows of this account's mailbox."""
+    return DOVECOT_HOMES / account.name
+
+
+def _home(account: Account) -> None:
+    home = dovecot_home(account)
+    home.mkdir(parents=True)
+    os.chown(home, account.uid, account.uid)
+
+
+@contextlib.contextmanager
+def _dovecot(here: Host, port: int) -> Iterator[None]:
+    """Dovecot at the places its programs have compiled in: /usr shows its packages too, for this namespace only."""
+    unpacked = [here.base / "copy/build/peers" / package / "usr" for package in ("dovecot-core", "dovecot-pop3d")]
+    for path in unpacked:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: fetch it with: make bench")
+    layers = ":".join(map(str, [*unpacked, "/usr"]))
+    host._mount("overlay", "/usr", "overlay", data=f"lowerdir={layers}")
+    for account in ACCOUNTS[DOVECOT]:
+        _home(account)
+    configuration = here.base / "dovecot.conf"
+    configuration.write_text(DOVECOT_CONFIGURATION.replace("1105", str(port)))
+    master = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", str(configuration)], cwd="/", env={"PATH": "/usr/sbin:/usr/bin"})
+    try:
+        wait_until(lambda: master.poll() is not None or _listens(port), 20)
+        if master.poll() is not None:
+            log = Path("/run/dovecot.log")
+            raise OSError(f"dovecot ended with status {master.returncode}: {log.read_text()[-500:] if log.exists() else ''}")
+        yield
+    finally:
+        if master.poll() is None:
+            kill_tree(master.pid)
+        master.wait(20)
+
+
+def version(package: str) -> str:
+    """Debian's version of an unpacked package."""
+    for name in ("changelog.Debian.gz", "changelog.Debian.amd64.gz"):
+        path = peers.PEERS / package / "usr/share/doc" / package / name
+        if path.exists():
+            return re.sub(rb".*?\(([^)]*)\).*", rb"\1", gzip.decompress(path.read_bytes()).split(b"\n", 1)[0]).decode()
+    return "of an unknown version"
+
+
+@contextlib.contextmanager
+def floor(made: Path, octets: int) -> Iterator[int]:
+    """A server that only copies: `RETR n` sends the nth `octets` octets of `made` with CRLF line ends. Its port.
+
+    No parser, no states, no limits: what a Python server could at best send.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        child = os.fork()
+        if child == 0:
+            try:
+                while True:
+                    _copy(listening, made, octets)
+            finally:
+                os._exit(0)
+    try:
+        yield port
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def _copy(listening: socket.socket, made: Path, octets: int) -> None:
+    client, _ = listening.accept()
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.sendall(b"+OK\r\n")
+    with client, made.open("rb", buffering=0) as file:
+        while line := client.recv(4096):
+            words = line.split()
+            if words[0] != b"RETR":
+                client.sendall(b"+OK\r\n")
+                if words[0] == b"QUIT":
+                    return
+                continue
+            file.seek((int(words[1]) - 1) * octets)
+            client.send(b"+OK\r\n", socket.MSG_MORE)
+            left = octets
+            while left and (data := file.read(min(left, 256 * 1024))):
+                left -= len(data)
+                client.sendall(data.replace(b"\n", b"\r\n"))
+            client.sendall(b"\r\n.\r\n")
