@@ -8,9 +8,8 @@ LIBDIR = $(PREFIX)/lib/popa3d
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/popa3d
 
-# What a session needs at run time; six belongs to python-pam 2.0.2, whose Debian package forgets to say so. psutil is for
-# popa3d-status.
-RUN_PACKAGES = python3-pampy python3-six python3-psutil
+# What popa3d needs at run time; psutil is for popa3d-status.
+RUN_PACKAGES = python3-pampy python3-psutil
 # The C popa3d, the super-servers and fail2ban are only unpacked (tests/peers.py): their packages would start or replace
 # services.
 TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase systemd

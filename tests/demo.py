@@ -45,8 +45,9 @@ def _check() -> None:
         peers.program("openbsd-inetd", "usr/sbin/inetd")
     except FileNotFoundError:
         raise Impossible("inetd is missing: fetch it with: python3 -m tests.peers openbsd-inetd (or: make run)") from None
-    if subprocess.run([PYTHON, "-c", "import pam"], capture_output=True, check=False).returncode:
-        raise Impossible("python-pam is missing: install it with: apt-get install python3-pampy python3-six (or: make run)")
+    code = f"import sys; sys.path.insert(0, {str(host.CHECKOUT / 'lib')!r}); from popa3d.root.pam_adapter import Pam; Pam()"
+    if subprocess.run([PYTHON, "-IBS", "-c", code], capture_output=True, check=False).returncode:
+        raise Impossible("python-pam is missing: install it with: apt-get install python3-pampy (or: make run)")
     with socket.socket() as some:
         some.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # or a session that has just ended would be in the way
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.host import Host, bind, unmount
+from tests.host import HOME, Host, bind, unmount
 from tests.talk import Talk, wait_until
 
 INSTALLED = Path("/usr/lib/python3/dist-packages/pam")  # Debian's python3-pampy, 2.0.2
@@ -166,6 +167,34 @@ def with_front(host: Host, front: Path, authentication: str = AS_IT_IS, authenti
 def test_front_works(host: Host, front: Path) -> None:
     """Without a fault the front lets alice in: what the tests below see is the fault."""
     assert with_front(host, front) == b"+OK\r\n"
+
+
+WANTS_MORE = """
+from typing import NamedTuple, TypeVar
+T = TypeVar("T")
+class Pair(NamedTuple):
+    one: int
+    other: T
+assert Pair(1, 2).other == 2
+"""
+
+
+def test_one_that_wants_the_real_typing(host: Host, front: Path) -> None:
+    """A python-pam that needs what the adapter has no stand-in for gets the real module."""
+    with_front(host, front)
+    inner = front / "__internals.py"
+    inner.write_text(WANTS_MORE + inner.read_text())
+    assert logged_in() == b"+OK\r\n"
+
+
+def test_what_is_loaded_with_it() -> None:
+    """python-pam comes with ctypes, and with nothing that takes long and is not needed."""
+    code = f"import sys; sys.path.insert(0, {str(HOME / 'lib')!r}); from popa3d.root.pam_adapter import Pam; Pam()"
+    code += "; print(*sys.modules)"
+    done = subprocess.run(["/usr/bin/python3", "-IBS", "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"pam.__internals", "ctypes"} <= loaded
+    assert not loaded & {"typing", "six", "ctypes.util", "re", "enum", "subprocess"}
 
 
 def test_renamed_user(host: Host, front: Path) -> None:

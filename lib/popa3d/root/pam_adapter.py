@@ -24,22 +24,53 @@ _SILENT, _DISALLOW_NULL_AUTHTOK = 0x8000, 1
 _MESSAGES = 32  # PAM_MAX_NUM_MSG
 
 
+class _Anything:
+    """Stands for any name of the module typing, in annotations that nobody reads here."""
+
+    def __class_getitem__(cls, _item: object) -> "type[_Anything]":
+        return cls
+
+
+def _python_pam() -> "Any":
+    """python-pam's inner module, with as little else as possible. Raises ImportError.
+
+    What it imports is slow: typing and six take as long as an interpreter, and are there for annotations and for Python 2.
+    ctypes.util takes longer still, and runs ldconfig or a compiler. So there are stand-ins while it is imported; should a
+    later python-pam want more of typing and six, it gets the real ones.
+    """
+    places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PYTHON_PLACES]
+    module = type(sys)
+    finder, typing, six = module("ctypes.util"), module("typing"), module("six")
+    finder.__dict__["find_library"] = PAM_LIBRARIES.get
+    typing.__dict__["__getattr__"] = lambda _name: _Anything
+    six.__dict__.update(text_type=str, PY2=False, PY3=True)
+    sys.path += places
+    try:
+        for stand_ins in ({"ctypes.util": finder, "typing": typing, "six": six}, {"ctypes.util": finder}):
+            added = {name: found for name, found in stand_ins.items() if name not in sys.modules}
+            sys.modules.update(added)
+            try:
+                import pam.__internals as internals
+
+                return internals
+            except (ImportError, AttributeError, TypeError):
+                if "six" not in stand_ins:
+                    raise
+                for name in ("pam", "pam.__internals"):
+                    sys.modules.pop(name, None)
+            finally:
+                for name in added:
+                    del sys.modules[name]
+    finally:
+        del sys.path[-len(places) :]
+
+
 class Pam:
     """PAM, loaded and ready. Loading takes the time of a few imports: do it while the client types."""
 
     def __init__(self) -> None:
         """Import python-pam; raises ImportError (python-pam or its own needs are missing) or OSError (libpam is)."""
-        places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PYTHON_PLACES]
-        finder = type(sys)("ctypes.util")
-        finder.find_library = PAM_LIBRARIES.get  # type: ignore[attr-defined]
-        sys.modules["ctypes.util"] = finder
-        sys.path += places
-        try:
-            import pam.__internals as internals
-        finally:
-            del sys.modules["ctypes.util"]
-            del sys.path[-len(places) :]
-        self._internals: "Any" = internals
+        internals = self._internals = _python_pam()
         self._authenticator: "Any" = internals.PamAuthenticator()
         self._get_item = ctypes.CDLL(PAM_LIBRARIES["pam"]).pam_get_item
         self._get_item.restype = ctypes.c_int
