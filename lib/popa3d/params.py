@@ -142,6 +142,9 @@ JOURNAL_STEPS = 20_000
 # A mailbox below this is parsed faster than its index is looked for (some milliseconds).
 INDEX_OCTETS = 1024 * 1024
 
+# A mailbox of this size is parsed by two processes, if there are two processors: starting one takes a millisecond or two.
+SCAN_BOTH_OCTETS = 16 * 1024 * 1024
+
 # Where a mailbox has grown, so many of its messages are looked for in their places before the index is believed.
 INDEX_CHECKS = 10_000
 

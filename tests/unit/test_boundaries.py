@@ -43,7 +43,7 @@ LOADED = {
     | WIRE
     | SHARED
     | {"popa3d.owner", "popa3d.owner.maildrop", "popa3d.owner.mbox", "popa3d.owner.message", "popa3d.owner.session"}
-    | {"popa3d.owner.index", "popa3d.owner.mboxfile", "popa3d.owner.state"}
+    | {"popa3d.owner.index", "popa3d.owner.mboxfile", "popa3d.owner.scan", "popa3d.owner.state"}
     | {"popa3d.owner.transaction", "popa3d.owner.unique_id", "_md5", "_struct", "fcntl", "zlib"},
 }
 
@@ -67,9 +67,9 @@ CALLS = {
     "lockf flock ftruncate truncate posix_fallocate": "owner/mboxfile.py",
     "pwrite": "owner/mboxfile.py owner/journal.py",
     "mkdir chmod chown": "root/state.py",
-    "fork forkpty posix_spawn": "root/session.py root/recover.py listen/daemon.py",
+    "fork forkpty posix_spawn": "root/session.py root/recover.py owner/scan.py listen/daemon.py",
     "execve execv execl": "root/handover.py",
-    "alarm waitpid": "root/session.py root/recover.py listen/daemon.py",
+    "alarm waitpid": "root/session.py root/recover.py owner/scan.py listen/daemon.py",
 }
 
 RUNS_AS = {

@@ -13,8 +13,8 @@ from zlib import crc32
 from .. import log
 from ..params import CLOCK_TICK_NS, INDEX_OCTETS, PARSE_OCTETS, WRITE_OCTETS
 from .index import Index
-from .mbox import Parser
 from .mboxfile import MboxFile, Refused
+from .scan import scan, scan_rest
 from .state import State
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -92,33 +92,15 @@ class Maildrop:
 
             known = index_file.load(self.state, self.file)
         if known is None or not 1 < len(known) <= self._max_messages:
-            return self._parse(size)
+            return scan(self.file, size, self._max_messages)
         self._verified = False
         if known.size == size:
             return known
         try:
-            return self._parse(size, known)
+            return scan_rest(self.file, size, self._max_messages, known)
         except Refused:
             self._verified = True  # it may not be as it was thought to be
-            return self._parse(size)
-
-    def _parse(self, size: int, known: Index | None = None) -> Index:
-        """The index of the file's first `size` octets. known: of a part of them."""
-        parser = Parser(self._max_messages)
-        place = 0
-        if known is not None:
-            place = known.start[len(known) - 1]
-            parser.go_on(known, crc32(self.file.read(place - known.mark, known.mark), known.mark_check))
-        while place < size and not parser.refused:
-            block = self.file.read(min(PARSE_OCTETS, size - place), place)
-            if not block:
-                raise Refused("became shorter while it was read")
-            parser.feed(block)
-            place += len(block)
-        parser.finish()
-        if parser.refused:
-            raise Refused(parser.refused)
-        return parser.index
+            return scan(self.file, size, self._max_messages)
 
     def _same(self) -> bool:
         """Whether the file still begins with what was parsed."""

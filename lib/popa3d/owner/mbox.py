@@ -72,6 +72,11 @@ class Parser:
             self._mark = begin if self._starts[-1] >= begin[0] else self._block
         self._block = begin
 
+    def begin_at(self, place: int) -> None:
+        """Begin with a message that starts there; the CRC is only over what is fed."""
+        self.index.size = self._base = place
+        self._mark = self._block = (place, 0)
+
     def go_on(self, known: Index, check: int) -> None:
         """Begin with a mailbox of which all is known up to its last message, which comes next; `check`: the CRC up to there."""
         last = len(known) - 1

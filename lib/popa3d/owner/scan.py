@@ -1,0 +1,164 @@
+"""A mailbox file becomes an index: block by block, and a large one on two processors.
+
+The second half is read by a process of its own, which is forked, tells its part of the index through a pipe, and ends. A
+line "From " behind an empty one starts a message whatever was before it, so the file can be divided there. If anything is odd
+about the second process, this one does it all.
+
+Runs as: the mailbox owner, with the mailbox locked.
+Trusts: nobody.
+"""
+
+import posix as os
+from zlib import crc32
+
+from ..params import PARSE_OCTETS, SCAN_BOTH_OCTETS
+from .index import Index
+from .mbox import Parser
+from .mboxfile import MboxFile, Refused
+from .unique_id import OCTETS
+
+_SEARCH_OCTETS = 4 * 1024 * 1024  # a message that is longer than this in the middle: then one process does it all
+_NUMBERS = 5
+
+
+def scan(file: MboxFile, size: int, most: int) -> Index:
+    """The index of the first `size` octets of the file. Raises Refused, also for more than `most` messages, or OSError."""
+    if size >= SCAN_BOTH_OCTETS and len(os.sched_getaffinity(0)) > 1:
+        middle = _border(file, size // 2, size)
+        index = _halves(file, middle, size, most) if middle else None
+        if index is not None:
+            return index
+    return _part(file, Parser(most), 0, size)
+
+
+def scan_rest(file: MboxFile, size: int, most: int, known: Index) -> Index:
+    """The same, where all but the last message is `known`."""
+    parser = Parser(most)
+    place = known.start[len(known) - 1]
+    parser.go_on(known, crc32(file.read(place - known.mark, known.mark), known.mark_check))
+    return _part(file, parser, place, size)
+
+
+def _part(file: MboxFile, parser: Parser, place: int, end: int) -> Index:
+    while place < end and not parser.refused:
+        block = file.read(min(PARSE_OCTETS, end - place), place)
+        if not block:
+            raise Refused("became shorter while it was read")
+        parser.feed(block)
+        place += len(block)
+    parser.finish()
+    if parser.refused:
+        raise Refused(parser.refused)
+    return parser.index
+
+
+def _border(file: MboxFile, place: int, size: int) -> int:
+    """Where a message starts behind `place`; 0 if none does soon."""
+    end = min(size, place + _SEARCH_OCTETS)
+    separator = b"\n\nFrom "
+    while place < end:
+        block = file.read(PARSE_OCTETS + len(separator), place)
+        found = block.find(separator)
+        if found >= 0:
+            return place + found + 2
+        place += PARSE_OCTETS
+    return 0
+
+
+def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
+    """The index, made by two processes; None if that cannot be, or if the lines end in CRLF."""
+    reading, writing = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        return None
+    if not pid:
+        _tell(file, middle, size, most, writing)
+    os.close(writing)
+    try:
+        first = _part(file, Parser(most), 0, middle)
+    finally:
+        told = _all(reading)
+        os.close(reading)
+        os.waitpid(pid, 0)
+    second = _decode(told, middle, size)
+    if second is None or first.crlf or len(first) + len(second) > most:
+        return None
+    index = Index()
+    for name in ("start", "content", "end", "octets"):
+        setattr(index, name, memoryview(getattr(first, name).tobytes() + getattr(second, name).tobytes()).cast("q"))
+    index.ids = first.ids + second.ids
+    index.size = size
+    index.check = _joined(first.check, second.check, size - middle)
+    index.mark = second.mark
+    index.mark_check = _joined(first.check, second.mark_check, second.mark - middle)
+    return index
+
+
+def _tell(file: MboxFile, middle: int, size: int, most: int, writing: int) -> None:
+    """The second process: parse from `middle` on, write it to the pipe, end."""
+    status = 1
+    try:
+        parser = Parser(most)
+        parser.begin_at(middle)
+        index = _part(file, parser, middle, size)
+        numbers = (len(index), index.size, index.check, index.mark, index.mark_check)
+        parts = [number.to_bytes(8, "big") for number in numbers]
+        parts += [column.tobytes() for column in (index.start, index.content, index.end, index.octets)]
+        left = memoryview(b"".join([*parts, index.ids]))
+        while left:
+            left = left[os.write(writing, left) :]
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _all(pipe: int) -> bytes:
+    blocks = []
+    while block := os.read(pipe, 1 << 20):
+        blocks.append(block)
+    return b"".join(blocks)
+
+
+def _decode(told: bytes, middle: int, size: int) -> Index | None:
+    """The second part of an index, if that is what came through the pipe."""
+    head = 8 * _NUMBERS
+    count, end, check, mark, mark_check = (int.from_bytes(told[i : i + 8], "big") for i in range(0, head, 8))
+    if not count or end != size or len(told) != head + count * (32 + OCTETS) or not middle <= mark <= size:
+        return None
+    view = memoryview(told)
+    index = Index()
+    columns = [view[head + i * 8 * count : head + (i + 1) * 8 * count].cast("q") for i in range(4)]
+    index.start, index.content, index.end, index.octets = columns
+    index.ids = bytes(view[head + 32 * count :])
+    index.check, index.mark, index.mark_check = check, mark, mark_check
+    return index
+
+
+def _joined(one: int, other: int, octets: int) -> int:
+    """The CRC-32 of two parts, the second of which has `octets`; zlib's crc32_combine, which Python does not show.
+
+    A CRC is linear over GF(2): octets of zeros behind the first part multiply it by a matrix, and squaring that doubles them.
+    """
+    matrix = [0xEDB88320] + [1 << i for i in range(31)]  # one bit of zero
+    for _ in range(3):
+        matrix = [_times(matrix, row) for row in matrix]  # one octet
+    while octets:
+        if octets & 1:
+            one = _times(matrix, one)
+        octets >>= 1
+        matrix = [_times(matrix, row) for row in matrix]
+    return one ^ other
+
+
+def _times(matrix: list[int], vector: int) -> int:
+    found = 0
+    for row in matrix:
+        if vector & 1:
+            found ^= row
+        vector >>= 1
+        if not vector:
+            break
+    return found
