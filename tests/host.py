@@ -27,6 +27,9 @@ BASE = Path("/run")  # all files of the private host are below it, on a tmpfs; s
 HOME = Path("/opt/popa3d")  # where a copy of the checkout is: every uid can reach it, wherever the real one lies
 
 
+STATE = Path("/var/lib/popa3d-state")  # popa3d.params.STATE, which what uses this module without popa3d does not have
+
+
 class Account(NamedTuple):
     """One line of the private passwd and shadow; the password is made up, and may be empty."""
 
@@ -237,8 +240,9 @@ class Host:
         self._spooled = True
 
     def reset(self) -> None:
-        """As it was made: an empty spool, an empty log, the shipped PAM stack."""
+        """As it was made: an empty spool, no state directories, an empty log, the shipped PAM stack."""
         self.clean_spool()
+        shutil.rmtree(STATE, ignore_errors=True)
         self.pam_stack()
         self.syslog.clear()
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _BUFFER = bytearray(1 << 20)
 _VIEW = memoryview(_BUFFER)
 _END = b"\r\n.\r\n"
-_SECONDS = 300
+_SECONDS = 120
 
 # C popa3d -D takes 50 sessions of one source and 500 of all in 10 s. So each connection comes from an address of its own,
 # and who comes to that door (DAEMON_PORT is compiled in) waits until it is open.

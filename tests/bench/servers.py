@@ -174,8 +174,7 @@ def _daemon(command: list[str], port: int) -> Iterator[None]:
             os.waitpid(pid, 0)
 
 
-DOVECOT_CONFIGURATION = """
-protocols = pop3
+DOVECOT_CONFIGURATION = """protocols = pop3
 listen = 127.0.0.1
 base_dir = /run/dovecot
 state_dir = /run/dovecot-state

@@ -88,9 +88,10 @@ def test_stuck_log_does_not_stop_the_listener(host: Host) -> None:
 
 
 def is_listener(path: Path) -> bool:
-    """Whether a /proc directory is that of `popa3d -D`."""
+    """Whether a /proc directory is that of a `popa3d -D` of this private host."""
     try:
-        return (path / "cmdline").read_bytes().endswith(b"/popa3d\0-D\0")
+        ours = os.readlink(path / "ns/mnt") == os.readlink("/proc/self/ns/mnt")
+        return ours and (path / "cmdline").read_bytes().endswith(b"/popa3d\0-D\0")
     except OSError:
         return False
 
