@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from popa3d.owner import plan
 from popa3d.owner.mbox import MESSAGE_OCTETS
 from popa3d.owner.mboxfile import Refused
+from popa3d.params import JOURNAL_DATA_OCTETS, PARSE_OCTETS
 from tests.faults.cases import Case
 from tests.faults.disk import Recorder
 
@@ -58,6 +59,22 @@ def _load_and_deliver(case: Case, appended: bytes) -> object:
     loaded = _load(case)
     case.deliver(appended)
     return loaded
+
+
+def test_journal_is_bounded(tmp_path: Path) -> None:
+    """However much is moved by however little, the journal has 4 MiB of it, and some octets a message."""
+    case = Case(0, tmp_path)
+    message = b"From x\n\n" + b"y" * 9_000 + b"\n\n"
+    case.messages = [b"From first\n\nx\n\n", *[message] * 1200]
+    case.before, case.after = b"".join(case.messages), message * 1200
+    case.deleted = bytearray([1] + [0] * 1200)
+    case.data, case.block = JOURNAL_DATA_OCTETS, PARSE_OCTETS
+    case.set()
+    recorder = Recorder()
+    case.update(recorder)
+    assert case.mailbox.read_bytes() == case.after
+    ends = [call.place + len(call.data) for call in recorder.calls if call.what == "write" and call.file > 0]
+    assert JOURNAL_DATA_OCTETS < max(ends) < JOURNAL_DATA_OCTETS + 20_000
 
 
 @given(st.lists(st.integers(MESSAGE_OCTETS, 2**40), min_size=1, max_size=50), st.integers(0, 2**40), st.data())
