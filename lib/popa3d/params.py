@@ -145,9 +145,6 @@ INDEX_OCTETS = 1024 * 1024
 # A mailbox of this size is parsed by two processes, if there are two processors: starting one takes a millisecond or two.
 SCAN_BOTH_OCTETS = 16 * 1024 * 1024
 
-# Where a mailbox has grown, so many of its messages are looked for in their places before the index is believed.
-INDEX_CHECKS = 10_000
-
 # popa3d-recover goes on with the next user after this time. A mailbox of 64 GiB may take longer, and so may somebody who
 # stops his own program.
 RECOVERY_TIMEOUT_S = 3 * 60

@@ -54,7 +54,7 @@ def interrupted(case: Case, seed: int, full: bool = False) -> int:
             disk.put(case.mailbox, case.directory)
             mail = case.mail(chance)
             case.deliver(mail)
-            again = Recorder()
+            again = Recorder(_full if full and chance.random() < 0.5 else None)
             case.recover(again)
             points += 1
             _whole(case, mail, done=number == len(recorder.calls))
@@ -91,7 +91,13 @@ def _crash_again(case: Case, disk: Disk, recovery: Recorder, mail: bytes, chance
     disk.put(case.mailbox, case.directory)
     more = case.mail(chance)
     case.deliver(more)
-    case.recover(Recorder())
+    while True:  # a call or two may fail, which may refuse the mailbox, and does no harm
+        try:
+            case.recover(Recorder(_failure(chance.randrange(20), errno.EIO, False)))
+            break
+        except (OSError, Refused):
+            continue
+    case.recover(Recorder())  # which also removes a journal that could not be removed
     _whole(case, mail + more)
 
 

@@ -11,7 +11,7 @@ class Index:
     start: of the "From " line, where the message before it ends with its separator. content, end: what is sent of the
     file. octets: what is sent to the client, line ends counted as CRLF (RFC 1939 section 11). ids: unique_id.OCTETS each.
     size: what was read of the file. crlf: whether the file's lines end in CRLF. check: a CRC-32 over all of it.
-    mark, mark_check: a place at or before the last message, and the CRC-32 up to there. saved: for the next login.
+    saved: for the next login.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,6 @@ class Index:
         self.size = 0
         self.crlf = False
         self.check = 0
-        self.mark = self.mark_check = 0
         self.saved = False
 
     def __len__(self) -> int:

@@ -1,8 +1,7 @@
 """What is known of a large mailbox, kept for the next login: a file in the state directory. A cache, never an authority.
 
-It is believed if it is whole, and if the mailbox is the same file with the same size and times; if these differ, only as far
-as the mailbox shows that it has grown and nothing else. On any doubt the mailbox is parsed. Nothing is deleted before the
-mailbox itself was compared with it.
+It is believed if it is whole, and if the mailbox is the same file with the same size and times; if these differ, it is
+compared with the mailbox (scan.scan_rest). Nothing is deleted before the mailbox itself was compared with it.
 
 Runs as: the mailbox owner, with the mailbox locked.
 Trusts: nobody; the owner could write anything into it, and would deceive himself.
@@ -11,23 +10,23 @@ Trusts: nobody; the owner could write anything into it, and would deceive himsel
 import posix as os
 from zlib import crc32
 
-from ..params import INDEX_CHECKS, INDEX_OCTETS, MAX_MESSAGES
+from ..params import INDEX_OCTETS, MAX_MESSAGES
 from . import unique_id
 from .index import Index
 from .mboxfile import MboxFile
 from .state import State
 
 _MAGIC = b"popa3d index 01\n"
-_NUMBERS = 10
+_NUMBERS = 9
 _HEAD = len(_MAGIC) + 8 * _NUMBERS
 _CHECK = 4
 _A_MESSAGE = 4 * 8 + unique_id.OCTETS
 
 
 def load(state: State, file: MboxFile) -> Index | None:
-    """The index of the mailbox as it was when it was saved, if the file still begins with that mailbox; else None.
+    """The index of the mailbox as it was when it was saved; None if there is none of this file.
 
-    Its `size` says how much of the file it knows. That more may have come is for the caller to see.
+    `saved` says whether size and times are still what they were. Else the caller has to compare it with the file.
     """
     try:
         fd = state.open(state.name(b".index"))
@@ -58,34 +57,19 @@ def _decode(found: bytes, file: MboxFile) -> Index | None:
     if found[: len(_MAGIC)] != _MAGIC or crc32(view[:-_CHECK]).to_bytes(_CHECK, "big") != found[-_CHECK:]:
         return None
     numbers = [int.from_bytes(found[i : i + 8], "big") for i in range(len(_MAGIC), _HEAD, 8)]
-    device, volume, inode, size, mtime, ctime, count, crlf, check, last_check = numbers
+    device, volume, inode, size, mtime, ctime, count, crlf, check = numbers
     status = file.status()
     if inode != status.st_ino or (device != status.st_dev and volume != file.device() & 2**64 - 1) or size > status.st_size:
         return None
     if not count or len(found) != _HEAD + count * _A_MESSAGE + _CHECK:
         return None
     index = Index()
-    index.size, index.crlf, index.check, index.mark_check = size, bool(crlf), check, last_check
+    index.size, index.crlf, index.check = size, bool(crlf), check
     columns = [view[_HEAD + i * 8 * count : _HEAD + (i + 1) * 8 * count].cast("q") for i in range(4)]
     index.start, index.content, index.end, index.octets = columns
     index.ids = bytes(view[_HEAD + 32 * count : -_CHECK])
-    index.mark = index.start[count - 1]
-    same = (size, mtime, ctime) == (status.st_size, status.st_mtime_ns & 2**64 - 1, status.st_ctime_ns & 2**64 - 1)
-    if not same and (size == status.st_size or not _starts_are_there(index, file)):
-        return None
-    index.saved = True
+    index.saved = (size, mtime, ctime) == (status.st_size, status.st_mtime_ns & 2**64 - 1, status.st_ctime_ns & 2**64 - 1)
     return index
-
-
-def _starts_are_there(index: Index, file: MboxFile) -> bool:
-    """Whether messages start where they should, each or (INDEX_CHECKS of them) here and there, and the last one certainly."""
-    count = len(index)
-    separator = b"\n\r\nFrom " if index.crlf else b"\n\nFrom "
-    for i in {count - 1, *range(1, count, max(1, count // INDEX_CHECKS))}:
-        start = index.start[i]
-        if i and file.read(len(separator), start - len(separator) + 5) not in (separator, b"\r\n\nFrom "[: len(separator)]):
-            return False
-    return file.read(5, index.start[0]) == b"From "
 
 
 def save(state: State, file: MboxFile, index: Index, seen: tuple[int, ...]) -> None:
@@ -96,12 +80,7 @@ def save(state: State, file: MboxFile, index: Index, seen: tuple[int, ...]) -> N
     if index.size < INDEX_OCTETS or state.why or not len(index):
         return
     status = file.status()
-    numbers = (status.st_dev, file.device(), status.st_ino, *seen, len(index), index.crlf)
-    last = index.start[len(index) - 1]
-    numbers += (index.check, crc32(file.read(last - index.mark, index.mark), index.mark_check))
-    status = file.status()
-    if (status.st_size, status.st_mtime_ns, status.st_ctime_ns) != seen:
-        return  # it has changed since, and what was just read may be something else
+    numbers = (status.st_dev, file.device(), status.st_ino, *seen, len(index), index.crlf, index.check)
     parts = [_MAGIC, *((number & 2**64 - 1).to_bytes(8, "big") for number in numbers)]
     parts += [column.tobytes() for column in (index.start, index.content, index.end, index.octets)]
     parts.append(index.ids)

@@ -128,7 +128,7 @@ class Journal:
             self._state.rename(new, self._state.name(b".journal"))
             self._state.sync()
         except OSError:
-            self._forget(new)
+            self._undo([new, self._state.name(b".journal")])
             raise
 
     def begin_in_names(self, head: Head, record: Record) -> None:
@@ -145,7 +145,7 @@ class Journal:
             self.write(record)
             self.write(record)  # some directories need room for both names to rename one; if there is none, now is the time
         except OSError:
-            self._forget()
+            self._undo(self._state.names(b".journal."))
             raise
 
     def write(self, record: Record, data: bytes = b"") -> None:
@@ -177,10 +177,6 @@ class Journal:
 
     def drop(self, sync: bool = False) -> None:
         """The update is finished, or (then with `sync`) was never begun."""
-        names = self._state.names(b".journal")
-        if not sync and self._state.name(b".journal") in names:
-            self._state.remove([self._state.name(b".journal"), *names])
-            return
         self.drop_names()
         self._state.remove(self._state.names(b".journal"))
         if sync:
@@ -194,12 +190,13 @@ class Journal:
             self._state.sync()  # so that what is left is known to be without meaning
             self._state.remove(names)
 
-    def _forget(self, *names: bytes) -> None:
+    def _undo(self, names: list[bytes]) -> None:
+        """Remove what was made, and nothing else; the error that led here is the one that is told."""
         try:
             self._state.remove(names)
-            self.drop(sync=True)
+            self._state.sync()
         except OSError:
-            pass  # the first error is told
+            pass
         self.close()
 
     def close(self) -> None:

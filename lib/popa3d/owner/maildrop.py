@@ -8,13 +8,12 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 """
 
 import time
-from zlib import crc32
 
 from .. import log
 from ..params import CLOCK_TICK_NS, INDEX_OCTETS, PARSE_OCTETS, WRITE_OCTETS
 from .index import Index
 from .mboxfile import MboxFile, Refused
-from .scan import scan, scan_rest
+from .scan import checked, scan, scan_rest
 from .state import State
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -91,27 +90,20 @@ class Maildrop:
             from . import index_file
 
             known = index_file.load(self.state, self.file)
-        if known is None or not 1 < len(known) <= self._max_messages:
-            return scan(self.file, size, self._max_messages)
-        self._verified = False
-        if known.size == size:
+        if known is not None and known.saved and len(known) <= self._max_messages:
+            self._verified = False
             return known
+        index = None
         try:
-            return scan_rest(self.file, size, self._max_messages, known)
+            if known is not None and 1 < len(known) <= self._max_messages:
+                index = scan_rest(self.file, size, self._max_messages, known)
         except Refused:
-            self._verified = True  # it may not be as it was thought to be
-            return scan(self.file, size, self._max_messages)
+            pass  # the last message was not the whole of it
+        return index or scan(self.file, size, self._max_messages)
 
     def _same(self) -> bool:
         """Whether the file still begins with what was parsed."""
-        place = check = 0
-        while place < self.index.size:
-            block = self.file.read(min(PARSE_OCTETS, self.index.size - place), place)
-            if not block:
-                return False
-            check = crc32(block, check)
-            place += len(block)
-        self._verified = check == self.index.check
+        self._verified = checked(self.file, 0, self.index.size) == self.index.check
         return self._verified
 
     def _unchanged(self, locked: bool = False) -> bool:

@@ -45,7 +45,7 @@ class Parser:
         self._packed = (bytearray(), bytearray(), bytearray(), bytearray())
         self._packed_ids = bytearray()
         self._flushed = 0
-        self._mark = self._block = (0, 0)  # where a block began, and the CRC up to there: Index.mark, and of the block before
+        self._crlf_known = False
         self._buffer = b""
         self._base = 0  # the place in the file of _buffer[0]
         self._at = 0  # the current place in _buffer: what is before it is done with
@@ -62,20 +62,15 @@ class Parser:
         self._base += done
         self._at -= done
         self._buffer = self._buffer[done:] + block
-        begin = (self.index.size, self.index.check)
-        count = self._flushed + len(self._starts)
         self.index.size += len(block)
         self.index.check = crc32(block, self.index.check)
         while not self.refused and self._steps[self._state]():
             pass
-        if self._flushed + len(self._starts) > count:
-            self._mark = begin if self._starts[-1] >= begin[0] else self._block
-        self._block = begin
 
     def begin_at(self, place: int) -> None:
-        """Begin with a message that starts there; the CRC is only over what is fed."""
+        """Begin with a message of an LF mailbox that starts there; the CRC is only over what is fed."""
         self.index.size = self._base = place
-        self._mark = self._block = (place, 0)
+        self._crlf_known = True
 
     def go_on(self, known: Index, check: int) -> None:
         """Begin with a mailbox of which all is known up to its last message, which comes next; `check`: the CRC up to there."""
@@ -83,7 +78,7 @@ class Parser:
         self.index.crlf = known.crlf
         self.index.size = self._base = known.start[last]
         self.index.check = check
-        self._mark = self._block = (self.index.size, check)
+        self._crlf_known = True
         for packed, column in zip(self._packed, (known.start, known.content, known.end, known.octets), strict=True):
             packed.extend(column[:last])
         self._packed_ids += known.ids[: last * OCTETS]
@@ -112,7 +107,6 @@ class Parser:
         index = self.index
         index.start, index.content, index.end, index.octets = (memoryview(packed).cast("q") for packed in self._packed)
         index.ids = bytes(self._packed_ids)
-        index.mark, index.mark_check = self._mark
 
     def _crlf(self, condition: bool) -> bool:
         return self.index.crlf and condition
@@ -187,8 +181,9 @@ class Parser:
         if end < 0:
             self._at = len(self._buffer)
             return False
-        if self._flushed + len(self._starts) == 1:
+        if not self._crlf_known:
             self.index.crlf = self._buffer[end - 1] == 0x0D
+            self._crlf_known = True
         self._at = end + 1
         self._contents.append(self._base + self._at)
         self._id = UniqueId()

@@ -18,7 +18,7 @@ from .mboxfile import MboxFile, Refused
 from .unique_id import OCTETS
 
 _SEARCH_OCTETS = 4 * 1024 * 1024  # a message that is longer than this in the middle: then one process does it all
-_NUMBERS = 5
+_NUMBERS = 3
 
 
 def scan(file: MboxFile, size: int, most: int) -> Index:
@@ -31,12 +31,23 @@ def scan(file: MboxFile, size: int, most: int) -> Index:
     return _part(file, Parser(most), 0, size)
 
 
-def scan_rest(file: MboxFile, size: int, most: int, known: Index) -> Index:
-    """The same, where all but the last message is `known`."""
+def scan_rest(file: MboxFile, size: int, most: int, known: Index) -> Index | None:
+    """The same, where `known` is the index of a part; None if the file does not begin with what that was made of."""
+    last = known.start[len(known) - 1]
+    check = checked(file, 0, last)
+    if checked(file, last, known.size, check) != known.check:
+        return None
     parser = Parser(most)
-    place = known.start[len(known) - 1]
-    parser.go_on(known, crc32(file.read(place - known.mark, known.mark), known.mark_check))
-    return _part(file, parser, place, size)
+    parser.go_on(known, check)
+    return _part(file, parser, last, size)
+
+
+def checked(file: MboxFile, place: int, end: int, check: int = 0) -> int:
+    """The CRC-32 of the octets from `place` to `end`, behind `check`; of fewer if the file ends before."""
+    while place < end and (block := file.read(min(PARSE_OCTETS, end - place), place)):
+        check = crc32(block, check)
+        place += len(block)
+    return check
 
 
 def _part(file: MboxFile, parser: Parser, place: int, end: int) -> Index:
@@ -67,7 +78,10 @@ def _border(file: MboxFile, place: int, size: int) -> int:
 
 def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
     """The index, made by two processes; None if that cannot be, or if the lines end in CRLF."""
-    reading, writing = os.pipe()
+    try:
+        reading, writing = os.pipe()
+    except OSError:
+        return None
     try:
         pid = os.fork()
     except OSError:
@@ -83,7 +97,7 @@ def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
         told = _all(reading)
         os.close(reading)
         os.waitpid(pid, 0)
-    second = _decode(told, middle, size)
+    second = _decode(told, size)
     if second is None or first.crlf or len(first) + len(second) > most:
         return None
     index = Index()
@@ -92,8 +106,6 @@ def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
     index.ids = first.ids + second.ids
     index.size = size
     index.check = _joined(first.check, second.check, size - middle)
-    index.mark = second.mark
-    index.mark_check = _joined(first.check, second.mark_check, second.mark - middle)
     return index
 
 
@@ -104,7 +116,7 @@ def _tell(file: MboxFile, middle: int, size: int, most: int, writing: int) -> No
         parser = Parser(most)
         parser.begin_at(middle)
         index = _part(file, parser, middle, size)
-        numbers = (len(index), index.size, index.check, index.mark, index.mark_check)
+        numbers = (len(index), index.size, index.check)
         parts = [number.to_bytes(8, "big") for number in numbers]
         parts += [column.tobytes() for column in (index.start, index.content, index.end, index.octets)]
         left = memoryview(b"".join([*parts, index.ids]))
@@ -122,18 +134,18 @@ def _all(pipe: int) -> bytes:
     return b"".join(blocks)
 
 
-def _decode(told: bytes, middle: int, size: int) -> Index | None:
+def _decode(told: bytes, size: int) -> Index | None:
     """The second part of an index, if that is what came through the pipe."""
     head = 8 * _NUMBERS
-    count, end, check, mark, mark_check = (int.from_bytes(told[i : i + 8], "big") for i in range(0, head, 8))
-    if not count or end != size or len(told) != head + count * (32 + OCTETS) or not middle <= mark <= size:
+    count, end, check = (int.from_bytes(told[i : i + 8], "big") for i in range(0, head, 8))
+    if not count or end != size or len(told) != head + count * (32 + OCTETS):
         return None
     view = memoryview(told)
     index = Index()
     columns = [view[head + i * 8 * count : head + (i + 1) * 8 * count].cast("q") for i in range(4)]
     index.start, index.content, index.end, index.octets = columns
     index.ids = bytes(view[head + 32 * count :])
-    index.check, index.mark, index.mark_check = check, mark, mark_check
+    index.check = check
     return index
 
 

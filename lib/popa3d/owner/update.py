@@ -90,9 +90,10 @@ def recover(file: "MboxFile", state: "State") -> str:
             _drop(journal)
             return ""
         journal.sync()
+        found_in = journal
         if journal.in_names:
             journal = _in_a_file(journal, state, head, _record(file, what, record.done))
-        elif record.stamp:
+        if record.stamp and journal is found_in:
             journal.write(_record(file, what, record.done))  # what was delivered may go to where the stamp is
         _finish(file, what, journal, record.done, data or _set_aside(file, what, journal, record.done))
         return COMPLETED
@@ -138,8 +139,8 @@ def _in_a_file(names: Journal, state: "State", head: Head, record: Record) -> Jo
     try:
         journal.begin(head, record, b"")
     except OSError as error:
-        if error.errno not in _FULL:
-            raise
+        if error.errno not in _FULL or state.name(b".journal") in state.names(b".journal"):
+            raise  # a file that stays would be believed, and not what comes into the names
         return names
     names.drop_names()
     return journal
