@@ -63,13 +63,14 @@ class Case:
 
     def load(self) -> Maildrop:
         """A session's maildrop. Raises what that raises."""
+        state = State(os.fsencode(self.directory), b"alice", os.fsencode(self.mailbox))
+        assert not state.why
         file = MboxFile(os.fsencode(self.mailbox), ("fcntl",))
         try:
-            state = State(os.fsencode(self.directory), b"alice", os.fsencode(self.mailbox))
-            assert not state.why
             return Maildrop(file, state, 10_000, 1 << 40)
         except BaseException:
             file.close()
+            close(state)
             raise
 
     def update(self, recorder: Recorder) -> None:

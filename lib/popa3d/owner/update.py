@@ -142,7 +142,11 @@ def _in_a_file(names: Journal, state: "State", head: Head, record: Record) -> Jo
         if error.errno not in _FULL or state.name(b".journal") in state.names(b".journal"):
             raise  # a file that stays would be believed, and not what comes into the names
         return names
-    names.drop_names()
+    try:
+        names.drop_names()
+    except OSError:
+        journal.close()
+        raise
     return journal
 
 
