@@ -6,6 +6,7 @@ delivered meanwhile; and nothing is left in the state directory.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import errno
 import os
@@ -91,12 +92,9 @@ def _crash_again(case: Case, disk: Disk, recovery: Recorder, mail: bytes, chance
     disk.put(case.mailbox, case.directory)
     more = case.mail(chance)
     case.deliver(more)
-    while True:  # a call or two may fail, which may refuse the mailbox, and does no harm
-        try:
+    for _ in range(3):  # a call fails, which may refuse the mailbox, and does no harm
+        with contextlib.suppress(OSError, Refused):
             case.recover(Recorder(_failure(chance.randrange(20), errno.EIO, False)))
-            break
-        except (OSError, Refused):
-            continue
     case.recover(Recorder())  # which also removes a journal that could not be removed
     _whole(case, mail + more)
 
