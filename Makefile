@@ -63,23 +63,24 @@ compile:
 	.venv/bin/pip -q install -r requirements-test.txt
 	@touch $@
 
+# $(1) of bin in folder $(2), with the places where things are installed.
+define program
+sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' \
+		-e '/^HERE = /d' bin/$(1) > $(DESTDIR)$(2)/$(1)
+	chmod 755 $(DESTDIR)$(2)/$(1)
+endef
+
 install:
 	install -d -m 755 $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
 		$(DESTDIR)$(DOCDIR)
 	cp -R lib/popa3d $(DESTDIR)$(LIBDIR)/
 	find $(DESTDIR)$(LIBDIR) -name __pycache__ -prune -exec rm -r {} +
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(LIBDIR)
-	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' \
-		-e '/^HERE = /d' bin/popa3d > $(DESTDIR)$(SBINDIR)/popa3d
-	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' \
-		bin/popa3d-session > $(DESTDIR)$(LIBDIR)/popa3d-session
-	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e '/^HERE = /d' \
-		bin/popa3d-status > $(DESTDIR)$(SBINDIR)/popa3d-status
-	sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' \
-		-e '/^HERE = /d' bin/popa3d-recover > $(DESTDIR)$(SBINDIR)/popa3d-recover
 	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
-	chmod 755 $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(SBINDIR)/popa3d-recover \
-		$(DESTDIR)$(LIBDIR)/popa3d-session
+	$(call program,popa3d,$(SBINDIR))
+	$(call program,popa3d-status,$(SBINDIR))
+	$(call program,popa3d-recover,$(SBINDIR))
+	$(call program,popa3d-session,$(LIBDIR))
 	install -m 644 man/popa3d.8 man/popa3d-status.8 man/popa3d-recover.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 man/popa3d.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 README.md DESIGN.md SECURITY.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/

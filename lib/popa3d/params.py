@@ -121,7 +121,6 @@ DOTLOCK_STALE_S = 5 * 60
 # than a tick could change again without its times showing it.
 CLOCK_TICK_NS = 10_000_000
 
-
 # --- Per-user state: STATE/UID belongs to that user. Not below CHROOT, which must stay empty ---
 
 STATE = "/var/lib/popa3d-state"
@@ -137,7 +136,6 @@ JOURNAL_PLAN_OCTETS = 16 * 1024 * 1024
 # On a full disk an update goes in steps of what the deleted messages have freed; each is two writes that must reach the
 # disk. Beyond this many it would take minutes.
 JOURNAL_STEPS = 20_000
-
 
 # A mailbox below this is parsed faster than its index is looked for (some milliseconds).
 INDEX_OCTETS = 1024 * 1024
@@ -155,8 +153,7 @@ class Settings:
 
     timeout_s, login_timeout_s: seconds. spool: directory of the mailboxes, an absolute path. home_file: the mailbox's path
     in the user's home directory instead, relative; empty for the spool. locks: of LOCKS, in their order. state: directory of
-    the users' state directories.
-    max_messages, max_octets: a larger mailbox is refused.
+    the users' state directories. max_messages, max_octets: a larger mailbox is refused.
     port: 0 for the service pop3. addresses: numeric ones to listen on; empty for all. sessions, sessions_per_source: 0 where
     the administrator has not set them: then -D has its defaults, and a super-server its own limits. min_delay_s, backlog.
     """

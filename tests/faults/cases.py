@@ -55,6 +55,7 @@ class Case:
             for module, name, value in (
                 (update, "JOURNAL_DATA_OCTETS", self.data),
                 (update, "PARSE_OCTETS", self.block),
+                (update, "REST_OCTETS", self.block),
                 (plan, "PARSE_OCTETS", self.block),
                 (maildrop, "CLOCK_TICK_NS", 0),  # no waiting: nobody else writes here
             ):

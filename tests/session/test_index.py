@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -44,11 +45,7 @@ def load(path: Path, directory: Path, keep: bool = True) -> tuple[Index, bool]:
         parsed.append(len(block))
         real(self, block)
 
-    with (
-        mock.patch.object(maildrop, "INDEX_OCTETS", 1),
-        mock.patch("popa3d.owner.index_file.INDEX_OCTETS", 1),
-        mock.patch.object(mbox.Parser, "feed", feed),
-    ):
+    with mock.patch.object(maildrop, "INDEX_OCTETS", 1), mock.patch.object(mbox.Parser, "feed", feed):
         found = maildrop.Maildrop(file, state, 10_000, 1 << 40)
         if keep:
             found.save_index()
@@ -179,8 +176,8 @@ def test_verified_before_anything_is_deleted(host: Host) -> None:
         assert talk.ask(b"QUIT") == b"+OK\r\n"
     (file,) = Path(f"{STATE}/20001").iterdir()
     forged = bytearray(file.read_bytes()[:-4])
-    forged[16 + 8 * 8 + 7] ^= 1  # in the check of the mailbox
-    file.write_bytes(forged + zlib.crc32(forged).to_bytes(4, "big"))
+    forged[16 + 40 + 24] ^= 1  # in the check of the mailbox
+    file.write_bytes(forged + zlib.crc32(forged).to_bytes(4, sys.byteorder))
     for commands, reply in ((b"STAT", b"+OK 3 "), (b"DELE 3", b"+OK"), (b"STAT", b"+OK 3 ")):
         with open_session() as talk:
             assert talk.ask(commands).startswith(reply)

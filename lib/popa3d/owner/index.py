@@ -4,13 +4,21 @@ Runs as: the mailbox owner.
 Trusts: nobody; it is as true as what it was made from.
 """
 
+from _struct import calcsize, pack, unpack_from  # what the module struct is made of
+
+from .unique_id import OCTETS
+
+_NUMBERS = "=4q"
+_HEAD = calcsize(_NUMBERS)
+MESSAGE_OCTETS = 4 * 8 + OCTETS  # of `encode`
+
 
 class Index:
     """Where the messages of a mailbox are; all positions and sizes are octets, in arrays with one item a message.
 
     start: of the "From " line, where the message before it ends with its separator. content, end: what is sent of the
     file. octets: what is sent to the client, line ends counted as CRLF (RFC 1939 section 11). ids: unique_id.OCTETS each.
-    size: what was read of the file. crlf: whether the file's lines end in CRLF. check: a CRC-32 over all of it.
+    size: what was read of the file. crlf: whether the file's lines end in CRLF. check: a CRC-32 over all that was read.
     saved: for the next login.
     """
 
@@ -25,6 +33,23 @@ class Index:
     def __len__(self) -> int:
         return len(self.start)
 
-    def next_start(self, i: int) -> int:
-        """Where message `i` (from 0) ends with all that belongs to it in the file."""
-        return self.start[i + 1] if i + 1 < len(self.start) else self.size
+    def encode(self) -> bytes:
+        """All of it but `saved` as octets, for another process of the same machine."""
+        head = pack(_NUMBERS, len(self), self.size, self.crlf, self.check)
+        return b"".join((head, self.start, self.content, self.end, self.octets, self.ids))
+
+
+def decode(octets: memoryview) -> Index | None:
+    """What Index.encode made, or None if that cannot be. Only the length is checked."""
+    if len(octets) < _HEAD:
+        return None
+    count, size, crlf, check = unpack_from(_NUMBERS, octets)
+    columns = _HEAD + 32 * count
+    if count < 0 or len(octets) != columns + OCTETS * count:
+        return None
+    index = Index()
+    index.size, index.crlf, index.check = size, bool(crlf), check
+    numbers = octets[_HEAD:columns].cast("q")
+    index.start, index.content, index.end, index.octets = (numbers[i * count : (i + 1) * count] for i in range(4))
+    index.ids = bytes(octets[columns:])
+    return index

@@ -7,20 +7,21 @@ Runs as: the mailbox owner, with the mailbox locked.
 Trusts: nobody; the owner could write anything into it, and would deceive himself.
 """
 
-import posix as os
+import posix as os  # as os, without its start-up time
+from _struct import calcsize, pack, unpack_from  # what the module struct is made of
 from zlib import crc32
 
-from ..params import INDEX_OCTETS, MAX_MESSAGES
-from . import unique_id
-from .index import Index
+from ..params import MAX_MESSAGES
+from . import index as indexes
+from .index import MESSAGE_OCTETS, Index
 from .mboxfile import MboxFile
 from .state import State
 
-_MAGIC = b"popa3d index 01\n"
-_NUMBERS = 9
-_HEAD = len(_MAGIC) + 8 * _NUMBERS
-_CHECK = 4
-_A_MESSAGE = 4 * 8 + unique_id.OCTETS
+_MAGIC = b"popa3d index 02\n"
+_NUMBERS = "=QQQqq"  # the file's identity, mtime and ctime in ns
+_HEAD = len(_MAGIC) + calcsize(_NUMBERS)
+_CHECK = "=I"
+_MOST = _HEAD + (MAX_MESSAGES + 1) * MESSAGE_OCTETS  # a little more than the longest
 
 
 def load(state: State, file: MboxFile) -> Index | None:
@@ -34,14 +35,12 @@ def load(state: State, file: MboxFile) -> Index | None:
         return None
     try:
         octets = os.fstat(fd).st_size
-        if not _HEAD + _CHECK <= octets <= _HEAD + _CHECK + MAX_MESSAGES * _A_MESSAGE:
-            return None
-        found = _read(fd, octets)
+        found = _read(fd, octets) if octets <= _MOST else b""
     except OSError:
         return None
     finally:
         os.close(fd)
-    return _decode(found, file)
+    return _decode(memoryview(found), file) if len(found) > _HEAD else None
 
 
 def _read(fd: int, octets: int) -> bytes:
@@ -52,44 +51,32 @@ def _read(fd: int, octets: int) -> bytes:
     return b"".join(blocks)
 
 
-def _decode(found: bytes, file: MboxFile) -> Index | None:
-    view = memoryview(found)
-    if found[: len(_MAGIC)] != _MAGIC or crc32(view[:-_CHECK]).to_bytes(_CHECK, "big") != found[-_CHECK:]:
+def _decode(found: memoryview, file: MboxFile) -> Index | None:
+    whole = len(found) - calcsize(_CHECK)
+    if found[: len(_MAGIC)] != _MAGIC or crc32(found[:whole]) != unpack_from(_CHECK, found, whole)[0]:
         return None
-    numbers = [int.from_bytes(found[i : i + 8], "big") for i in range(len(_MAGIC), _HEAD, 8)]
-    device, volume, inode, size, mtime, ctime, count, crlf, check = numbers
+    *identity, mtime, ctime = unpack_from(_NUMBERS, found, len(_MAGIC))
+    index = indexes.decode(found[_HEAD:whole])
     status = file.status()
-    if inode != status.st_ino or (device != status.st_dev and volume != file.device() & 2**64 - 1) or size > status.st_size:
+    if index is None or not len(index) or index.size > status.st_size or not file.is_it(*identity):
         return None
-    if not count or len(found) != _HEAD + count * _A_MESSAGE + _CHECK:
-        return None
-    index = Index()
-    index.size, index.crlf, index.check = size, bool(crlf), check
-    columns = [view[_HEAD + i * 8 * count : _HEAD + (i + 1) * 8 * count].cast("q") for i in range(4)]
-    index.start, index.content, index.end, index.octets = columns
-    index.ids = bytes(view[_HEAD + 32 * count : -_CHECK])
-    index.saved = (size, mtime, ctime) == (status.st_size, status.st_mtime_ns & 2**64 - 1, status.st_ctime_ns & 2**64 - 1)
+    index.saved = (index.size, mtime, ctime) == (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return index
 
 
-def save(state: State, file: MboxFile, index: Index, seen: tuple[int, ...]) -> None:
-    """Keep `index` for the next login. seen: size, mtime and ctime of the file (ns) when it was made.
+def save(state: State, file: MboxFile, index: Index, mtime_ns: int, ctime_ns: int) -> None:
+    """Keep `index` for the next login, with the times that the file had when it was made.
 
     Whatever goes wrong, there is none then: a full disk, say.
     """
-    if index.size < INDEX_OCTETS or state.why or not len(index):
+    if state.why or not len(index):
         return
-    status = file.status()
-    numbers = (status.st_dev, file.device(), status.st_ino, *seen, len(index), index.crlf, index.check)
-    parts = [_MAGIC, *((number & 2**64 - 1).to_bytes(8, "big") for number in numbers)]
-    parts += [column.tobytes() for column in (index.start, index.content, index.end, index.octets)]
-    parts.append(index.ids)
-    octets = b"".join(parts)
+    octets = _MAGIC + pack(_NUMBERS, *file.identity(), mtime_ns, ctime_ns) + index.encode()
     new, name = state.name(b".index-new"), state.name(b".index")
     try:
         fd = state.create(new)
         try:
-            left = memoryview(octets + crc32(octets).to_bytes(_CHECK, "big"))
+            left = memoryview(octets + pack(_CHECK, crc32(octets)))
             while left:
                 left = left[os.write(fd, left) :]
         finally:

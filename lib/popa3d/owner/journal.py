@@ -14,6 +14,7 @@ Trusts: nobody; what was found is bounded and checked.
 import binascii
 import errno
 import posix as os  # as os, without its start-up time
+from _struct import calcsize, pack, unpack_from  # what the module struct is made of
 from zlib import crc32
 
 from ..params import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS
@@ -21,8 +22,14 @@ from .plan import STAMP_OCTETS
 from .state import State
 
 _MAGIC = b"popa3d journal 2"
-_HEAD = len(_MAGIC) + 5 * 8 + 4
-_RECORD = 6 * 8 + STAMP_OCTETS + 4
+_HEAD_NUMBERS = ">5Q"
+_RECORD_FIELDS = f">6Q{STAMP_OCTETS}s"
+_CHECK = ">I"
+_HEAD = len(_MAGIC) + calcsize(_HEAD_NUMBERS + "I")
+_RECORD = calcsize(_RECORD_FIELDS + "I")
+
+# A record's `rest` is over this many of the last octets at most.
+REST_OCTETS = 128 * 1024
 
 # The file: two places for records, used in turn, each in a sector of its own; the head; the data.
 _RECORD_AT = (0, 4096)
@@ -52,52 +59,42 @@ class Record:
 
     def encode(self) -> bytes:
         """As _RECORD octets."""
-        text = _numbers(self.number, self.done, self.length, self.check, self.end, self.rest)
-        text += self.stamp.ljust(STAMP_OCTETS, b"\0")
-        return text + _numbers(crc32(text))[4:]
+        text = pack(_RECORD_FIELDS, self.number, self.done, self.length, self.check, self.end, self.rest, self.stamp)
+        return text + pack(_CHECK, crc32(text))
 
 
 def _record(text: bytes) -> Record | None:
     """What Record.encode made, or None."""
-    if len(text) != _RECORD or _numbers(crc32(text[:-4]))[4:] != text[-4:]:
+    if len(text) != _RECORD or pack(_CHECK, crc32(text[:-4])) != text[-4:]:
         return None
-    numbers = [int.from_bytes(text[i : i + 8], "big") for i in range(0, 48, 8)]
+    *numbers, stamp = unpack_from(_RECORD_FIELDS, text)
     found = Record(0)
     found.number, found.done, found.length, found.check, found.end, found.rest = numbers
-    found.stamp = text[48:-4].rstrip(b"\0")
+    found.stamp = stamp.rstrip(b"\0")
     return found if max(numbers) < 2**62 else None
 
 
 class Head:
-    """What does not change. device, volume, inode: of the mailbox (st_dev, f_fsid, st_ino). check: plan.check of the result.
-    plan: plan.Plan.encode.
-    """
+    """What does not change. identity: MboxFile.identity. check: plan.check of the result. plan: plan.Plan.encode."""
 
-    def __init__(self, device: int, volume: int, inode: int, check: int, plan: bytes) -> None:
-        self.device = device
-        self.volume = volume
-        self.inode = inode
+    def __init__(self, identity: tuple[int, int, int], check: int, plan: bytes) -> None:
+        self.identity = identity
         self.check = check
         self.plan = plan
 
     def encode(self) -> bytes:
         """As octets."""
-        text = _MAGIC + _numbers(self.device, self.volume, self.inode, self.check, len(self.plan)) + self.plan
-        return text[: _HEAD - 4] + _numbers(crc32(text))[4:] + self.plan
+        text = _MAGIC + pack(_HEAD_NUMBERS, *self.identity, self.check, len(self.plan))
+        return text + pack(_CHECK, crc32(text + self.plan)) + self.plan
 
 
 def _head(text: bytes) -> Head:
     """What Head.encode made. Raises Unfit."""
-    fields = text[len(_MAGIC) : _HEAD - 4]
     plan = text[_HEAD:]
-    if text[: len(_MAGIC)] != _MAGIC or _numbers(crc32(text[: _HEAD - 4] + plan))[4:] != text[_HEAD - 4 : _HEAD]:
+    if text[: len(_MAGIC)] != _MAGIC or pack(_CHECK, crc32(text[: _HEAD - 4] + plan)) != text[_HEAD - 4 : _HEAD]:
         raise Unfit("damaged")
-    device, volume, inode, check, _ = (int.from_bytes(fields[i : i + 8], "big") for i in range(0, 40, 8))
-    return Head(device, volume, inode, check, plan)
-
-
-def _numbers(*numbers: int) -> bytes:
-    return b"".join((number & 2**64 - 1).to_bytes(8, "big") for number in numbers)
+    device, volume, inode, check, _ = unpack_from(_HEAD_NUMBERS, text, len(_MAGIC))
+    return Head((device, volume, inode), check, plan)
 
 
 class Journal:

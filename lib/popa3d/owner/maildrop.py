@@ -80,7 +80,7 @@ class Maildrop:
         if self.index.size >= INDEX_OCTETS and not self.index.saved:
             from . import index_file  # its time is for those who have large mailboxes
 
-            index_file.save(self.state, self.file, self.index, self._seen[2:])
+            index_file.save(self.state, self.file, self.index, *self._seen[3:])
             self.index.saved = True
 
     def _load(self, size: int) -> Index:

@@ -72,9 +72,15 @@ class MboxFile:
         except FileNotFoundError:
             return None
 
-    def device(self) -> int:
-        """A number of the file system that stays when the machine is started again; that of status() may not."""
-        return os.fstatvfs(self._fd).f_fsid
+    def identity(self) -> tuple[int, int, int]:
+        """Device, volume and inode: which file this is, also when the machine was started again (see `is_it`)."""
+        status = self.status()
+        return status.st_dev, os.fstatvfs(self._fd).f_fsid, status.st_ino
+
+    def is_it(self, device: int, volume: int, inode: int) -> bool:
+        """Whether that is this file. Starting the machine may change the device, other things the volume, but not both."""
+        mine = self.identity()
+        return inode == mine[2] and (device == mine[0] or volume == mine[1])
 
     def read(self, octets: int, place: int) -> bytes:
         """At most that many octets from `place` on; none at the end. Raises OSError."""

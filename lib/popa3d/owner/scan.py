@@ -8,17 +8,15 @@ Runs as: the mailbox owner, with the mailbox locked.
 Trusts: nobody.
 """
 
-import posix as os
+import posix as os  # as os, without its start-up time
 from zlib import crc32
 
 from ..params import PARSE_OCTETS, SCAN_BOTH_OCTETS
-from .index import Index
+from .index import Index, decode
 from .mbox import Parser
 from .mboxfile import MboxFile, Refused
-from .unique_id import OCTETS
 
 _SEARCH_OCTETS = 4 * 1024 * 1024  # a message that is longer than this in the middle: then one process does it all
-_NUMBERS = 3
 
 
 def scan(file: MboxFile, size: int, most: int) -> Index:
@@ -97,12 +95,12 @@ def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
         told = _all(reading)
         os.close(reading)
         os.waitpid(pid, 0)
-    second = _decode(told, size)
-    if second is None or first.crlf or len(first) + len(second) > most:
+    second = decode(memoryview(told))
+    if second is None or second.size != size or first.crlf or len(first) + len(second) > most:
         return None
     index = Index()
     for name in ("start", "content", "end", "octets"):
-        setattr(index, name, memoryview(getattr(first, name).tobytes() + getattr(second, name).tobytes()).cast("q"))
+        setattr(index, name, memoryview(b"".join((getattr(first, name), getattr(second, name)))).cast("q"))
     index.ids = first.ids + second.ids
     index.size = size
     index.check = _joined(first.check, second.check, size - middle)
@@ -115,11 +113,7 @@ def _tell(file: MboxFile, middle: int, size: int, most: int, writing: int) -> No
     try:
         parser = Parser(most)
         parser.begin_at(middle)
-        index = _part(file, parser, middle, size)
-        numbers = (len(index), index.size, index.check)
-        parts = [number.to_bytes(8, "big") for number in numbers]
-        parts += [column.tobytes() for column in (index.start, index.content, index.end, index.octets)]
-        left = memoryview(b"".join([*parts, index.ids]))
+        left = memoryview(_part(file, parser, middle, size).encode())
         while left:
             left = left[os.write(writing, left) :]
         status = 0
@@ -132,21 +126,6 @@ def _all(pipe: int) -> bytes:
     while block := os.read(pipe, 1 << 20):
         blocks.append(block)
     return b"".join(blocks)
-
-
-def _decode(told: bytes, size: int) -> Index | None:
-    """The second part of an index, if that is what came through the pipe."""
-    head = 8 * _NUMBERS
-    count, end, check = (int.from_bytes(told[i : i + 8], "big") for i in range(0, head, 8))
-    if not count or end != size or len(told) != head + count * (32 + OCTETS):
-        return None
-    view = memoryview(told)
-    index = Index()
-    columns = [view[head + i * 8 * count : head + (i + 1) * 8 * count].cast("q") for i in range(4)]
-    index.start, index.content, index.end, index.octets = columns
-    index.ids = bytes(view[head + 32 * count :])
-    index.check = check
-    return index
 
 
 def _joined(one: int, other: int, octets: int) -> int:

@@ -92,7 +92,7 @@ def _serve(client: Client, told: record.Handover) -> int:
     except Changed:
         log.write(log.INFO, "Another MUA active, giving up")
     except (Refused, OSError) as why:
-        log.write(log.ERROR, f"Server failure accessing {path}: {why.strerror if isinstance(why, OSError) else why}")
+        log.write(log.ERROR, f"Server failure accessing {path}: {_reason(why)}")
     finally:
         maildrop.file.close()  # a dot-lock would stay
     return 1
@@ -102,21 +102,28 @@ def _load(told: record.Handover) -> Maildrop | bytes:
     """The maildrop, or a reply for why (logged) it cannot be served."""
     file = None
     try:
-        file = MboxFile(told.path, tuple(told.locks.decode().split(",")))
+        file = _file(told)
         return Maildrop(file, State(told.state, told.owner, told.path), told.max_messages, told.max_octets)
     except (Refused, OSError) as why:
         if file is not None:
             file.close()
-        reason = why.strerror if isinstance(why, OSError) else why
-        log.write(log.WARNING, f"Failed or refused to load {log.name(told.path)}: {reason}")
+        log.write(log.WARNING, f"Failed or refused to load {log.name(told.path)}: {_reason(why)}")
         return replies.IN_USE if isinstance(why, InUse) else replies.NOT_LOADED
+
+
+def _file(told: record.Handover) -> MboxFile:
+    return MboxFile(told.path, tuple(told.locks.decode().split(",")))
+
+
+def _reason(why: Refused | OSError) -> str:
+    return why.strerror or "" if isinstance(why, OSError) else str(why)
 
 
 def _recover(told: record.Handover) -> int:
     """Only finish an update, if there is one to finish. Returns 1 if the mailbox is not what it is to be, or may not be."""
     try:
         state = State(told.state, told.owner, told.path)
-        file = MboxFile(told.path, tuple(told.locks.decode().split(",")))
+        file = _file(told)
         try:
             if file.absent and state.has_journal():
                 raise Refused("there is a journal of it, but no mailbox")
@@ -127,8 +134,7 @@ def _recover(told: record.Handover) -> int:
         finally:
             file.close()
     except (Refused, OSError) as why:
-        reason = why.strerror if isinstance(why, OSError) else why
-        log.write(log.WARNING, f"Failed or refused to recover {log.name(told.path)}: {reason}")
+        log.write(log.WARNING, f"Failed or refused to recover {log.name(told.path)}: {_reason(why)}")
         return 1
 
 

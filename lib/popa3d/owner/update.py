@@ -15,7 +15,7 @@ import resource
 from zlib import crc32
 
 from ..params import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS, MAX_MESSAGES, PARSE_OCTETS
-from .journal import Head, Journal, Record, Unfit
+from .journal import REST_OCTETS, Head, Journal, Record, Unfit
 from .mboxfile import Refused
 from .plan import STAMP_OCTETS, Kept, Plan, check, decode, plan
 
@@ -110,8 +110,7 @@ def recover(file: "MboxFile", state: "State") -> str:
 
 def _begin(file: "MboxFile", state: "State", what: Plan) -> tuple[Journal, bytes]:
     """A journal that has begun, and the data of its first record. With a full disk, less data; or none."""
-    status = file.status()
-    head = Head(status.st_dev, file.device(), status.st_ino, 0, what.encode())
+    head = Head(file.identity(), 0, what.encode())
     if len(head.plan) > JOURNAL_PLAN_OCTETS or len(what.lengths) > 2 * MAX_MESSAGES:  # what recovery would not take
         raise OSError(errno.EFBIG, "too many separate messages to delete at once")
     head.check = check(file, what, what.start, b"", what.after - what.start)
@@ -162,7 +161,7 @@ def _record(file: "MboxFile", what: Plan, done: int, data: bytes = b"", stamp: b
 
 def _rest(file: "MboxFile", what: Plan, done: int, length: int, stamped: bool) -> int:
     start = done + length + STAMP_OCTETS if length or stamped else what.place(done)
-    start = max(start, what.end - PARSE_OCTETS)
+    start = max(start, what.end - REST_OCTETS)
     return crc32(file.read(max(0, what.end - start), start))
 
 
@@ -245,7 +244,7 @@ def _fitting(file: "MboxFile", head: Head, record: Record, data: bytes) -> Plan 
     what = decode(head.plan)
     if what is None or record.end < what.end or not what.start <= record.done <= record.end:
         raise Unfit("damaged")
-    if head.inode != status.st_ino & 2**64 - 1 or (head.device != status.st_dev and head.volume != file.device() & 2**64 - 1):
+    if not file.is_it(*head.identity):
         raise Unfit("it is of another file")
     if status.st_size < record.done:
         raise Unfit("the mailbox is too short")

@@ -23,6 +23,12 @@ class Unusable(Exception):
     """The account has no mailbox that could be served; the text says why, for the log."""
 
 
+def serves(account: "pwd.struct_passwd") -> bool:
+    """Whether an account can have a session: it has neither uid 0 nor group 0, and its name can be a file's."""
+    name = account.pw_name
+    return account.pw_uid != 0 and account.pw_gid != 0 and "/" not in name and not name.startswith(".")
+
+
 def tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes, recovery: bool = False) -> int:
     """A pipe from which the owner's program will read all that it needs to know: see record.Handover. Raises Unusable."""
     place = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"

@@ -136,7 +136,7 @@ def _recover(worker: str, name: str, settings: "Settings") -> str:
         owner = pwd.getpwnam(name)
     except (KeyError, ValueError):
         return "no such account"
-    if owner.pw_uid == 0 or owner.pw_gid == 0 or "/" in owner.pw_name or owner.pw_name.startswith("."):
+    if not handover.serves(owner):
         return "popa3d does not serve this account"
     try:
         try:

@@ -235,7 +235,7 @@ def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd
         # A name that is no account is not logged: it may well be a password.
         shown = "UNKNOWN USER" if claimed is None else claimed.pw_name
         raise _End(f"Authentication failed for {shown}{_from(who)}", replies.LOGIN_FAILED, log.NOTICE)
-    if owner.pw_gid == 0 or "/" in owner.pw_name or owner.pw_name.startswith("."):
+    if not handover.serves(owner):
         raise _End(f"Account {owner.pw_name} has group 0 or a name that is no file name", replies.UNAVAILABLE)
     return owner, login.ahead
 

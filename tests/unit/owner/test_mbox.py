@@ -24,7 +24,6 @@ def parsed(mailbox: bytes, cuts: list[int]) -> list[plain.Message] | None:
         return None
     index = parser.index
     assert index.size == len(mailbox)
-    assert [index.next_start(i) for i in range(len(index))] == [*index.start[1:], len(mailbox)][: len(index)]
     found = zip(index.start, index.content, index.end, index.octets, range(len(index)), strict=True)
     return [plain.Message(s, mailbox[c:e], o, index.ids[8 * i : 8 * i + 8].hex()) for s, c, e, o, i in found]
 

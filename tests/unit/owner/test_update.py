@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
+from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
@@ -47,7 +48,8 @@ def test_property(
         appended = b"From c@d\n" + b"\n".join(more) + b"\n" if more else b""
         with mock.patch.object(Case, "load", autospec=True, side_effect=lambda self: _load_and_deliver(self, appended)):
             case.update(Recorder())
-        kept = [mailbox[index.start[i] : index.next_start(i)] for i in range(len(index)) if not gone[i]]
+        whole = [mailbox[start:end] for start, end in pairwise([*index.start, index.size])]
+        kept = [octets for octets, is_gone in zip(whole, gone, strict=True) if not is_gone]
         assert case.mailbox.read_bytes() == mailbox[: index.start[0]] + b"".join(kept) + appended
         assert case.left() == []
 
