@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import signal
 import socket
 import subprocess
 import threading
@@ -16,30 +13,18 @@ from typing import Any
 
 import pytest
 
-from popa3d.admin import connections, processes, sessions, status
-from tests.host import HOME, PAM_QUICK, Host, tmpfs, unmount
+from popa3d.admin import connections, sessions, status
+from tests.host import PAM_QUICK, Host
+from tests.root.shown import ran, shown
 from tests.super.inetd import Inetd
 from tests.talk import POPA3D, Talk, children, connection, piped, script, wait_until
 
-STATUS = str(HOME / "bin/popa3d-status")
 PYTHON = "/usr/bin/python3"
 MAILBOX = b"From a\nSubject: x\n\nbody\n\n"
 FIELDS = ["pid", "peer", "account", "state", "started", "age_s", "idle_s", "memory", "cpu_s", "door"]
 SECONDS = 20
 PORT = 11050
 Ends = tuple[socket.socket, socket.socket]
-
-
-def ran(*arguments: str, **options: Any) -> str:
-    """The output of popa3d-status, which exits 0 and complains of nothing."""
-    done = subprocess.run([STATUS, *arguments], capture_output=True, text=True, timeout=60, env={}, check=False, **options)
-    assert (done.returncode, done.stderr) == (0, "")
-    return str(done.stdout)
-
-
-def shown(**options: Any) -> dict[int, dict[str, Any]]:
-    """The sessions of --json by process id."""
-    return {row["pid"]: row for row in json.loads(ran("--json", **options))}
 
 
 def mapped() -> Ends:
@@ -49,15 +34,6 @@ def mapped() -> Ends:
         listening.bind(("::", 0))
         listening.listen(1)
         client = socket.create_connection(("127.0.0.1", listening.getsockname()[1]))
-        return client, listening.accept()[0]
-
-
-def from_address(address: str) -> Ends:
-    """An IPv4 connection from a loopback address of choice."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(1)
-        client = socket.create_connection(listening.getsockname(), source_address=(address, 0))
         return client, listening.accept()[0]
 
 
@@ -286,89 +262,6 @@ def test_sessions_that_come_and_go(host: Host) -> None:
     assert served and all(b"+OK" in got for got in served)
 
 
-@pytest.mark.parametrize("arguments", [[], ["--json"]], ids=str)
-def test_watch(host: Host, arguments: list[str]) -> None:
-    """--watch shows the sessions again and again; SIGINT ends it, with exit status 0 and nothing on standard error."""
-    with subprocess.Popen(
-        [STATUS, "--watch", "0.1", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - else it may be ignored
-    ) as process:
-        assert process.stdout and process.stderr
-        sign = b"[" if arguments else b"STATE ACCOUNT"
-        seen = 0
-        while seen < 3:
-            line = process.stdout.readline()
-            assert line
-            seen += sign in line
-        process.send_signal(signal.SIGINT)
-        process.stdout.read()
-        assert process.stderr.read() == b""
-        assert process.wait(SECONDS) == 0
-
-
-def test_output_that_cannot_be_written(host: Host) -> None:
-    """A reader that has left is no fault; a full device is one, told in one line."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = subprocess.run([STATUS], stdout=writing, stderr=subprocess.PIPE, env={}, check=False)
-    os.close(writing)
-    assert (done.returncode, done.stderr) == (0, b"")
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run([STATUS], stdout=full, stderr=subprocess.PIPE, env={}, check=False)
-    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
-
-
-@pytest.mark.parametrize("arguments", [["--watch"], ["--watch", "0"], ["--watch", "nan"], ["-x"], ["alice"]], ids=str)
-def test_wrong_usage(host: Host, arguments: list[str]) -> None:
-    """Wrong usage exits 2."""
-    done = subprocess.run([STATUS, *arguments], capture_output=True, env={}, check=False)
-    assert done.returncode == 2 and done.stderr.startswith(b"usage: popa3d-status") and not done.stdout
-
-
-def test_version(host: Host) -> None:
-    """-V says what popa3d -V says, with its own name."""
-    popa3d = subprocess.run([*POPA3D, "-V"], capture_output=True, text=True, env={}, check=True).stdout
-    assert ran("-V") == popa3d.replace("popa3d ", "popa3d-status ")
-
-
-def test_without_psutil(host: Host) -> None:
-    """Where psutil is missing one line names the Debian package, and the exit status is 1."""
-    places = [place for place in Path("/usr").glob("l*/**/*-packages") if (place / "psutil").exists()]
-    try:
-        for place in places:
-            tmpfs(place)
-        done = subprocess.run([STATUS], capture_output=True, text=True, env={}, check=False)
-    finally:
-        for place in places:
-            unmount(place)
-    assert places
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "python3-psutil" in done.stderr and done.stderr.count("\n") == 1
-
-
-def test_counts(host: Host) -> None:
-    """Sessions are counted in all and by source, authenticating or not, and the pre-auth children are not counted."""
-    address = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
-    host.deliver("alice", MAILBOX)
-    assert sessions.counts(address)[1] == 0
-    with Talk(ends=from_address(address)) as one, Talk(ends=from_address(address)) as two, Talk() as three:
-        assert one.login() == b"+OK\r\n"
-        two.line(), three.line()
-        in_all, of_source, unseen = sessions.counts(f"::ffff:{address}")
-        assert of_source == 2 and in_all >= 3 and unseen == 0
-
-
-def test_counting_is_cheap_to_load() -> None:
-    """Root's process counts without psutil, argparse or typing."""
-    code = "import sys; sys.path.insert(0, sys.argv[1])\nfrom popa3d.admin import sessions\n"
-    code += "sessions.counts('')\nprint(*sys.modules)"
-    done = subprocess.run([PYTHON, "-IBS", "-c", code, str(HOME / "lib")], capture_output=True, text=True, check=True)
-    assert not {"psutil", "argparse", "typing", "json", "re"} & set(done.stdout.split())
-
-
 def test_kernels_tables_as_second_choice(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where descriptors cannot be copied the peer comes from the kernel's tables, and there is no idle time."""
 
@@ -381,68 +274,3 @@ def test_kernels_tables_as_second_choice(host: Host, monkeypatch: pytest.MonkeyP
             talk.line()
             (found,) = [session for session in sessions.live() if session.pid == talk.process.pid]
             assert (found.peer, found.idle_s) == (peer, None)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "listens"),
-    [
-        ([], False),
-        ([b"-D"], True),
-        ([b"-46FD"], True),
-        ([b"-c", b"-D"], False),
-        ([b"-cD"], False),
-        ([b"-c", b"/etc/D", b"-D"], True),
-        ([b"-c/etc/x", b"-D"], True),
-        ([b"-Dc", b"/etc/x"], True),
-    ],
-)
-def test_listening_arguments(arguments: list[bytes], listens: bool) -> None:
-    """-D is found wherever it may stand, and the name of a file is not taken for it."""
-    assert processes._listens(arguments) is listens
-
-
-def made_up(**changes: Any) -> sessions.Session:
-    """A session with the longest values."""
-    session = sessions.Session(4194304)
-    session.peer = "2001:0db8:1111:2222:3333:4444:5555:6666"
-    session.account = "a-name-of-32-characters-is-long.x"[:32]
-    session.state = "transaction"
-    session.age_s, session.idle_s = 86400.0 * 99 + 86399, 59 * 60 + 59.9
-    session.memory, session.cpu_s, session.door = 999 * 1024**2, 99.99, "a-long-name-of-a-super-server"
-    for name, value in changes.items():
-        setattr(session, name, value)
-    return session
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [{}],
-        [{"account": "", "state": "authenticating", "idle_s": None, "memory": None, "door": ""}],
-        [{"peer": "192.0.2.255"}, {"account": "alice"}, {}],
-        [{"age_s": 1e9, "idle_s": 1e9, "memory": 2**62, "cpu_s": 1e9}],
-        [],
-    ],
-    ids=range(5),
-)
-def test_width_of_the_table(rows: list[dict[str, Any]]) -> None:
-    """No line is longer than 80 characters, with the longest names and addresses; each session has one."""
-    lines = status.table([made_up(**row) for row in rows]).splitlines()
-    assert len(lines) == 1 + len(rows)
-    assert max(map(len, lines)) <= 80
-
-
-def test_what_the_table_cuts() -> None:
-    """A long name keeps its start, a long address both ends; what fits is whole."""
-    line = status.table([made_up()]).splitlines()[1]
-    assert " a-name-of~ 2001:0db~555:6666 " in line
-    line = status.table([made_up(account="alice", peer="192.0.2.255", pid=77)]).splitlines()[1]
-    assert line.split() == ["77", "trans", "alice", "192.0.2.255", "99d23h", "59m59s", "999M", "99.99s", "a-long-na"]
-    whole = made_up(account="bob", peer="2001:db8:1:2::77", age_s=192, idle_s=7, memory=9542042, door="systemd")
-    assert status.table([whole]).splitlines()[1].split()[2:7] == ["bob", "2001:db8:1:2::77", "3m12s", "7s", "9.1M"]
-
-
-def test_names_that_a_terminal_would_obey() -> None:
-    """Control characters and what is not ASCII are shown as question marks."""
-    shows = status.table([made_up(account="a\33[2Jb\n", peer="", door="\x9b\u202e\udcff")])
-    assert "a?[2Jb? " in shows and shows.count("\n") == 2 and shows.isascii() and "\33" not in shows
