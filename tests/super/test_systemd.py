@@ -1,14 +1,11 @@
-"""The units of packaging/systemd: what systemd says of them, sessions as Accept=yes starts them, and what the limits leave.
+"""The units of packaging/systemd: what systemd says of them, and sessions as Accept=yes starts them.
 
-There is no systemd to start units here. systemd-socket-activate starts a session just as popa3d.socket does; the limits of
-the units are each put on a real session by other means.
+There is no systemd to start units here; systemd-socket-activate starts a session just as popa3d.socket does.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,133 +13,16 @@ from pathlib import Path
 import pytest
 
 from popa3d.params import STATE
-from tests.host import BASE, HOME, Host
-from tests.root.interrupted import AFTER, interrupt
+from tests.host import BASE, Host
 from tests.super.foreground import HELLO, INSTALLED, MBOX, PACKAGING, Foreground, connected, everything, login, packaged
-from tests.talk import POPA3D, Talk, wait_until
+from tests.super.units import RECOVERY, SERVICES, UNITS, places, setting
+from tests.talk import POPA3D, wait_until
 
-SESSION_UNITS = ("popa3d@.service", "popa3d.service")
-RECOVERY = "popa3d-recover.service"
-SERVICES = (*SESSION_UNITS, RECOVERY)
-UNITS = ("popa3d.socket", *SERVICES)
-RECOVER = [str(HOME / "bin/popa3d-recover")]
+pytestmark = pytest.mark.usefixtures("state_directory")
+
 EXPOSURE = 4.0
 LOCAL = BASE / "popa3d.sock"
 ADDRESSES: tuple[str | Path, ...] = ("127.0.0.1", "::1", LOCAL)
-NEIGHBOUR = "127.77.66.55"  # sessions elsewhere on the machine are seen too, and must not count
-SECOND = MBOX.replace(b"hello", b"again")
-SESSION = b"RETR 1\r\nDELE 1\r\nQUIT\r\n"  # the first of two messages: that needs a journal
-TRACED = (b"", b"QUIT\r\n", login(then=SESSION), b"USER alice\r\nPASS wrong\r\n", b"USER nobody-at-all\r\nPASS wrong\r\n")
-
-# Runs in a mount namespace of its own: all that ProtectSystem=strict, ReadWritePaths=, StateDirectory=, ProtectHome=,
-# PrivateTmp=, ProtectProc= and ProcSubset= do to the file system. Its arguments: two places that stay writable, a program.
-FILES = """
-set -e
-for place in /var/mail /var/lib/popa3d-state; do mount --bind $place $place; done
-awk '$5 !~ "^/(dev|proc|sys)(/|$)" { print $5 }' /proc/self/mountinfo | sort -u | while read -r place; do
-    case $place in "$1"|"$2") ;; *) mount -o remount,bind,ro "$place" 2>/dev/null || test "$place" != / ;; esac
-done
-for place in /home /root; do mount -t tmpfs -o ro,mode=0 tmpfs $place; done
-mount -t tmpfs tmpfs /tmp
-mount -t proc -o subset=pid,hidepid=invisible proc /proc
-if mkdir /etc/popa3d-was-here 2>/dev/null; then rmdir /etc/popa3d-was-here; exit 70; fi
-shift 2
-exec "$@"
-"""
-
-# Loads the filters that systemd makes of SystemCallFilter=, MemoryDenyWriteExecute= and RestrictAddressFamilies=.
-FILTERS = """
-import ctypes, os, sys
-lib = ctypes.CDLL("libseccomp.so.2")
-lib.seccomp_init.restype = ctypes.c_void_p
-EPERM, EAFNOSUPPORT, ALLOW, EQ, MASKED_EQ = 0x50001, 0x50061, 0x7fff0000, 4, 7
-class Compare(ctypes.Structure):
-    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
-def rule(context, action, name, *compare):
-    number = lib.seccomp_syscall_resolve_name(name.encode())
-    if number != -1:  # a name that this machine's libseccomp does not know
-        lib.seccomp_rule_add_array(ctypes.c_void_p(context), action, number, len(compare), (Compare * 1)(*compare))
-def load(context):
-    if lib.seccomp_load(ctypes.c_void_p(context)):
-        os._exit(77)
-more = lib.seccomp_init(ALLOW)
-rule(more, EPERM, "mmap", Compare(2, MASKED_EQ, 6, 6))
-rule(more, EPERM, "mprotect", Compare(2, MASKED_EQ, 4, 4))
-for family in sys.argv[2].split(","):
-    rule(more, EAFNOSUPPORT, "socket", Compare(0, EQ, int(family), 0))
-calls = lib.seccomp_init(EPERM)
-for name in sys.argv[1].split(","):
-    rule(calls, ALLOW, name)
-load(more)
-rule(calls, ALLOW, "seccomp")
-load(calls)
-os.execv(sys.argv[3] if "/" in sys.argv[3] else "/usr/bin/" + sys.argv[3], sys.argv[3:])
-"""
-
-
-def setting(unit: str, name: str) -> list[str]:
-    """The words of one setting of a unit, which has it exactly once."""
-    (found,) = re.findall(rf"^{name}=(.*)$", packaged(f"systemd/{unit}") if unit in SERVICES else "", re.M)
-    return str(found).split()
-
-
-def places(unit: str) -> list[str]:
-    """The two places that a unit may write."""
-    (spool,) = setting(unit, "ReadWritePaths")
-    (state,) = setting(unit, "StateDirectory")
-    return [spool, f"/var/lib/{state}"]
-
-
-def as_root_may(unit: str, without: str = "", more: str = "") -> list[str]:
-    """The program of a unit with the capabilities that this leaves, less one and one more, and no new privileges."""
-    names = [name for name in [*setting(unit, "CapabilityBoundingSet"), more] if name not in ("", without)]
-    capabilities = ",".join(name.lower().replace("cap_", "+") for name in names)
-    return ["setpriv", "--no-new-privs", f"--bounding-set=-all,{capabilities}", *(RECOVER if unit == RECOVERY else POPA3D)]
-
-
-@pytest.fixture(autouse=True)
-def state_directory(host: Host) -> Iterator[None]:
-    """What systemd does for StateDirectory: it is there, root's, and empty at first."""
-    path = Path(STATE)
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir()
-    path.chmod(0o711)
-    yield
-    shutil.rmtree(path)
-
-
-def serves(command: list[str], host: Host) -> None:
-    """Claim that a session of `command` logs in, fetches and deletes, and that another refuses a wrong password."""
-    mailbox = host.deliver("alice", MBOX + SECOND)
-    with Talk(command) as talk:
-        talk.send(login(then=SESSION))
-        got = talk.rest()
-        assert b"Subject: hello\r\n\r\nhello\r\n.\r\n+OK" in got and b"-ERR" not in got, host.syslog.text
-        assert talk.status() == 0
-    assert mailbox.read_bytes() == SECOND
-    assert [path.stat().st_uid for path in Path(STATE).iterdir()] == [20001]
-    with Talk(command) as talk:
-        assert talk.login("bob", "wrong").startswith(b"-ERR")
-        assert talk.status() == 0
-    assert "nternal error" not in host.syslog.text
-    for line in host.syslog.lines:
-        assert "failed:" not in line.lower() and "not permitted" not in line.lower(), line
-
-
-def recovers(command: list[str], host: Host) -> None:
-    """Claim that popa3d-recover, started as `command`, finishes what sessions have left."""
-    mailboxes = [interrupt(host, name=name) for name in ("alice", "bob")]
-    done = subprocess.run([*command, "--all"], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), host.syslog.text
-    assert [mailbox.read_bytes() for mailbox in mailboxes] == [AFTER, AFTER]
-    assert all("An unfinished update was completed" in line for line in host.syslog.lines), host.syslog.text
-
-
-def connection_from(source: str) -> tuple[socket.socket, socket.socket]:
-    """A TCP connection of a client with that address: the client's end and the server's."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        client = socket.create_connection(listening.getsockname(), 20, (source, 0))
-        return client, listening.accept()[0]
 
 
 @pytest.fixture
@@ -210,152 +90,3 @@ def test_the_state_directory_stays_roots() -> None:
     for unit in SERVICES:
         assert places(unit)[1] == STATE and setting(unit, "StateDirectoryMode") == ["0711"]
         assert not re.search("^(User|Group|DynamicUser)=", packaged(f"systemd/{unit}"), re.M)
-
-
-@pytest.mark.parametrize("unit", SESSION_UNITS)
-def test_the_capabilities_are_enough(host: Host, unit: str) -> None:
-    """With the unit's capabilities only, and no new privileges, a session logs in, fetches, deletes and refuses."""
-    serves(as_root_may(unit), host)
-
-
-@pytest.mark.parametrize("capability", ["CAP_SETUID", "CAP_SETGID", "CAP_SYS_CHROOT", "CAP_KILL"])
-def test_no_capability_is_idle(host: Host, capability: str) -> None:
-    """Without any one of these capabilities there is no session."""
-    host.deliver("alice", MBOX)
-    with Talk(as_root_may("popa3d@.service", without=capability)) as talk:
-        talk.send(login())
-        assert HELLO not in talk.rest()
-
-
-def test_without_the_capability_to_chown(host: Host) -> None:
-    """Without CAP_CHOWN users get no state directory: they read their mail, and cannot delete the first message."""
-    mailbox = host.deliver("alice", MBOX + SECOND)
-    with Talk(as_root_may("popa3d@.service", without="CAP_CHOWN")) as talk:
-        talk.send(login(then=SESSION))
-        assert b"Subject: hello\r\n\r\nhello\r\n.\r\n+OK\r\n-ERR" in talk.rest()
-    host.syslog.wait("No state directory for alice: /var/lib/popa3d-state/20001: Operation not permitted")
-    assert mailbox.read_bytes() == MBOX + SECOND
-
-
-def test_the_capabilities_are_enough_to_recover(host: Host) -> None:
-    """With the unit's capabilities only popa3d-recover does its work; without any one of them it fails, and says so."""
-    recovers(as_root_may(RECOVERY), host)
-    mailbox = interrupt(host)
-    for capability in setting(RECOVERY, "CapabilityBoundingSet"):
-        command = [*as_root_may(RECOVERY, without=capability), "--all"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 1 and done.stderr.startswith("popa3d-recover: "), capability
-        assert mailbox.read_bytes() != AFTER
-
-
-def small_view(places: list[str]) -> list[str]:
-    """What starts a program with a unit's view of the files, where it may write in some places only."""
-    return ["unshare", "-m", "sh", "-c", FILES, "sh", *places]
-
-
-def test_the_files_are_enough(host: Host) -> None:
-    """With all read-only but the places the unit names, which are needed, no home directories and little /proc, sessions work."""
-    program = as_root_may("popa3d@.service")
-    spool, state = places("popa3d@.service")
-    serves([*small_view([spool, state]), *program], host)
-    shutil.rmtree(f"{state}/20001")
-    mailbox = host.deliver("alice", MBOX + SECOND)
-    for less in ([spool, "/elsewhere"], ["/elsewhere", state]):
-        with Talk([*small_view(less), *program]) as talk:
-            talk.send(login(then=SESSION))
-            assert b"-ERR" in talk.rest()
-        assert mailbox.read_bytes() == MBOX + SECOND, "there is another way"
-
-
-def test_the_files_are_enough_to_recover(host: Host) -> None:
-    """With the same view of the files as the unit's, popa3d-recover does its work."""
-    recovers([*small_view(places(RECOVERY)), *as_root_may(RECOVERY)], host)
-
-
-def _allowed(unit: str) -> set[str]:
-    """The system calls of a unit's SystemCallFilter."""
-    done = subprocess.run(
-        ["systemd-analyze", "syscall-filter", "--no-pager"], capture_output=True, text=True, timeout=60, check=True
-    )
-    sets: dict[str, list[str]] = {}
-    name = ""
-    for line in done.stdout.splitlines():
-        if line.startswith("@"):
-            name = line.strip()
-            sets[name] = []
-        elif line.startswith("    ") and not line.strip().startswith("#"):
-            sets[name].append(line.strip())
-    found: set[str] = set()
-    left = setting(unit, "SystemCallFilter")
-    while left:
-        word = left.pop()
-        if word.startswith("@"):
-            left += sets.pop(word, [])
-        else:
-            found.add(word)
-    return found | {"rt_sigreturn", "exit_group"}
-
-
-def keeps_to(unit: str, trace: Path) -> None:
-    """Claim that what strace has seen has no system call and no socket that a unit forbids."""
-    lines = trace.read_text(errors="replace").splitlines()
-    calls = {found[1] for line in lines if (found := re.match(r"\d+ +(?:<\.\.\. )?([a-z_0-9]+)(?:\(| resumed)", line))}
-    assert len(calls) > 30 and "setresuid" in calls
-    allowed = _allowed(unit)
-    assert calls <= allowed, calls - allowed
-    assert set(re.findall(r" socket\((AF_[A-Z0-9]+)", "\n".join(lines))) <= set(setting(unit, "RestrictAddressFamilies"))
-
-
-def test_the_system_calls_are_enough(host: Host, tmp_path: Path) -> None:
-    """No session, whatever becomes of it, makes a system call or a socket that the unit forbids."""
-    for number, said in enumerate(TRACED):
-        host.deliver("alice", MBOX + SECOND)
-        trace = tmp_path / f"trace{number}"
-        with Talk(["strace", "-f", "-qq", "-o", str(trace), *POPA3D]) as talk:
-            assert talk.line().startswith(b"+OK")
-            talk.send(said)
-            if not said:
-                talk.client.close()
-            else:
-                talk.rest()
-            assert talk.status() == 0
-        keeps_to("popa3d@.service", trace)
-
-
-def test_the_system_calls_are_enough_to_recover(host: Host, tmp_path: Path) -> None:
-    """popa3d-recover and what it starts make no system call and no socket that the unit forbids."""
-    trace = tmp_path / "trace"
-    recovers(["strace", "-f", "-qq", "-o", str(trace), *RECOVER], host)
-    keeps_to(RECOVERY, trace)
-
-
-def under_filters(unit: str, *more: str) -> list[str]:
-    """What starts a program under the unit's filters, with `more` system calls allowed."""
-    families = [str(int(getattr(socket, name))) for name in ("AF_INET", "AF_INET6", "AF_PACKET", "AF_VSOCK")]
-    allowed = {str(int(getattr(socket, name))) for name in setting(unit, "RestrictAddressFamilies")}
-    denied = ",".join(family for family in families if family not in allowed)
-    assert setting(unit, "MemoryDenyWriteExecute") == ["yes"]
-    return ["/usr/bin/python3", "-IBSc", FILTERS, ",".join(sorted(_allowed(unit) | {*more})), denied]
-
-
-@pytest.mark.parametrize("unit", SERVICES)
-def test_the_kernel_denies_all_else(host: Host, unit: str) -> None:
-    """Under the same filters of system calls as the unit's, writable code denied, its program works."""
-    filtered = under_filters(unit)
-    probe = "import mmap; mmap.mmap(-1, 4096, prot=7)"
-    done = subprocess.run([*filtered, "/usr/bin/python3", "-c", probe], capture_output=True, text=True, check=False, timeout=60)
-    assert "PermissionError" in done.stderr, "the filter does not filter"
-    (recovers if unit == RECOVERY else serves)([*filtered, *as_root_may(unit)], host)
-
-
-def test_what_limits_in_the_configuration_need(host: Host) -> None:
-    """With what the session unit's comment adds for sessions_per_source, popa3d sees other sessions and refuses."""
-    configuration = host.configuration("[listen]\nsessions_per_source = 1\n")
-    program = [*as_root_may("popa3d@.service", more="CAP_SYS_PTRACE"), "-c", configuration]
-    small_proc = small_view(places("popa3d@.service"))
-    command = [*small_proc, *under_filters("popa3d@.service", "pidfd_getfd"), *program]
-    with Talk(command, ends=connection_from(NEIGHBOUR)) as first:
-        assert first.line().startswith(b"+OK"), host.syslog.text
-        with Talk(command, ends=connection_from(NEIGHBOUR)) as second:
-            assert second.rest() == b""
-    host.syslog.wait("limit reached")
