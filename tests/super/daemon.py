@@ -68,4 +68,21 @@ def logged_in(address: str = "127.0.0.1", port: int = 110, of: str = "") -> bool
         return talk.login() == b"+OK\r\n" and talk.ask(b"QUIT") == b"+OK\r\n"
 
 
-__all__ = ["Connected", "Daemon", "logged_in", "wait_until"]
+def refused(address: str, port: int = 110) -> bool:
+    """Whether nobody listens there."""
+    try:
+        with socket.create_connection((address, port), 5):
+            return False
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        return False  # it was just closing
+
+
+def over_the_limit(of: str) -> bool:
+    """Whether a connection from there is closed without a greeting."""
+    with Connected(of=of) as talk:
+        return talk.line() == b""
+
+
+__all__ = ["Connected", "Daemon", "logged_in", "over_the_limit", "refused", "wait_until"]
