@@ -8,7 +8,7 @@ Runs as: root.
 Trusts: PAM and its modules. Not the user name, not the password; any exception or odd value means refused.
 """
 
-import ctypes
+import posix
 import sys
 
 from ..params import PAM_LIBRARIES, PAM_SERVICE, PAM_TTY, PYTHON_PLACES
@@ -25,44 +25,56 @@ _MESSAGES = 32  # PAM_MAX_NUM_MSG
 
 
 class _Anything:
-    """Stands for any name of the module typing, in annotations that nobody reads here."""
+    """Stands for what is only named in annotations, which nobody reads here."""
 
     def __class_getitem__(cls, _item: object) -> "type[_Anything]":
         return cls
 
 
-def _python_pam() -> "Any":
-    """python-pam's inner module, with as little else as possible. Raises ImportError.
+# What ctypes and python-pam take from modules that are slow to import: together these take longer than an interpreter's
+# start. ctypes.util takes longer still, and runs ldconfig or a compiler.
+_STAND_INS: "dict[str, dict[str, object]]" = {
+    "ctypes.util": {"find_library": PAM_LIBRARIES.get},
+    "os": {"name": "posix", "environ": {}, "isatty": posix.isatty},
+    "six": {"text_type": str, "PY2": False, "PY3": True},
+    "types": {"GenericAlias": type(list[int])},
+    "typing": dict.fromkeys(("Any", "Callable", "Dict", "List", "Optional", "Tuple", "Union"), _Anything),
+}
 
-    What it imports is slow: typing and six take as long as an interpreter, and are there for annotations and for Python 2.
-    ctypes.util takes longer still, and runs ldconfig or a compiler. So there are stand-ins while it is imported; should a
-    later python-pam want more of typing and six, it gets the real ones.
-    """
+
+def _stand_in(name: str, known: "dict[str, object]") -> "Any":
+    """A module with some names of the module `name`. Whoever asks for another gets that of the real one."""
+    module: "Any" = type(sys)(name)
+
+    def other(wanted: str) -> "Any":
+        if wanted.startswith("__"):
+            raise AttributeError(wanted)  # what the import system asks for
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+        real = __import__(name, fromlist=[wanted])
+        return getattr(real, wanted)
+
+    module.__dict__.update(known, __getattr__=other)
+    return module
+
+
+def _python_pam() -> "tuple[Any, Any]":
+    """ctypes, and python-pam's inner module, with as little else as possible. Raises ImportError."""
     places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PYTHON_PLACES]
-    module = type(sys)
-    finder, typing, six = module("ctypes.util"), module("typing"), module("six")
-    finder.__dict__["find_library"] = PAM_LIBRARIES.get
-    typing.__dict__["__getattr__"] = lambda _name: _Anything
-    six.__dict__.update(text_type=str, PY2=False, PY3=True)
+    added = {name: _stand_in(name, known) for name, known in _STAND_INS.items() if name not in sys.modules}
     sys.path += places
+    sys.modules.update(added)
     try:
-        for stand_ins in ({"ctypes.util": finder, "typing": typing, "six": six}, {"ctypes.util": finder}):
-            added = {name: found for name, found in stand_ins.items() if name not in sys.modules}
-            sys.modules.update(added)
-            try:
-                import pam.__internals as internals
+        import ctypes
 
-                return internals
-            except (ImportError, AttributeError, TypeError):
-                if "six" not in stand_ins:
-                    raise
-                for name in ("pam", "pam.__internals"):
-                    sys.modules.pop(name, None)
-            finally:
-                for name in added:
-                    del sys.modules[name]
+        import pam.__internals as internals
+
+        return ctypes, internals
     finally:
         del sys.path[-len(places) :]
+        for name, module in added.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
 
 
 class Pam:
@@ -70,7 +82,7 @@ class Pam:
 
     def __init__(self) -> None:
         """Import python-pam; raises ImportError (python-pam or its own needs are missing) or OSError (libpam is)."""
-        internals = self._internals = _python_pam()
+        ctypes, internals = self._ctypes, self._internals = _python_pam()
         self._authenticator: "Any" = internals.PamAuthenticator()
         self._get_item = ctypes.CDLL(PAM_LIBRARIES["pam"]).pam_get_item
         self._get_item.restype = ctypes.c_int
@@ -89,7 +101,7 @@ class Pam:
         """
         if not user or not password or b"\0" in user + password + peer:
             return None
-        authenticator = self._authenticator
+        ctypes, authenticator = self._ctypes, self._authenticator
         answers: list[int] = []  # what authentication, then account management, really returned
 
         @self._internals.conv_func  # type: ignore[untyped-decorator]
@@ -130,10 +142,11 @@ class Pam:
 
     def _user(self) -> bytes | None:
         """PAM_USER, which a module may have changed."""
-        found = ctypes.c_char_p()
-        if self._get_item(self._authenticator.handle, _USER, ctypes.byref(found)) != _SUCCESS:
+        found = self._ctypes.c_char_p()
+        if self._get_item(self._authenticator.handle, _USER, self._ctypes.byref(found)) != _SUCCESS:
             return None
-        return found.value
+        name: bytes | None = found.value
+        return name
 
     def _answer(self, count: int, messages: "Any", responses: "Any", password: bytes) -> int:
         """The conversation: the password for each hidden prompt, silence for information, an error for all else."""
@@ -142,7 +155,7 @@ class Pam:
         styles = [messages[i].contents.msg_style for i in range(count)]
         if not set(styles) <= {_PROMPT_ECHO_OFF, _ERROR_MSG, _TEXT_INFO}:
             return _CONV_ERR
-        kind = self._internals.PamResponse
+        ctypes, kind = self._ctypes, self._internals.PamResponse
         found = self._calloc(count, ctypes.sizeof(kind))
         if not found:
             return _CONV_ERR

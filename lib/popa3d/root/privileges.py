@@ -73,7 +73,7 @@ def no_new_privileges() -> None:
 
 def _prctl(option: int, value: int) -> None:
     """prctl(2), where there is one. Additional safety: a system without it has the same privileges, not more."""
-    import ctypes  # python-pam needs it anyway, so it is loaded by the time this is called
+    import ctypes  # python-pam needs it anyway, and has loaded it by now
 
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:

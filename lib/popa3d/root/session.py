@@ -178,13 +178,14 @@ def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings")
 def _pam() -> "Pam | None":
     """PAM, loaded while the client types; None (logged) if it cannot be had."""
     try:
-        privileges.undumpable()
         from .pam_adapter import Pam
 
         return Pam()
     except Exception as error:
         log.write(log.ERROR, f"python-pam cannot be used: {error}")
         return None
+    finally:
+        privileges.undumpable()
 
 
 def _record(pid: int, pipe: int, settings: "Settings") -> bytes:
