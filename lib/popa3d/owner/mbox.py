@@ -143,25 +143,27 @@ class Parser:
         if self.index.crlf:
             return
         buffer, base, at = self._buffer, self._base, self._at
-        find = buffer.find
-        left = self._max_messages - self._flushed - len(self._starts)
-        while left > 0:
-            next_one = find(b"\n\nFrom ", at)
+        find, startswith = buffer.find, buffer.startswith
+        note_start, note_content, note_end = self._starts.append, self._contents.append, self._ends.append
+        note_octets, note_id = self._octets.append, self._ids.append
+        for _ in range(self._max_messages - self._flushed - len(self._starts)):
+            next_one = find(b"\n\nF", at)  # thrice as fast as the whole, and nearly always it; but not in mail made to harm
+            if not startswith(_FROM, next_one + 2):
+                next_one = find(b"\n\nFrom ", next_one)
             if next_one < 0:
                 break
             line = find(b"\n", at)
             blank = find(b"\n\n", line)
             content = line + 1
-            if blank == line or buffer.startswith(_FROM, content):
+            if blank == line or startswith(_FROM, content):
                 break  # no header
             end = next_one + 1 if blank < next_one else next_one + 2
-            self._starts.append(base + at)
-            self._contents.append(base + content)
-            self._ends.append(base + end)
-            self._octets.append(len(buffer[content:end].replace(b"\n", b"\r\n")))
-            self._ids.append(unique_id(buffer[content : blank + 1]))
+            note_start(base + at)
+            note_content(base + content)
+            note_end(base + end)
+            note_octets(len(buffer[content:end].replace(b"\n", b"\r\n")))
+            note_id(unique_id(buffer[line : blank + 1]))
             at = next_one + 2
-            left -= 1
         self._at = at
         if len(self._starts) > _FLUSH:
             self._flush()

@@ -10,6 +10,7 @@ import posix as os  # as os, without its start-up time
 
 from .. import log
 from ..client import EXPIRED, Client
+from ..params import KEPT_OCTETS
 from ..wire import record, replies
 from .maildrop import Changed, Maildrop, recover
 from .mboxfile import InUse, MboxFile, Refused
@@ -29,6 +30,7 @@ def main() -> "NoReturn":
     status = 1
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # as for any other program; Python would raise an exception
     try:
+        bytes(KEPT_OCTETS)  # see there
         told = _handover()
         if told is None:
             _complain("popa3d-session is started by popa3d only, never as root")

@@ -95,17 +95,20 @@ class Transaction:
         return self._send(i, Sender(self.maildrop.index.crlf, lines))
 
     def _send(self, i: int, sender: Sender) -> bytes:
+        index, put = self.maildrop.index, self.client.put
+        octets = index.end[i] - index.content[i]
         try:
             block = self.maildrop.content(i)
         except InUse:
             return replies.IN_USE
-        self.client.put(replies.OK)
-        place = 0
-        while block and not sender.done and not self.client.ended:
-            self.client.put(sender.block(block))
-            place += len(block)
+        put(replies.OK)
+        put(sender.block(block))
+        place = len(block)
+        while place < octets and not sender.done and not self.client.ended:
             block = self.maildrop.content(i, place)
-        self.client.put(sender.end())
+            put(sender.block(block))
+            place += len(block)
+        put(sender.end())
         return replies.END
 
     def _dele(self, i: int) -> bytes:

@@ -54,9 +54,8 @@ class UniqueId:
         return _octets(self._digest.digest())
 
 
-def unique_id(header: bytes) -> bytes:
-    """The unique-id of a message with this whole header, in one go."""
-    text = b"\n" + header
+def unique_id(text: bytes) -> bytes:
+    """The unique-id of a message with this whole header, which has an LF before it, in one go."""
     starts, _ = _fields(text, False)
     return _octets(_md5.md5(b"".join([text[start : _field_end(text, start)] for start in starts])).digest())
 
@@ -70,26 +69,26 @@ def _fields(text: bytes, received: bool) -> tuple[list[int], bool]:
 
     received: it has been seen before.
     """
-    lower = text.lower()
-    find = lower.find
+    find = text.lower().find
     starts = []
     stop = -1
     if not received:
         stop = find(_RECEIVED)
+        end = len(text)
         if stop >= 0:
             starts.append(stop + 1)
+            end = stop
         for name in _BEFORE_RECEIVED:
-            found = find(name, 0, stop if stop >= 0 else len(lower))
+            found = find(name, 0, end)
             while found >= 0:
                 starts.append(found + 1)
-                found = find(name, found + 1, stop if stop >= 0 else len(lower))
-    if find(b"deliver") >= 0:
-        for name in _ALWAYS:
-            found = find(name)
-            while found >= 0:
-                if name is not _ALWAYS[1] or text[found + 1] == 0x58:
-                    starts.append(found + 1)
-                found = find(name, found + 1)
+                found = find(name, found + 1, end)
+    for name in _ALWAYS:
+        found = find(name)
+        while found >= 0:
+            if name is not _ALWAYS[1] or text[found + 1] == 0x58:
+                starts.append(found + 1)
+            found = find(name, found + 1)
     if len(starts) > 1:
         starts.sort()
     return starts, stop >= 0
@@ -98,7 +97,7 @@ def _fields(text: bytes, received: bool) -> tuple[list[int], bool]:
 def _field_end(text: bytes, start: int) -> int:
     """Where the field that starts at `start` ends: behind its last folded line. `start` 0 means: only folded lines."""
     end = text.find(b"\n", start) + 1
-    while end and text[end : end + 1] in (b" ", b"\t"):
+    while end and text.startswith((b" ", b"\t"), end):
         end = text.find(b"\n", end) + 1
     return end or len(text)
 
