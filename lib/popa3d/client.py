@@ -12,6 +12,10 @@ import time
 from .params import PIPE_OCTETS, READ_OCTETS, WRITE_OCTETS
 from .wire.lines import Lines
 
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # How a connection ends, when it does not end with QUIT.
 GONE = "gone"  # closed, reset, or unusable
 EXPIRED = "expired"  # nothing came, or nothing was taken, for too long
@@ -44,6 +48,8 @@ class Client:
         self._out: list[bytes] = []
         self._queued = 0
         self._socket = _socket_on(1)
+        self._read_timeout: bool | None = None  # not tried yet
+        self.idle: "Callable[[], None] | None" = None  # called when all is said, and before the next line is waited for
 
     def line(self, deadline: float | None = None) -> bytes | None:
         """The next command line, or None if the connection `ended`; what was `put` is sent before anything is waited for.
@@ -55,18 +61,23 @@ class Client:
         if line is not None or self.ended:
             return line
         self.flush()
+        if self.idle is not None:
+            self.idle()
         end = time.monotonic() + self.timeout_s
         if deadline is not None:
             end = min(end, deadline)
+        blocking = deadline is None and self._reads_with_timeout()
         while line is None and not self.ended:
-            if not self._wait(0, False, end):
+            if not blocking and not self._wait(0, False, end):
                 break
             try:
                 more = os.read(0, READ_OCTETS)
             except BlockingIOError:
-                continue  # somebody made it non-blocking, and poll was wrong
+                blocking = False  # the time is over, or somebody made it non-blocking
+                continue
             except OSError:
                 more = b""
+            blocking = False  # only the first read may take all the time
             if not more:
                 self.ended = GONE
                 break
@@ -103,6 +114,23 @@ class Client:
                 self._wait(1, True, time.monotonic() + self.timeout_s)
             except OSError:
                 self.ended = GONE
+
+    def _reads_with_timeout(self) -> bool:
+        """Whether read(2) on descriptor 0 takes timeout_s at most: then nothing needs to be asked before it."""
+        if self._read_timeout is None:
+            found = _socket_on(0)
+            self._read_timeout = found is not None
+            if found is not None:
+                from _struct import pack
+
+                try:
+                    found.setsockopt(
+                        _socket.SOL_SOCKET, _socket.SO_RCVTIMEO, pack("ll", *divmod(int(self.timeout_s * 1_000_000), 1_000_000))
+                    )
+                except OSError:
+                    self._read_timeout = False
+                found.detach()
+        return self._read_timeout
 
     def _wait(self, fd: int, write: bool, end: float) -> bool:
         """Wait until `fd` can be read (or written), or `end`; False means EXPIRED.

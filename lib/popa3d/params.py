@@ -39,6 +39,9 @@ WRITE_OCTETS = 256 * 1024
 # the owner's program begins with that; a block that was never written to costs nothing.
 KEPT_OCTETS = 2 * 1024 * 1024
 
+# The reply to the next RETR is prepared while the client reads the last one, up to this size.
+PREPARED_OCTETS = 64 * 1024
+
 # A pipe that poll(2) calls writable takes this much without blocking (POSIX PIPE_BUF on Linux, at least 512 elsewhere).
 PIPE_OCTETS = 512
 

@@ -5,6 +5,7 @@ Trusts: nobody; a client is only shown its own mailbox, and numbers are checked 
 """
 
 from ..client import Client
+from ..params import PREPARED_OCTETS
 from ..wire import commands, replies
 from . import unique_id
 from .maildrop import Maildrop
@@ -27,6 +28,9 @@ class Transaction:
         self.left_octets = sum(maildrop.index.octets)
         self.last = 0
         self.quit = False
+        self._next = -1  # the message that is probably asked for next,
+        self._prepared: bytes | None = None  # and the reply to that, if nobody has written to the mailbox meanwhile
+        client.idle = self._prepare
 
     def serve(self) -> None:
         """Answer commands until QUIT (then `quit` is true) or the end of the connection. Raises Changed or OSError."""
@@ -86,10 +90,29 @@ class Transaction:
         return unique_id.text(self.maildrop.index.ids[i * unique_id.OCTETS : (i + 1) * unique_id.OCTETS])
 
     def _retr(self, i: int) -> bytes:
-        reply = self._send(i, Sender(self.maildrop.index.crlf))
-        if reply is replies.END:
+        prepared = self._prepared if i == self._next else None
+        self._next, self._prepared = i + 1, None
+        if prepared is not None and self.maildrop.is_untouched():
+            reply = prepared
+        else:
+            reply = self._send(i, Sender(self.maildrop.index.crlf))
+        if reply is not replies.IN_USE:
             self.last = max(self.last, i + 1)
         return reply
+
+    def _prepare(self) -> None:
+        """While the client reads a message: most ask for the next one then. Large ones are not worth it."""
+        i = self._next
+        if self._prepared is None and 0 < i < len(self.deleted):
+            octets = self.maildrop.index.end[i] - self.maildrop.index.content[i]
+            if octets <= PREPARED_OCTETS:
+                try:
+                    block = self.maildrop.unchecked(i)
+                except OSError:
+                    return  # it will be said when it is asked for
+                if len(block) == octets:
+                    sender = Sender(self.maildrop.index.crlf)
+                    self._prepared = b"".join((replies.OK, sender.block(block), sender.end(), replies.END))
 
     def _top(self, i: int, lines: int) -> bytes:
         return self._send(i, Sender(self.maildrop.index.crlf, lines))
