@@ -249,7 +249,7 @@ def test_hanging_log(host: Host) -> None:
 
 @pytest.mark.parametrize("umask", [0, 0o077])
 def test_installed(host: Host, umask: int) -> None:
-    """`make install` gives a program that serves from its own paths, with bytecode compiled, and uninstalls."""
+    """`make install` gives a program that serves from its own paths, with bytecode compiled then and no more, and uninstalls."""
     place = host.base / "usr"
     make = ["make", "-s", "-C", str(HOME), f"PREFIX={place}"]
     subprocess.run([*make, "install"], check=True, umask=umask)
@@ -257,10 +257,13 @@ def test_installed(host: Host, umask: int) -> None:
         assert path.stat().st_mode & 0o022 == 0 and path.stat().st_mode & 0o044 == 0o044, path
     program = place / "sbin/popa3d"
     assert "HERE" not in program.read_text()
-    assert list((place / "lib/popa3d/popa3d/root/__pycache__").glob("*.pyc"))
+    for path in place.rglob("*.py"):
+        path.write_text("raise SystemExit('bytecode is missing')\n")
+    before = [(path, path.stat().st_mtime_ns) for path in sorted(place.rglob("*"))]
     with Talk([str(program)]) as talk:
         assert talk.login() == b"+OK\r\n"
         assert str(place / "lib/popa3d/popa3d-session") in Path(f"/proc/{talk.process.pid}/cmdline").read_text()
         assert talk.ask(b"QUIT") == b"+OK\r\n"
+    assert [(path, path.stat().st_mtime_ns) for path in sorted(place.rglob("*"))] == before
     subprocess.run([*make, "uninstall"], check=True)
     assert not [path for path in place.rglob("*") if path.is_file()]

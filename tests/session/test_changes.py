@@ -15,7 +15,7 @@ from popa3d.params import STATE
 from tests.faults import kills
 from tests.host import PAM_OPEN, Host
 from tests.session import MAILBOX, ONE, THREE, TWO, handover, open_session, worker
-from tests.talk import piped, script, wait_until
+from tests.talk import Talk, piped, script, wait_until
 
 
 def append(path: Path) -> None:
@@ -98,6 +98,36 @@ def append_junk(path: Path) -> None:
         file.write(b"this is no message\n")
 
 
+def waiting(talk: Talk) -> None:
+    """Wait until the session has nothing to do."""
+    wait_until(lambda: Path(f"/proc/{talk.process.pid}/stat").read_text().rpartition(") ")[2].startswith("S"))
+
+
+def test_prepared_replies(host: Host) -> None:
+    """What is prepared while the client reads is what it would get otherwise; and only if that message is still there."""
+    odd = b"From a@b\nSubject: odd\n\n.\n..\n.dot\n\r\nno end"
+    for mailbox in (MAILBOX + odd, (MAILBOX + odd).replace(b"\r", b"").replace(b"\n", b"\r\n")):
+        path = host.deliver("alice", mailbox)
+        with open_session() as talk:
+            talk.send(b"".join(b"RETR %d\r\n" % i for i in (1, 2, 3)) + b"LAST\r\nQUIT\r\n")
+            at_once = talk.rest()
+        one_by_one = b""
+        with open_session() as talk:
+            for i in (1, 2, 3):
+                one_by_one += talk.ask(b"RETR %d" % i) + b"".join(talk.lines()) + b".\r\n"
+                waiting(talk)
+                if i == 1:
+                    append(path)
+            assert one_by_one + talk.ask(b"LAST") + talk.ask(b"QUIT") == at_once
+        with open_session() as talk:
+            assert talk.ask(b"RETR 1") == b"+OK\r\n" and talk.lines()
+            waiting(talk)
+            assert talk.ask(b"DELE 2") == b"+OK\r\n"
+            assert talk.ask(b"RETR 2").startswith(b"-ERR")
+            assert talk.ask(b"RSET") == b"+OK\r\n"
+            assert talk.ask(b"RETR 2") == b"+OK\r\n" and talk.lines()[-1] == b"body 2\r\n"
+
+
 @pytest.mark.parametrize(
     "change",
     [truncate, empty, rewrite, same_size, same_size_body, same_size_body_and_grow]
@@ -105,11 +135,14 @@ def append_junk(path: Path) -> None:
 )
 def test_any_other_change_ends_the_session(host: Host, change: Callable[[Path], None]) -> None:
     """The session ends before a wrong octet is sent and before anything is written."""
-    for commands in (b"RETR 2", b"TOP 1 1", b"DELE 1\r\nQUIT"):
+    for first, commands in ((b"", b"RETR 2"), (b"RETR 1", b"RETR 2"), (b"", b"TOP 1 1"), (b"", b"DELE 1\r\nQUIT")):
         path = host.deliver("alice", MAILBOX)
         path.with_name("other").unlink(missing_ok=True)
         host.syslog.clear()
         with open_session() as talk:
+            if first:
+                assert talk.ask(first) == b"+OK\r\n" and talk.lines()
+                waiting(talk)  # by now it has prepared the next one
             change(path)
             left = path.read_bytes() if path.exists() else None
             talk.send(commands + b"\r\n")
