@@ -17,7 +17,7 @@ def preauth(pipe, timeout_s, login_timeout_s):
     os.write(1, b"+OK taken over\\r\\n")
     {code}
 
-session.main("/opt/popa3d/bin/popa3d-session", preauth, None, None)
+session.main("/opt/popa3d/bin/popa3d-session", lambda: preauth, None, None)
 """
 
 GOOD = 'record.Login(b"alice", b"sesame-1", b"STAT\\r\\nQUIT\\r\\n").encode()'

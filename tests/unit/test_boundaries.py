@@ -19,32 +19,23 @@ BARE = set(
     ).stdout.split()
 )
 OS = {"errno", "_stat"}  # not os, which costs a sixth of an interpreter's start
-WIRE = {"popa3d.wire", "popa3d.wire.commands", "popa3d.wire.lines", "popa3d.wire.record", "popa3d.wire.replies"}
-SHARED = {"popa3d", "popa3d.params", "popa3d.client", "popa3d.log", "_socket", "select", "syslog"}
+SHARED = {"popa3d", "popa3d.log", "popa3d.params", "popa3d.wire", "popa3d.wire.record", "popa3d.wire.replies"}
+SHARED |= {"_socket", "select", "syslog"}
+ROOT = OS | SHARED | {f"popa3d.root{name}" for name in ("", ".handover", ".options", ".peer", ".privileges", ".process")}
+ROOT |= {"popa3d.root.session", "popa3d.root.state", "popa3d.wire.address", "pwd", "resource"}
+OWNER = OS | SHARED | {f"popa3d.owner{name}" for name in ("", ".index", ".maildrop", ".mbox", ".mboxfile", ".scan", ".session")}
+OWNER |= {"popa3d.owner.state", "popa3d.owner.unique_id", "popa3d.client", "popa3d.wire.lines"}
+OWNER |= {"_md5", "_struct", "fcntl", "zlib"}
 
-# The written lists: what each program has loaded when it starts to serve. Each import is latency, and root's are risk.
+# The written lists: what each program has loaded when it starts, and, with a second module, when it begins to talk: root
+# forks a child for that, and the owner's program has answered PASS by then. Each import is latency, and root's are risk.
 LOADED = {
-    "popa3d.root.session popa3d.preauth.authorization": OS
-    | WIRE
-    | SHARED
-    | {
-        "popa3d.root",
-        "popa3d.root.handover",
-        "popa3d.root.options",
-        "popa3d.root.peer",
-        "popa3d.root.privileges",
-        "popa3d.root.process",
-        "popa3d.root.state",
-        "popa3d.wire.address",
-    }
-    | {"popa3d.root.session"}
-    | {"popa3d.preauth", "popa3d.preauth.authorization", "pwd", "resource"},
-    "popa3d.owner.session": OS
-    | WIRE
-    | SHARED
-    | {"popa3d.owner", "popa3d.owner.maildrop", "popa3d.owner.mbox", "popa3d.owner.message", "popa3d.owner.session"}
-    | {"popa3d.owner.index", "popa3d.owner.mboxfile", "popa3d.owner.scan", "popa3d.owner.state"}
-    | {"popa3d.owner.transaction", "popa3d.owner.unique_id", "_md5", "_struct", "fcntl", "zlib"},
+    "popa3d.root.session": ROOT,
+    "popa3d.root.session popa3d.preauth.authorization": ROOT
+    | {"popa3d.preauth", "popa3d.preauth.authorization", "popa3d.client", "popa3d.wire.commands", "popa3d.wire.lines"},
+    "popa3d.owner.session": OWNER,
+    "popa3d.owner.session popa3d.owner.transaction": OWNER
+    | {"popa3d.owner.transaction", "popa3d.owner.message", "popa3d.wire.commands"},
 }
 
 # What each folder may import of popa3d, besides itself.

@@ -15,11 +15,12 @@ from ..wire import record, replies
 from .maildrop import Changed, Maildrop, recover
 from .mboxfile import InUse, MboxFile, Refused
 from .state import State
-from .transaction import Transaction
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     from typing import NoReturn
+
+    from .transaction import Transaction
 
 _HANDOVER_FD = 3
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
@@ -79,11 +80,14 @@ def _serve(client: Client, told: record.Handover) -> int:
     if not isinstance(maildrop, Maildrop):
         client.put(maildrop)
         return 1
-    transaction = Transaction(client, maildrop)
-    log.write(log.INFO, f"{_count(transaction.left, 'message')} ({_count(transaction.left_octets, 'byte')}) loaded")
+    octets = maildrop.index.octets
+    log.write(log.INFO, f"{_count(len(octets), 'message')} ({_count(sum(octets), 'byte')}) loaded")
     client.put(replies.OK)
     try:
         client.flush()
+        from .transaction import Transaction  # loaded while the client reads that
+
+        transaction = Transaction(client, maildrop)
         maildrop.save_index()
         transaction.serve()
         client.flush()  # what is deleted next must have been sent before: clients send RETR, DELE and QUIT in one go
@@ -140,7 +144,7 @@ def _recover(told: record.Handover) -> int:
         return 1
 
 
-def _update(transaction: Transaction, path: str) -> int:
+def _update(transaction: "Transaction", path: str) -> int:
     """The UPDATE state, and QUIT's reply."""
     if 1 in transaction.deleted:
         from . import index_file, update  # their modules are for those who delete

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..params import Settings
     from .pam_adapter import Pam
 
-    Preauth = Callable[[int, int, int], None]  # preauth.authorization.run
+    Preauth = Callable[[], Callable[[int, int, int], None]]  # returns preauth.authorization.run
     Serve = Callable[[Settings], NoReturn]
     Daemon = Callable[[Settings, str, bool, Callable[[], Settings | str], Serve], NoReturn]  # listen.daemon.run
     Count = Callable[[str], tuple[int, int, int]]
@@ -49,9 +49,10 @@ class _End(Exception):
 def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "NoReturn":
     """Do what the command line asks for: serve the client on descriptors 0 and 1, or listen for many. Never returns.
 
-    worker: the program (a path) that this process becomes when the client has logged in. preauth: what the pre-auth child
-    runs; it gets the pipe for its record, timeout_s and login_timeout_s. daemon: what listens (-D); see listen.daemon.run.
-    count: how many sessions the host has, in all, from an address (this one included), and from unknown ones.
+    worker: the program (a path) that this process becomes when the client has logged in. preauth: loads and returns what
+    the pre-auth child runs; that gets the pipe for its record, timeout_s and login_timeout_s. daemon: what listens (-D); see
+    listen.daemon.run. count: how many sessions the host has, in all, from an address (this one included), and from unknown
+    ones.
     """
     asked = _options(sys.argv[1:])
     if asked.daemon:
@@ -59,6 +60,7 @@ def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "
         if asked.file and not asked.file.startswith("/"):
             asked.file = f"{os.getcwd()}/{asked.file}"
         _account(USER.encode())  # what costs time is loaded once, and forked
+        preauth()
         _pam()
 
         def reload() -> "Settings | str":
@@ -165,9 +167,10 @@ def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings")
     status = _EX_SOFTWARE
     try:
         os.close(reading)
+        run = preauth()  # inside the chroot there is nothing to load
         privileges.confine(nobody.pw_uid, nobody.pw_gid, CHROOT)
         log.stop()
-        preauth(writing, settings.timeout_s, settings.login_timeout_s)
+        run(writing, settings.timeout_s, settings.login_timeout_s)
         status = 0
     except BaseException as error:
         log.crash(error)
