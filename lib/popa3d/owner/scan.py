@@ -1,7 +1,7 @@
-"""A mailbox file becomes an index: block by block, and a large one on two processors.
+"""A mailbox file becomes an index, or is compared with one: block by block, and a large one on two processors.
 
-The second half is read by a process of its own, which is forked, tells its part of the index through a pipe, and ends. A
-line "From " behind an empty one starts a message whatever was before it, so the file can be divided there. If anything is odd
+The second half is read by a process of its own, which is forked, tells what it found through a pipe, and ends. A line
+"From " behind an empty one starts a message whatever was before it, so the file can be divided there. If anything is odd
 about the second process, this one does it all.
 
 Runs as: the mailbox owner, with the mailbox locked.
@@ -16,14 +16,22 @@ from .index import Index, decode
 from .mbox import Parser
 from .mboxfile import MboxFile, Refused
 
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+_CHECK_OCTETS = 4
 _SEARCH_OCTETS = 4 * 1024 * 1024  # a message that is longer than this in the middle: then one process does it all
 
 
 def scan(file: MboxFile, size: int, most: int) -> Index:
     """The index of the first `size` octets of the file. Raises Refused, also for more than `most` messages, or OSError."""
-    if size >= SCAN_BOTH_OCTETS and len(os.sched_getaffinity(0)) > 1:
-        middle = _border(file, size // 2, size)
-        index = _halves(file, middle, size, most) if middle else None
+    middle = _border(file, size // 2, size) if size >= SCAN_BOTH_OCTETS else 0
+    if middle:
+        index = _halves(file, middle, size, most)
         if index is not None:
             return index
     return _part(file, Parser(most), 0, size)
@@ -41,7 +49,18 @@ def scan_rest(file: MboxFile, size: int, most: int, known: Index) -> Index | Non
 
 
 def checked(file: MboxFile, place: int, end: int, check: int = 0) -> int:
-    """The CRC-32 of the octets from `place` to `end`, behind `check`; of fewer if the file ends before."""
+    """The CRC-32 of the octets from `place` to `end`, behind `check`; another if the file ends before."""
+    if end - place >= SCAN_BOTH_OCTETS:
+        middle = (place + end) // 2
+        both = _beside(
+            lambda: _checked(file, place, middle, check), lambda: _checked(file, middle, end, 0).to_bytes(_CHECK_OCTETS, "big")
+        )
+        if both is not None and len(both[1]) == _CHECK_OCTETS:
+            return _joined(both[0], int.from_bytes(both[1], "big"), end - middle)
+    return _checked(file, place, end, check)
+
+
+def _checked(file: MboxFile, place: int, end: int, check: int) -> int:
     while place < end and (block := file.read(min(PARSE_OCTETS, end - place), place)):
         check = crc32(block, check)
         place += len(block)
@@ -76,26 +95,16 @@ def _border(file: MboxFile, place: int, size: int) -> int:
 
 def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
     """The index, made by two processes; None if that cannot be, or if the lines end in CRLF."""
-    try:
-        reading, writing = os.pipe()
-    except OSError:
+
+    def second_part() -> bytes:
+        parser = Parser(most)
+        parser.begin_at(middle)
+        return _part(file, parser, middle, size).encode()
+
+    both = _beside(lambda: _part(file, Parser(most), 0, middle), second_part)
+    if both is None:
         return None
-    try:
-        pid = os.fork()
-    except OSError:
-        os.close(reading)
-        os.close(writing)
-        return None
-    if not pid:
-        _tell(file, middle, size, most, writing)
-    os.close(writing)
-    try:
-        first = _part(file, Parser(most), 0, middle)
-    finally:
-        told = _all(reading)
-        os.close(reading)
-        os.waitpid(pid, 0)
-    second = decode(memoryview(told))
+    first, second = both[0], decode(memoryview(both[1]))
     if second is None or second.size != size or first.crlf or len(first) + len(second) > most:
         return None
     index = Index()
@@ -107,13 +116,37 @@ def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
     return index
 
 
-def _tell(file: MboxFile, middle: int, size: int, most: int, writing: int) -> None:
-    """The second process: parse from `middle` on, write it to the pipe, end."""
+def _beside(here: "Callable[[], T]", there: "Callable[[], bytes]") -> "tuple[T, bytes] | None":
+    """What `here` returns, and what `there` returns in a process of its own: nothing if it fails. None without such a process."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return None
+    try:
+        reading, writing = os.pipe()
+    except OSError:
+        return None
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        return None
+    if not pid:
+        _tell(there, writing)
+    os.close(writing)
+    try:
+        found = here()
+    finally:
+        told = _all(reading)
+        os.close(reading)
+        os.waitpid(pid, 0)
+    return found, told
+
+
+def _tell(there: "Callable[[], bytes]", writing: int) -> None:
+    """The second process: write what it finds to the pipe, end."""
     status = 1
     try:
-        parser = Parser(most)
-        parser.begin_at(middle)
-        left = memoryview(_part(file, parser, middle, size).encode())
+        left = memoryview(there())
         while left:
             left = left[os.write(writing, left) :]
         status = 0
