@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner import maildrop, mbox
+from popa3d.owner import maildrop, mbox, update
 from popa3d.owner.index import Index
 from popa3d.owner.mboxfile import MboxFile
 from popa3d.owner.state import State
@@ -20,6 +20,7 @@ from popa3d.params import STATE
 from tests.faults.cases import close
 from tests.host import Host
 from tests.session import MAILBOX, open_session
+from tests.talk import wait_until
 
 BODY = b"a line of some length, as mail has them\n" * 3000
 
@@ -92,6 +93,33 @@ def test_again_and_grown(place: tuple[Path, Path], seed: int, end: bytes) -> Non
         assert not parsed
         assert facts(grown) != facts(again)
         assert facts(grown) == plain(path, directory)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("seed", range(20))
+def test_after_an_update(place: tuple[Path, Path], seed: int, end: bytes) -> None:
+    """When messages were deleted, the next login still knows the others, and all is what a parse finds."""
+    path, directory = place
+    path.write_bytes(b"\n" * (seed % 3) + messages(seed, end=end))
+    load(path, directory)
+    chance = random.Random(seed)
+    deleted = bytearray(chance.choices((0, 1), weights=(1, chance.choice((0.2, 1, 3))), k=12))
+    deleted[chance.randrange(12)] = 1
+    file = MboxFile(os.fsencode(path), ("fcntl",))
+    state = State(os.fsencode(directory), b"alice", os.fsencode(path))
+    with mock.patch.object(maildrop, "INDEX_OCTETS", 1):
+        loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
+        if seed % 2:
+            with open(path, "ab") as appended:
+                appended.write(messages(seed + 100, 1, end))
+        update.remove(loaded, deleted)
+        file.unlock()
+        loaded.save_index_without(deleted)
+    file.close()
+    close(state)
+    found, parsed = load(path, directory)
+    assert parsed == (deleted.count(0) < 2)
+    assert facts(found) == plain(path, directory)
 
 
 def flip(index: bytes, chance: random.Random) -> bytes:
@@ -213,7 +241,7 @@ def test_index_is_dropped_when_it_may_be_wrong(place: tuple[Path, Path]) -> None
 
 
 def test_update_with_an_index(host: Host) -> None:
-    """Deletions in sessions that have parsed nothing, one after the other; no index of what was is left."""
+    """Deletions in sessions that have parsed nothing, one after the other; the index that is left is of what is left."""
     large = [b"From x\nSubject: %d\n\n" % i + BODY + b"\n" for i in range(12)]
     path = host.deliver("alice", b"".join(large))
     while large:
@@ -226,7 +254,7 @@ def test_update_with_an_index(host: Host) -> None:
             assert talk.ask(b"QUIT") == b"+OK\r\n"
         del large[1 if len(large) > 1 else 0]
         assert path.read_bytes() == b"".join(large)
-        assert os.listdir(f"{STATE}/20001") == []
+        wait_until(lambda: [name[-6:] for name in os.listdir(f"{STATE}/20001")] == [".index"] * (path.stat().st_size >= 1 << 20))
 
 
 @pytest.mark.parametrize("name", ["index-new", "index"])

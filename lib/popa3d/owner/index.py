@@ -39,6 +39,32 @@ class Index:
         return b"".join((head, self.start, self.content, self.end, self.octets, self.ids))
 
 
+def without(index: Index, deleted: bytearray) -> Index:
+    """The index of the mailbox without each message i for which deleted[i] is 1; but for `check`, which is not known."""
+    found = Index()
+    columns = (bytearray(), bytearray(), bytearray(), bytearray())
+    ids = []
+    gone = 0  # octets
+    i = 0
+    while i < len(index):
+        first, is_gone = i, deleted[i]
+        i = deleted.find(0 if is_gone else 1, i)
+        if i < 0:
+            i = len(index)
+        if is_gone:
+            gone += (index.start[i] if i < len(index) else index.size) - index.start[first]
+            continue
+        for column, known in zip(columns[:3], (index.start, index.content, index.end), strict=True):
+            column += pack(f"={i - first}q", *[place - gone for place in known[first:i]])
+        columns[3].extend(index.octets[first:i].cast("B"))
+        ids.append(index.ids[OCTETS * first : OCTETS * i])
+    found.start, found.content, found.end, found.octets = (memoryview(column).cast("q") for column in columns)
+    found.ids = b"".join(ids)
+    found.size = index.size - gone
+    found.crlf = index.crlf
+    return found
+
+
 def decode(octets: memoryview) -> Index | None:
     """What Index.encode made, or None if that cannot be. Only the length is checked."""
     if len(octets) < _HEAD:

@@ -11,7 +11,7 @@ import time
 
 from .. import log
 from ..params import CLOCK_TICK_NS, INDEX_OCTETS, PARSE_OCTETS, WRITE_OCTETS
-from .index import Index
+from .index import Index, without
 from .mboxfile import MboxFile, Refused
 from .scan import checked, scan, scan_rest
 from .state import State
@@ -91,6 +91,18 @@ class Maildrop:
 
             index_file.save(self.state, self.file, self.index, *self._seen[3:])
             self.index.saved = True
+
+    def save_index_without(self, deleted: bytearray) -> None:
+        """The same when messages have been removed; the next login will compare it with the mailbox."""
+        if self.index.size >= INDEX_OCTETS:
+            from . import index_file
+
+            index = without(self.index, deleted)
+            try:
+                index.check = checked(self.file, 0, index.size)
+            except OSError:
+                return
+            index_file.save(self.state, self.file, index, 0, 0)
 
     def _load(self, size: int) -> Index:
         """The index of the file, which has `size` octets: what is known of it and has not changed, or from the file."""

@@ -160,7 +160,7 @@ def _update(transaction: "Transaction", path: str) -> int:
             log.write(log.ERROR, f"Failed to update {path}: {why.strerror}{_later(transaction.maildrop)}")
             transaction.client.put(replies.NOT_UPDATED)
             return 1
-    transaction.maildrop.file.close()
+    transaction.maildrop.file.unlock()
     octets = sum(transaction.maildrop.index.octets)
     log.write(
         log.INFO,
@@ -168,6 +168,9 @@ def _update(transaction: "Transaction", path: str) -> int:
         f"{transaction.left} ({transaction.left_octets}) left",
     )
     transaction.client.put(replies.OK)
+    if 1 in transaction.deleted:
+        transaction.client.flush()
+        transaction.maildrop.save_index_without(transaction.deleted)
     return 0
 
 
