@@ -55,7 +55,7 @@ def without(index: Index, deleted: bytearray) -> Index:
             gone += (index.start[i] if i < len(index) else index.size) - index.start[first]
             continue
         for column, known in zip(columns[:3], (index.start, index.content, index.end), strict=True):
-            column += pack(f"={i - first}q", *[place - gone for place in known[first:i]])
+            column.extend(pack(f"={i - first}q", *[place - gone for place in known[first:i]]))
         columns[3].extend(index.octets[first:i].cast("B"))
         ids.append(index.ids[OCTETS * first : OCTETS * i])
     found.start, found.content, found.end, found.octets = (memoryview(column).cast("q") for column in columns)

@@ -94,10 +94,10 @@ class Maildrop:
 
     def save_index_without(self, deleted: bytearray) -> None:
         """The same when messages have been removed; the next login will compare it with the mailbox."""
-        if self.index.size >= INDEX_OCTETS:
+        index = without(self.index, deleted)
+        if index.size >= INDEX_OCTETS:
             from . import index_file
 
-            index = without(self.index, deleted)
             try:
                 index.check = checked(self.file, 0, index.size)
             except OSError:
