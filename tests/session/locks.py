@@ -22,6 +22,13 @@ def dotlock(mailbox: Path) -> Path:
     return mailbox.with_name(mailbox.name + ".lock")
 
 
+def append(path: Path, octets: bytes) -> None:
+    """Write behind the end. Not with "ab": in a sticky directory Linux may not let even root open another's file to make it."""
+    with open(path, "r+b") as file:
+        file.seek(0, os.SEEK_END)
+        file.write(octets)
+
+
 def deliver(path: Path, mbox: bytes = MAILBOX) -> Path:
     """A mailbox of alice's, whatever its name; not so young that its times could not show a change."""
     path.write_bytes(mbox)

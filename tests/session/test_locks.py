@@ -13,7 +13,7 @@ import pytest
 
 from tests.host import Host
 from tests.session import MAILBOX, ONE, THREE, TWO
-from tests.session.locks import IN_USE, NOBODY, NOT_LOADED, all_free, deliver, dotlock, held, opened, session, silent
+from tests.session.locks import IN_USE, NOBODY, NOT_LOADED, all_free, append, deliver, dotlock, held, opened, session, silent
 from tests.talk import Talk
 
 LOCKS = ("fcntl", "flock", "dotlock", "fcntl,dotlock", "dotlock,flock", "flock,fcntl,dotlock")
@@ -128,8 +128,7 @@ def test_free_between_commands(spool: Path, locks: str) -> None:
     path = deliver(spool / "alice")
     with opened(path, locks) as talk:
         assert all_free(path)
-        with open(path, "ab") as file:
-            file.write(THREE)
+        append(path, THREE)
         assert talk.ask(b"RETR 1") == b"+OK\r\n"  # looks at the mailbox once more, since it has grown
         talk.lines()
         assert all_free(path)
@@ -162,19 +161,20 @@ def is_terminated(talk: Talk, path: Path) -> bytes:
 
 
 def finds_another_program(talk: Talk, path: Path) -> bytes:
-    path.write_bytes(TWO)
+    os.truncate(path, 0)
+    append(path, TWO)
     talk.send(b"RETR 1\r\n")
     return b""
 
 
 def finds_another_program_at_quit(talk: Talk, path: Path) -> bytes:
-    path.write_bytes(TWO)
+    os.truncate(path, 0)
+    append(path, TWO)
     return deletes(talk, path)[:5]
 
 
 def finds_junk_at_quit(talk: Talk, path: Path) -> bytes:
-    with open(path, "ab") as file:
-        file.write(b"this is no message\n")
+    append(path, b"this is no message\n")
     return deletes(talk, path)[:5]
 
 
