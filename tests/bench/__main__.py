@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import logins, mailboxes, measure, report, servers
+from tests.bench import imports, logins, mailboxes, measure, report, servers
 from tests.bench.bench import Bench
 
 CASES = {
@@ -69,11 +69,12 @@ def main() -> int:
                 failures.append(f"{name}: {type(error).__name__}: {error}")
             bench.clean_spool()
         facts = _facts(place, options.quick)
+        loaded = imports.table(bench.rounds(21, 5))
     print(f"{time.monotonic() - begin:6.1f} s", file=sys.stderr)
     print(report.table(rows), end="")
     for failure in failures:
         print(f"failed: {failure}")
-    report.write(to, rows, facts, failures)
+    report.write(to, rows, facts, failures, loaded)
     print(f"written: {to}/BENCHMARKS.md, bench.json and charts")
     return 1 if failures else 0
 

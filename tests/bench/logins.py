@@ -41,9 +41,10 @@ def polls(bench: Bench) -> list[Row]:
         bench.place.pam_stack(stack)
         found = measure.interleave(bench.rounds(60, 15), {door.name: partial(_poll, door) for door in bench.doors}, warm=2)
         rows += _rows(bench, "Poll", title, "ms", found)
-    patient = {door.server: partial(_poll, door, patient=True) for door in bench.at("inetd")}
-    found = measure.interleave(bench.rounds(20, 5), patient)
-    return [*rows, Row("Poll", "no PAM, inetd, delayed ACKs", "ms", found)]
+        patient = {door.server: partial(_poll, door, patient=True) for door in bench.at("inetd")}
+        found = measure.interleave(bench.rounds(20, 5), patient)
+        rows.append(Row("Poll", f"{title}, inetd, delayed ACKs", "ms", found))
+    return rows
 
 
 def _login(door: Door) -> tuple[float, float]:

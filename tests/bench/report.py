@@ -150,7 +150,7 @@ def charts(rows: Sequence[Row]) -> dict[str, str]:
     return found
 
 
-def write(place: Path, rows: Sequence[Row], facts: dict[str, str], failures: Sequence[str]) -> None:
+def write(place: Path, rows: Sequence[Row], facts: dict[str, str], failures: Sequence[str], imports: str = "") -> None:
     """The page BENCHMARKS.md, bench.json and the charts, into the directory `place`."""
     place.mkdir(parents=True, exist_ok=True)
     for old in place.glob("bench-*.svg"):
@@ -160,4 +160,4 @@ def write(place: Path, rows: Sequence[Row], facts: dict[str, str], failures: Seq
         (place / name).write_text(text)
     (place / "bench.json").write_text(as_json(rows, facts))
     groups = {group: [name for name in drawn if name.startswith(_slug(group))] for group in page.GROUPS}
-    (place / "BENCHMARKS.md").write_text(page.text(table(rows), facts, groups, failures))
+    (place / "BENCHMARKS.md").write_text(page.text(table(rows), facts, groups, failures, imports))

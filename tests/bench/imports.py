@@ -1,0 +1,44 @@
+"""What each import costs at the start of a session."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+
+from tests.bench.servers import PREFIX
+
+_LINE = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
+
+# What a login waits for, in turn: program, what it is doing, the modules it has then.
+STEPS = (
+    ("popa3d (root)", "until it forks the pre-auth child", "import popa3d.root.session"),
+    ("pre-auth child", "until the greeting", "import popa3d.preauth.authorization"),
+    ("popa3d (root)", "until PAM can be asked, while the client types", "from popa3d.root.pam_adapter import Pam; Pam()"),
+    ("popa3d-session", "until the reply to PASS", "import popa3d.owner.session"),
+    ("popa3d-session", "behind it", "import popa3d.owner.transaction"),
+)
+
+
+def _times(done: str, step: str) -> dict[str, int]:
+    """Microseconds for each module that `step` loads when `done` has been done, without those that it imports in turn."""
+    code = f"import sys; sys.path.insert(0, {str(PREFIX / 'lib/popa3d')!r}); {done}; sys.stderr.write('now\\n'); {step}"
+    command = ["/usr/bin/python3", "-IBS", "-X", "importtime", "-c", code]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, env={}).stderr.partition("now\n")[2]
+    return {name: int(own) for own, name in _LINE.findall(text)}
+
+
+def table(rounds: int) -> str:
+    """Markdown: what each module takes by itself, in the order of the session; medians."""
+    lines = ["| Program | When | Module | ms |\n", "| --- | --- | --- | ---: |\n"]
+    for program, when, step in STEPS:
+        before = {"popa3d.preauth.authorization": STEPS[0][2], "popa3d.root.pam_adapter": STEPS[0][2]}
+        before["popa3d.owner.transaction"] = STEPS[3][2]
+        done = next((first for name, first in before.items() if name in step), "pass")
+        runs = [_times(done, step) for _ in range(rounds)]
+        for name in runs[0]:
+            median = statistics.median(run.get(name, 0) for run in runs) / 1000
+            lines.append(f"| {program} | {when} | `{name}` | {median:.2f} |\n")
+        whole = statistics.median(sum(run.values()) for run in runs) / 1000
+        lines.append(f"| {program} | {when} | all | {whole:.2f} |\n")
+    return "".join(lines)
