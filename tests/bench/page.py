@@ -88,8 +88,9 @@ It needs root, like the tests, and leaves the host as it was.
 
 
 _IMPORTS = """
-What popa3d's part of that is made of, import by import: each module's own milliseconds, without what it imports in turn,
-as `python3 -X importtime` tells, which costs some time itself. With -D all that root needs was loaded before the client came.
+What popa3d's part of that is made of, import by import: each module's own milliseconds, without what it imports in
+turn, as `python3 -X importtime` tells, which costs some time itself. With -D all that root needs was loaded before the
+client came.
 
 """
 

@@ -66,11 +66,12 @@ def test_the_columns_are_the_servers() -> None:
 def test_what_is_written(tmp_path: Path) -> None:
     """The page links each chart and holds the table and what failed; JSON has each value; each chart is one picture."""
     (tmp_path / "bench-old.svg").write_text("of an earlier run")
-    write(tmp_path, ROWS, {"Kernel": "6.1"}, ["Login: it was refused"])
+    write(tmp_path, ROWS, {"Kernel": "6.1"}, ["Login: it was refused"], "| a module | 0.12 |\n")
     text = (tmp_path / "BENCHMARKS.md").read_text()
     drawings = sorted(path.name for path in tmp_path.glob("*.svg"))
     assert drawings == ["bench-growth.svg", "bench-poll.svg", "bench-retr.svg"]
     assert all(f"({name})" in text for name in drawings)
+    assert "| a module | 0.12 |\n" in text
     assert table(ROWS) in text and "- Kernel: 6.1\n" in text and "Login: it was refused" in text
     assert all(len(line) <= 120 for line in text.splitlines() if not line.startswith("|"))
     found = json.loads((tmp_path / "bench.json").read_text())

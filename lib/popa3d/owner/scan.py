@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _CHECK_OCTETS = 4
+_POLYNOMIAL = 0xEDB88320
+_ONE = 1 << 31
 _SEARCH_OCTETS = 4 * 1024 * 1024  # a message that is longer than this in the middle: then one process does it all
 
 
@@ -164,25 +166,23 @@ def _all(pipe: int) -> bytes:
 def _joined(one: int, other: int, octets: int) -> int:
     """The CRC-32 of two parts, the second of which has `octets`; zlib's crc32_combine, which Python does not show.
 
-    A CRC is linear over GF(2): octets of zeros behind the first part multiply it by a matrix, and squaring that doubles them.
+    A CRC is what is left of a polynomial over GF(2): an octet of zeros behind the first part multiplies it by x^8.
     """
-    matrix = [0xEDB88320] + [1 << i for i in range(31)]  # one bit of zero
-    for _ in range(3):
-        matrix = [_times(matrix, row) for row in matrix]  # one octet
+    power, shift = _ONE, _ONE >> 8
     while octets:
         if octets & 1:
-            one = _times(matrix, one)
+            power = _times(power, shift)
+        shift = _times(shift, shift)
         octets >>= 1
-        matrix = [_times(matrix, row) for row in matrix]
-    return one ^ other
+    return _times(power, one) ^ other
 
 
-def _times(matrix: list[int], vector: int) -> int:
-    found = 0
-    for row in matrix:
-        if vector & 1:
-            found ^= row
-        vector >>= 1
-        if not vector:
-            break
-    return found
+def _times(a: int, b: int) -> int:
+    """The product of two polynomials, modulo the CRC's. The highest bit is x^0, the one below it x^1, and so on."""
+    product = 0
+    while a:
+        if a & _ONE:
+            product ^= b
+        a = a << 1 & 0xFFFFFFFF
+        b = b >> 1 ^ _POLYNOMIAL if b & 1 else b >> 1
+    return product

@@ -80,14 +80,14 @@ def _serve(client: Client, told: record.Handover) -> int:
     if not isinstance(maildrop, Maildrop):
         client.put(maildrop)
         return 1
-    octets = maildrop.index.octets
-    log.write(log.INFO, f"{_count(len(octets), 'message')} ({_count(sum(octets), 'byte')}) loaded")
+    octets = sum(maildrop.index.octets)
+    log.write(log.INFO, f"{_count(len(maildrop.index), 'message')} ({_count(octets, 'byte')}) loaded")
     client.put(replies.OK)
     try:
         client.flush()
         from .transaction import Transaction  # loaded while the client reads that
 
-        transaction = Transaction(client, maildrop)
+        transaction = Transaction(client, maildrop, octets)
         maildrop.save_index()
         transaction.serve()
         client.flush()  # what is deleted next must have been sent before: clients send RETR, DELE and QUIT in one go
@@ -161,10 +161,9 @@ def _update(transaction: "Transaction", path: str) -> int:
             transaction.client.put(replies.NOT_UPDATED)
             return 1
     transaction.maildrop.file.unlock()
-    octets = sum(transaction.maildrop.index.octets)
     log.write(
         log.INFO,
-        f"{len(transaction.deleted) - transaction.left} ({octets - transaction.left_octets}) deleted, "
+        f"{len(transaction.deleted) - transaction.left} ({transaction.octets - transaction.left_octets}) deleted, "
         f"{transaction.left} ({transaction.left_octets}) left",
     )
     transaction.client.put(replies.OK)

@@ -14,18 +14,22 @@ from .message import Sender
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+_LINES = 2000  # of LIST and UIDL at once
 
 
 class Transaction:
     """The state: what is marked deleted, and what that leaves."""
 
-    def __init__(self, client: Client, maildrop: Maildrop) -> None:
+    def __init__(self, client: Client, maildrop: Maildrop, octets: int) -> None:
+        """octets: of all messages together."""
         self.client = client
         self.maildrop = maildrop
+        self.octets = octets
         self.deleted = bytearray(len(maildrop.index))
         self.left = len(maildrop.index)
-        self.left_octets = sum(maildrop.index.octets)
+        self.left_octets = octets
         self.last = 0
         self.quit = False
         self._next = -1  # the message that is probably asked for next,
@@ -71,23 +75,23 @@ class Transaction:
         octets = self.maildrop.index.octets
         if i >= 0:
             return b"+OK %d %d\r\n" % (i + 1, octets[i])
-        self.client.put(replies.OK)
-        for i, deleted in enumerate(self.deleted):
-            if not deleted:
-                self.client.put(b"%d %d\r\n" % (i + 1, octets[i]))
-        return replies.END
+        return self._all(lambda first, end: octets[first:end])
 
     def _uidl(self, i: int = -1) -> bytes:
+        ids = self.maildrop.index.ids
         if i >= 0:
-            return b"+OK %d %s\r\n" % (i + 1, self._unique_id(i))
-        self.client.put(replies.OK)
-        for i, deleted in enumerate(self.deleted):
-            if not deleted:
-                self.client.put(b"%d %s\r\n" % (i + 1, self._unique_id(i)))
-        return replies.END
+            return b"+OK %d %s\r\n" % (i + 1, unique_id.texts(ids, i, i + 1)[0].encode())
+        return self._all(lambda first, end: unique_id.texts(ids, first, end))
 
-    def _unique_id(self, i: int) -> bytes:
-        return unique_id.text(self.maildrop.index.ids[i * unique_id.OCTETS : (i + 1) * unique_id.OCTETS])
+    def _all(self, values: "Callable[[int, int], Iterable[object]]") -> bytes:
+        """A line for each message that is not deleted; values: from a first message to before another, what is in theirs."""
+        self.client.put(replies.OK)
+        for first in range(0, len(self.deleted), _LINES):
+            gone = self.deleted[first : first + _LINES]
+            numbered = enumerate(zip(values(first, first + len(gone)), gone, strict=True), first + 1)
+            text = "".join([f"{number} {value}\r\n" for number, (value, deleted) in numbered if not deleted])
+            self.client.put(text.encode())
+        return replies.END
 
     def _retr(self, i: int) -> bytes:
         prepared = self._prepared if i == self._next else None
@@ -144,7 +148,7 @@ class Transaction:
     def _rset(self) -> bytes:
         self.deleted = bytearray(len(self.deleted))
         self.left = len(self.deleted)
-        self.left_octets = sum(self.maildrop.index.octets)
+        self.left_octets = self.octets
         self.last = 0
         return replies.OK
 

@@ -50,7 +50,7 @@ class UniqueId:
             self._digest.update(piece)
 
     def octets(self) -> bytes:
-        """The unique-id: OCTETS octets, in the order in which `text` prints them."""
+        """The unique-id: OCTETS octets, in the order in which `texts` prints them."""
         return _octets(self._digest.digest())
 
 
@@ -102,6 +102,6 @@ def _field_end(text: bytes, start: int) -> int:
     return end or len(text)
 
 
-def text(octets: bytes | bytearray) -> bytes:
-    """A unique-id as UIDL prints it: 16 hexadecimal digits."""
-    return octets.hex().encode()
+def texts(ids: bytes, first: int, end: int) -> list[str]:
+    """The unique-ids of messages `first` to before `end`, which is greater, as UIDL prints them: 16 hexadecimal digits."""
+    return ids[OCTETS * first : OCTETS * end].hex(" ", OCTETS).split(" ")
