@@ -24,8 +24,8 @@ Debian's `common-auth`, with passwords as the first fact above says; "no PAM" is
 
 With "inetd", popa3d and C popa3d are started for each connection; with "-D" they listen themselves. Dovecot is its own
 master in both rows, and its login processes are persistent here (`service_count = 0`), which is not its default: a new
-connection starts no program. The client acknowledges each segment at once. In the rows "delayed ACKs" it does what Linux
-does otherwise. C popa3d sends the first line of a long reply by itself, and then waits some 40 ms for its
+connection starts no program. The client acknowledges each segment at once. In the rows "delayed ACKs" it does what
+Linux does otherwise. C popa3d sends the first line of a long reply by itself, and then waits some 40 ms for its
 acknowledgement, each time.""",
     "Login": """\
 From connect to the greeting, and from USER to the reply to PASS, without PAM's work. "Python" is the start and end
