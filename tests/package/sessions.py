@@ -1,0 +1,44 @@
+"""What the tests of the package ask of popa3d: is the port open, does it serve mail, by which program."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.package.machine import Machine
+from tests.super.foreground import MBOX, everything, login
+from tests.talk import wait_until
+
+SECOND = MBOX.replace(b"hello", b"second")
+UNIQUE_IDS = re.compile(rb"^\d+ ([0-9a-f]{16})\r$", re.M)
+
+
+def port_is_open() -> bool:
+    """Whether somebody listens on port 110, of any address. Asking the kernel starts no session."""
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and words[1].endswith(":006E"):
+                return True
+    return False
+
+
+def wait_for_the_port(is_open: bool = True) -> None:
+    """Wait until it is, or is not, open; AssertionError if that does not come about."""
+    wait_until(lambda: port_is_open() == is_open, 20)
+
+
+def fetched(address: str = "127.0.0.1") -> bytes:
+    """What alice gets who asks for unique-ids and her first message, on port 110 once it is open."""
+    wait_for_the_port()
+    return everything(address, login(then=b"UIDL\r\nRETR 1\r\nQUIT\r\n"))
+
+
+def serves(machine: Machine, program: str = "python") -> list[bytes]:
+    """The unique-ids of alice's mail; AssertionError if it is not served by popa3d in "python", or in "C"."""
+    mailbox = machine.deliver("alice", 20001, MBOX + SECOND)
+    got = fetched()
+    assert b"Subject: hello\r\n\r\nhello\r\n.\r\n" in got
+    assert (b"+OK popa3d ready" in got) == (program == "python")
+    assert mailbox.read_bytes() == MBOX + SECOND
+    return UNIQUE_IDS.findall(got)
