@@ -19,7 +19,7 @@ ARCHIVE = "srv/archive"
 # The C popa3d, what ours depends on or is used with, and two init systems. All that these need comes along.
 COMMON = (
     "popa3d openbsd-inetd netbase libwrap0 adduser libpam-runtime libpam0g python3 python3-pampy python3-psutil update-inetd"
-    " stunnel4"
+    " stunnel4 autopkgtest"
 )
 WANTED = (f"{COMMON} systemd-sysv dbus", f"{COMMON} sysvinit-core initscripts")
 DOWNLOAD = "apt-get -qy --no-install-recommends --download-only install"

@@ -13,7 +13,7 @@ from tests.package import clean_root
 from tests.package.machine import Machine, ready
 
 ALICE = ACCOUNTS[0]
-DEPENDENCIES = "adduser libpam-runtime python3 python3-pampy python3-psutil update-inetd netbase".split()
+DEPENDENCIES = ["adduser", "libpam-runtime", "python3", "python3-pampy", "python3-psutil", "update-inetd", "netbase"]
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +36,14 @@ def minimal() -> list[Path]:
 def depends(minimal: list[Path]) -> Iterator[list[Path]]:
     """The same with what popa3d depends on, an inetd, and the account alice."""
     machine = ready(minimal, ALICE, *DEPENDENCIES, "openbsd-inetd", "libwrap0", "sysvinit-core", "initscripts")
+    yield machine.layers()
+    machine.discard()
+
+
+@pytest.fixture(scope="session")
+def with_systemd(minimal: list[Path]) -> Iterator[list[Path]]:
+    """The same with systemd, and without an inetd."""
+    machine = ready(minimal, ALICE, *DEPENDENCIES, "systemd-sysv", "dbus")
     yield machine.layers()
     machine.discard()
 

@@ -159,17 +159,19 @@ class Machine:
         if self._init == "systemd":
             enter.append("--cgroup")
         variables = [f"{name}={value}" for name, value in {**ENVIRONMENT, **environment}.items()]
-        done = subprocess.run(
-            [*enter, "env", "-i", *variables, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert status is None or done.returncode == status, f"{command}: {done.returncode}\n{done.stdout}"
-        return done.stdout
+        with tempfile.TemporaryFile() as output:  # not a pipe: a daemon that keeps it open is not waited for
+            done = subprocess.run(
+                [*enter, "env", "-i", *variables, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=120,
+                check=False,
+            )
+            output.seek(0)
+            said = output.read().decode("utf-8", "backslashreplace")
+        assert status is None or done.returncode == status, f"{command}: {done.returncode}\n{said}"
+        return said
 
     def install(self, *packages: str) -> str:
         """Let apt-get install what is in the archive, or files."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.clients import MESSAGES, mbox
 from tests.package.machine import Machine
-from tests.super.foreground import MBOX, everything, login
+from tests.super.foreground import everything, login
 from tests.talk import wait_until
 
-SECOND = MBOX.replace(b"hello", b"second")
+FIRST, SECOND, THIRD = (mbox(MESSAGES[i : i + 1]) for i in range(3))
+MAIL = FIRST + SECOND
 UNIQUE_IDS = re.compile(rb"^\d+ ([0-9a-f]{16})\r$", re.M)
 
 
@@ -36,9 +38,11 @@ def fetched(address: str = "127.0.0.1") -> bytes:
 
 def serves(machine: Machine, program: str = "python") -> list[bytes]:
     """The unique-ids of alice's mail; AssertionError if it is not served by popa3d in "python", or in "C"."""
-    mailbox = machine.deliver("alice", 20001, MBOX + SECOND)
+    mailbox = machine.deliver("alice", 20001, MAIL)
     got = fetched()
-    assert b"Subject: hello\r\n\r\nhello\r\n.\r\n" in got
+    assert b"Subject: plain\r\n" in got and b"dock 3\r\n.\r\n+OK" in got
     assert (b"+OK popa3d ready" in got) == (program == "python")
-    assert mailbox.read_bytes() == MBOX + SECOND
-    return UNIQUE_IDS.findall(got)
+    assert mailbox.read_bytes() == MAIL
+    ids = UNIQUE_IDS.findall(got)
+    assert len(set(ids)) == 2
+    return ids

@@ -7,9 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.host import CHECKOUT
-
 from popa3d import VERSION
+from tests.host import CHECKOUT
 
 # Each file of the package, but for the library's modules: its mode, and the directory's where that is not 755.
 FILES = """
@@ -34,10 +33,9 @@ FILES = """
     644 /usr/share/man/man8/popa3d.8.gz
 """
 CONFFILES = ["/etc/init.d/popa3d", "/etc/init.d/popa3d-recover", "/etc/pam.d/popa3d"]
-DOCUMENTS = "DESIGN.md README.Debian README.md SECURITY.md changelog.Debian.gz changelog.gz copyright".split()
-EXAMPLES = (
-    "fail2ban/filter.d/popa3d.conf fail2ban/jail.d/popa3d.conf inetd/inetd.conf popa3d.toml stunnel/popa3d.conf xinetd/popa3d"
-)
+DOCUMENTS = ["DESIGN.md", "README.Debian", "README.md", "SECURITY.md", "changelog.Debian.gz", "changelog.gz", "copyright"]
+EXAMPLES = ["fail2ban/filter.d/popa3d.conf", "fail2ban/jail.d/popa3d.conf"]
+EXAMPLES += ["inetd/inetd.conf", "popa3d.toml", "stunnel/popa3d.conf", "xinetd/popa3d"]
 
 
 def contents(package: Path) -> dict[str, tuple[str, str]]:
@@ -64,16 +62,16 @@ def test_the_files(package: Path) -> None:
     expected |= {f"/usr/lib/popa3d/{module}": "644" for module in modules}
     documents = [path for path in files if path.startswith("/usr/share/doc/popa3d/")]
     assert {path: mode for path, mode in files.items() if path not in documents} == expected
-    names = [path.removeprefix("/usr/share/doc/popa3d/") for path in documents]
-    assert sorted(name for name in names if "/" not in name) == DOCUMENTS
-    assert sorted(name.removeprefix("examples/") for name in names if name.startswith("examples/")) == EXAMPLES
+    names = sorted(path.removeprefix("/usr/share/doc/popa3d/") for path in documents)
+    assert [name for name in names if "/" not in name] == DOCUMENTS
+    assert [name.removeprefix("examples/") for name in names if name.startswith("examples/")] == EXAMPLES
     assert {"docs/MIGRATION.md", "docs/TLS.md"} <= set(names)
     assert {files[path] for path in documents} == {"644"}
 
 
 def test_what_it_says_of_itself(package: Path) -> None:
     """Version, relations and conffiles are those of C popa3d's successor."""
-    assert field(package, "Version") == f"{VERSION}-1" == "2.0.0-1"
+    assert field(package, "Version") == f"{VERSION}-1"
     assert field(package, "Provides") == field(package, "Conflicts") == "pop3-server"
     assert not field(package, "Replaces")
     depends = field(package, "Depends")
@@ -127,12 +125,18 @@ def test_the_same_octets(package: Path, tmp_path: Path) -> None:
     assert sums(tmp_path / "elsewhere/made") == sums(package.parent)
 
 
-def test_lintian(package: Path) -> None:
-    """lintian finds no error and no warning in source and binary packages, and uses both overrides that have a reason."""
+def lintian(package: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """What lintian says of source and binary packages."""
     changes = next(package.parent.glob("*_*.changes"))
-    command = ["lintian", "--allow-root", "--no-cfg", "--fail-on", "error,warning,info", "-L", ">=info", "--show-overrides"]
-    done = subprocess.run([*command, str(changes)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    command = ["lintian", "--allow-root", "--no-cfg", *options, str(changes)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_lintian(package: Path) -> None:
+    """lintian has no error, no warning and nothing less; each of the overrides is used, and has a reason."""
+    done = lintian(package, "--fail-on", "error,warning,info", "--display-level", ">=info")
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+    done = lintian(package, "--show-overrides")
     overridden = [line.split()[2] for line in done.stdout.splitlines() if line.startswith("O: ")]
     assert sorted(overridden) == ["duplicate-updaterc.d-calls-in-postinst", "initial-upload-closes-no-bugs"]
     overrides = (CHECKOUT / "packaging/debian/popa3d.lintian-overrides").read_text().splitlines()
