@@ -254,5 +254,6 @@ def ready(lowers: list[Path], account: Account, *packages: str) -> Machine:
     """A machine that has ended, with these packages installed and an account; for layers()."""
     with Machine(lowers) as machine:
         machine.install(*packages)
-        machine.add(account)
+        if account.name not in machine.run("getent", "passwd", account.name, status=None):
+            machine.add(account)
     return machine
