@@ -16,12 +16,12 @@ from pathlib import Path
 PLACE = Path(__file__).resolve().parents[2] / "build/clean-root"
 ROOT = PLACE / "root"
 ARCHIVE = "srv/archive"
-# The C popa3d, what ours depends on or is used with, and two init systems. All that these need comes along.
+# The C popa3d, what ours depends on or is used with, two init systems, and Dovecot. All that these need comes along.
 COMMON = (
     "popa3d openbsd-inetd netbase libwrap0 adduser libpam-runtime libpam0g python3 python3-pampy python3-psutil update-inetd"
     " stunnel4 autopkgtest"
 )
-WANTED = (f"{COMMON} systemd-sysv dbus", f"{COMMON} sysvinit-core initscripts")
+WANTED = (f"{COMMON} systemd-sysv dbus", f"{COMMON} sysvinit-core initscripts", "dovecot-pop3d sysvinit-core")
 DOWNLOAD = "apt-get -qy --no-install-recommends --download-only install"
 ASK = ["apt-get", "indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages", "Origin: Debian"]
 

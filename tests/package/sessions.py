@@ -43,6 +43,11 @@ def serves(machine: Machine, program: str = "python") -> list[bytes]:
     assert b"Subject: plain\r\n" in got and b"dock 3\r\n.\r\n+OK" in got
     assert (b"+OK popa3d ready" in got) == (program == "python")
     assert mailbox.read_bytes() == MAIL
-    ids = UNIQUE_IDS.findall(got)
-    assert len(set(ids)) == 2
-    return ids
+    return ids(got)
+
+
+def ids(got: bytes) -> list[bytes]:
+    """The unique-ids of alice's two messages, in what she got."""
+    found = UNIQUE_IDS.findall(got)
+    assert len(set(found)) == 2
+    return found
