@@ -40,6 +40,7 @@ def make() -> None:
         f'mkdir "$1/{ARCHIVE}" && mv "$1"/var/cache/apt/archives/*.deb "$1/{ARCHIVE}/"',
         f'cd "$1/{ARCHIVE}" && dpkg-scanpackages -m . > Packages',
         f'echo "deb [trusted=yes] file:/{ARCHIVE} ./" > "$1/etc/apt/sources.list"; rm -f "$1"/etc/apt/sources.list.d/*',
+        'printf "127.0.0.1 localhost\\n::1 localhost\\n" > "$1/etc/hosts"',
         'rm -rf "$1"/var/lib/apt/lists/* && chroot "$1" apt-get -q update',
     ]
     options = ["--quiet", "--mode=root", "--variant=minbase", "--skip=cleanup/apt"]

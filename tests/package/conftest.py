@@ -54,3 +54,10 @@ def machine(host: Host, depends: list[Path]) -> Iterator[Machine]:
     with Machine(depends, "sysv") as machine:
         yield machine
     machine.discard()
+
+
+@pytest.fixture
+def installed(machine: Machine, package: Path) -> Machine:
+    """A machine with the package."""
+    machine.run("dpkg", "-i", machine.put(package))
+    return machine

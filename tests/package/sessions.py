@@ -14,6 +14,15 @@ FIRST, SECOND, THIRD = (mbox(MESSAGES[i : i + 1]) for i in range(3))
 MAIL = FIRST + SECOND
 UNIQUE_IDS = re.compile(rb"^\d+ ([0-9a-f]{16})\r$", re.M)
 
+STATE = "var/lib/popa3d-state"
+INETD_ON = ("update-inetd", "--comment-chars", "#", "--pattern", "popa3d", "--enable", "pop3")  # as README.Debian has it
+AGAIN = ("dpkg", "-i", "/tmp/popa3d_2.0.0-1_all.deb")  # once it was put there
+
+
+def inetd_lines(machine: Machine) -> list[str]:
+    """The lines about popa3d in inetd.conf."""
+    return [line for line in (machine.root / "etc/inetd.conf").read_text().splitlines() if "popa3d" in line]
+
 
 def port_is_open() -> bool:
     """Whether somebody listens on port 110, of any address. Asking the kernel starts no session."""

@@ -32,6 +32,7 @@ FILES = """
     644 /usr/share/man/man8/popa3d-status.8.gz
     644 /usr/share/man/man8/popa3d.8.gz
 """
+OVERRIDDEN = ["duplicate-updaterc.d-calls-in-postinst", "initial-upload-closes-no-bugs"]
 CONFFILES = ["/etc/init.d/popa3d", "/etc/init.d/popa3d-recover", "/etc/pam.d/popa3d"]
 DOCUMENTS = ["DESIGN.md", "README.Debian", "README.md", "SECURITY.md", "changelog.Debian.gz", "changelog.gz", "copyright"]
 EXAMPLES = ["fail2ban/filter.d/popa3d.conf", "fail2ban/jail.d/popa3d.conf"]
@@ -125,19 +126,16 @@ def test_the_same_octets(package: Path, tmp_path: Path) -> None:
     assert sums(tmp_path / "elsewhere/made") == sums(package.parent)
 
 
-def lintian(package: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """What lintian says of source and binary packages."""
-    changes = next(package.parent.glob("*_*.changes"))
-    command = ["lintian", "--allow-root", "--no-cfg", *options, str(changes)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_lintian(package: Path) -> None:
-    """lintian has no error, no warning and nothing less; each of the overrides is used, and has a reason."""
-    done = lintian(package, "--fail-on", "error,warning,info", "--display-level", ">=info")
-    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
-    done = lintian(package, "--show-overrides")
-    overridden = [line.split()[2] for line in done.stdout.splitlines() if line.startswith("O: ")]
-    assert sorted(overridden) == ["duplicate-updaterc.d-calls-in-postinst", "initial-upload-closes-no-bugs"]
+    """lintian has nothing to say, not even for information; each of the overrides is used, and has a reason."""
+    changes = next(package.parent.glob("*_*.changes"))
+    command = ["lintian", "--allow-root", "--no-cfg", "--display-level", ">=info", "--show-overrides", str(changes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("N: ")]
+    assert all(line.startswith("O: ") for line in lines), done.stdout
+    assert sorted(line.split()[2] for line in lines) == [
+        "duplicate-updaterc.d-calls-in-postinst",
+        "initial-upload-closes-no-bugs",
+    ]
     overrides = (CHECKOUT / "packaging/debian/popa3d.lintian-overrides").read_text().splitlines()
-    assert all(line.startswith("#") for line in overrides[::2]) and len(overrides) == 2 * len(overridden)
+    assert all(line.startswith("#") for line in overrides[::2]) and len(overrides) == 2 * len(lines)

@@ -53,4 +53,3 @@ def test_from_dovecot(host: Host, machine: Machine, package: Path, people: Home)
         people.run("mpop")
         assert len(people.mail()) == 4
     assert mailbox.read_bytes() == marked
-

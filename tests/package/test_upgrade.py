@@ -11,8 +11,7 @@ from tests.clients.conftest import home
 from tests.host import Host
 from tests.package.conftest import ALICE
 from tests.package.machine import Machine
-from tests.package.sessions import MAIL, THIRD, fetched, port_is_open, serves, wait_for_the_port
-from tests.package.test_install import STATE, inetd_lines
+from tests.package.sessions import MAIL, STATE, THIRD, fetched, inetd_lines, port_is_open, serves, wait_for_the_port
 from tests.talk import wait_until
 
 __all__ = ["home"]  # a fixture

@@ -9,14 +9,12 @@ import pytest
 
 from tests.host import Host
 from tests.package.conftest import ALICE
+from tests.package.interrupted import interrupted
 from tests.package.machine import Machine
-from tests.package.sessions import MAIL, port_is_open, serves, wait_for_the_port
-from tests.package.test_install import interrupted
+from tests.package.sessions import AGAIN, MAIL, port_is_open, serves, wait_for_the_port
 from tests.package.test_upgrade import old, upgrade
 from tests.root.interrupted import AFTER
 from tests.super.foreground import everything, login
-
-AGAIN = ("dpkg", "-i", "/tmp/popa3d_2.0.0-1_all.deb")
 
 
 @pytest.fixture
@@ -25,13 +23,6 @@ def machine(host: Host, with_systemd: list[Path]) -> Iterator[Machine]:
     with Machine(with_systemd, "systemd") as machine:
         yield machine
     machine.discard()
-
-
-@pytest.fixture
-def installed(machine: Machine, package: Path) -> Machine:
-    """The same with the package."""
-    machine.run("dpkg", "-i", machine.put(package))
-    return machine
 
 
 def enabled(machine: Machine) -> list[str]:
