@@ -43,7 +43,7 @@ def make() -> None:
         'printf "127.0.0.1 localhost\\n::1 localhost\\n" > "$1/etc/hosts"',
         'rm -rf "$1"/var/lib/apt/lists/* && chroot "$1" apt-get -q update',
     ]
-    options = ["--quiet", "--mode=root", "--variant=minbase", "--skip=cleanup/apt"]
+    options = ["--quiet", "--mode=root", "--variant=minbase", "--skip=cleanup/apt", '--aptopt=Acquire::Retries "3"']
     options += [f"--customize-hook={hook}" for hook in hooks]
     subprocess.run(["mmdebstrap", *options, suite, str(ROOT), "-"], input=sources, text=True, check=True, stdout=sys.stderr)
     stamp.write_text(repr(WANTED))

@@ -36,7 +36,8 @@ FILES = """
 UNITS = re.compile("^/usr/lib/systemd")  # where debhelper puts them after Debian 12
 OVERRIDDEN = ["duplicate-updaterc.d-calls-in-postinst", "initial-upload-closes-no-bugs"]
 CONFFILES = ["/etc/init.d/popa3d", "/etc/init.d/popa3d-recover", "/etc/pam.d/popa3d"]
-DOCUMENTS = ["DESIGN.md", "README.Debian", "README.md", "SECURITY.md", "changelog.Debian.gz", "changelog.gz", "copyright"]
+DOCUMENTS = ["DESIGN.md", "NEWS.Debian.gz", "README.Debian", "README.md", "SECURITY.md"]
+DOCUMENTS += ["changelog.Debian.gz", "changelog.gz", "copyright"]
 EXAMPLES = ["fail2ban/filter.d/popa3d.conf", "fail2ban/jail.d/popa3d.conf"]
 EXAMPLES += ["inetd/inetd.conf", "popa3d.toml", "stunnel/popa3d.conf", "xinetd/popa3d"]
 
