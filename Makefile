@@ -37,8 +37,8 @@ run: compile
 test: .venv/installed compile
 	$(call need,$(TEST_PACKAGES) $(DEB_TEST_PACKAGES))
 	@$(PYTHON) -B -m tests.peers
-	@$(PYTHON) -B -m tests.package.clean_root
 	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the tests need root: they set user ids for real" >&2; exit 1; fi
+	@$(PYTHON) -B -m tests.package.clean_root
 	.venv/bin/python -B -m pytest
 
 # What the suite does with a sample of them, here with all: the update of a mailbox, stopped at every moment.
