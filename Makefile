@@ -13,6 +13,9 @@ RUN_PACKAGES = python3-pampy python3-psutil
 # The C popa3d, the super-servers and fail2ban are only unpacked (tests/peers.py): their packages would start or replace
 # services.
 TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase systemd
+# What builds the Debian package, and what looks at it and makes hosts to install it on (tests/package).
+DEB_PACKAGES = dpkg-dev debhelper dh-python
+DEB_TEST_PACKAGES = $(DEB_PACKAGES) lintian mmdebstrap
 
 # Two quick checks: only what is missing is installed, and only root can.
 define need
@@ -23,7 +26,7 @@ if [ -n "$$missing" ]; then \
 	apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
 endef
 
-.PHONY: all run test faults bench lint compile install uninstall clean
+.PHONY: all run test faults bench lint compile deb install uninstall clean
 all: compile
 
 run: compile
@@ -32,9 +35,10 @@ run: compile
 	@exec $(PYTHON) -B -m tests.demo
 
 test: .venv/installed compile
-	$(call need,$(TEST_PACKAGES))
+	$(call need,$(TEST_PACKAGES) $(DEB_TEST_PACKAGES))
 	@$(PYTHON) -B -m tests.peers
 	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the tests need root: they set user ids for real" >&2; exit 1; fi
+	@$(PYTHON) -B -m tests.package.clean_root
 	.venv/bin/python -B -m pytest
 
 # What the suite does with a sample of them, here with all: the update of a mailbox, stopped at every moment.
@@ -63,16 +67,21 @@ compile:
 	.venv/bin/pip -q install -r requirements-test.txt
 	@touch $@
 
+# build/popa3d_VERSION_all.deb and its source package (packaging/debian).
+deb:
+	$(call need,$(DEB_PACKAGES))
+	@packaging/make-deb build
+
 # $(1) of bin in folder $(2), with the places where things are installed.
 define program
-sed -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' -e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' \
-		-e '/^HERE = /d' bin/$(1) > $(DESTDIR)$(2)/$(1)
+sed -e '1s|^#!/usr/bin/python3 |#!$(PYTHON) |' -e '/^HERE = /d' -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' \
+		-e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' bin/$(1) > $(DESTDIR)$(2)/$(1)
 	chmod 755 $(DESTDIR)$(2)/$(1)
 endef
 
 install:
 	install -d -m 755 $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
-		$(DESTDIR)$(DOCDIR)
+		$(DESTDIR)$(DOCDIR)/docs
 	cp -R lib/popa3d $(DESTDIR)$(LIBDIR)/
 	find $(DESTDIR)$(LIBDIR) -name __pycache__ -prune -exec rm -r {} +
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(LIBDIR)
@@ -82,8 +91,10 @@ install:
 	$(call program,popa3d-recover,$(SBINDIR))
 	$(call program,popa3d-session,$(LIBDIR))
 	install -m 644 man/popa3d.8 man/popa3d-status.8 man/popa3d-recover.8 $(DESTDIR)$(MANDIR)/man8/
+	sed 's|/usr/local/sbin|$(SBINDIR)|' man/popa3d.8 > $(DESTDIR)$(MANDIR)/man8/popa3d.8
 	install -m 644 man/popa3d.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 README.md DESIGN.md SECURITY.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
+	install -m 644 docs/* $(DESTDIR)$(DOCDIR)/docs/
 
 uninstall:
 	rm -rf $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(SBINDIR)/popa3d-recover \

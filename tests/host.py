@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
-MS_BIND, MS_REC, MS_PRIVATE, MS_MOVE = 4096, 16384, 1 << 18, 8192
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_MOVE = 1, 32, 4096, 16384, 1 << 18, 8192
 CHECKOUT = Path(__file__).resolve().parent.parent
 BASE = Path("/run")  # all files of the private host are below it, on a tmpfs; so are /run/inetd.pid and the like
 HOME = Path("/opt/popa3d")  # where a copy of the checkout is: every uid can reach it, wherever the real one lies
@@ -162,7 +162,7 @@ class Host:
         checkout = self.base / "checkout"  # reachable whatever is mounted over the place where it lies
         checkout.mkdir()
         bind(CHECKOUT, checkout)
-        shutil.copytree(checkout, self.base / "copy", symlinks=True, ignore=shutil.ignore_patterns(".*"))
+        shutil.copytree(checkout, self.base / "copy", symlinks=True, ignore=shutil.ignore_patterns(".*", "clean-root"))
         for path in (self.base / "copy").rglob("*"):  # it may have been cloned with any umask
             if path.is_symlink():
                 continue
@@ -174,7 +174,13 @@ class Host:
         tmpfs("/opt")
         HOME.mkdir()
         bind(self.base / "copy", HOME)
+        installed = self.base / "dpkg"  # to be read only: packages are built here
+        installed.mkdir()
+        bind("/var/lib/dpkg", installed)
         tmpfs("/var/lib")
+        Path("/var/lib/dpkg").mkdir()
+        bind(installed, "/var/lib/dpkg")
+        _mount("none", "/var/lib/dpkg", flags=MS_REMOUNT | MS_BIND | MS_RDONLY)
         if not CHECKOUT.exists():  # it lies below /opt or /var/lib
             CHECKOUT.mkdir(parents=True)
             bind(checkout, CHECKOUT)

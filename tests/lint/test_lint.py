@@ -22,6 +22,7 @@ BIN = Path(sys.executable).parent
         [f"{BIN}/mypy", "--cache-dir=/dev/null", "bin/popa3d-session"],
         [f"{BIN}/mypy", "--cache-dir=/dev/null", "bin/popa3d-status"],
         [f"{BIN}/mypy", "--cache-dir=/dev/null", "bin/popa3d-recover"],
+        [f"{BIN}/mypy", "--cache-dir=/dev/null", "packaging/debian/tests/mail"],
         ["mandoc", "-Tlint", "-Wall", "man/popa3d.8"],
         ["mandoc", "-Tlint", "-Wall", "man/popa3d-status.8"],
         ["mandoc", "-Tlint", "-Wall", "man/popa3d-recover.8"],

@@ -1,0 +1,62 @@
+"""What the tests of the package ask of popa3d: is the port open, does it serve mail, by which program."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.clients import MESSAGES, mbox
+from tests.package.machine import Machine
+from tests.super.foreground import everything, login
+from tests.talk import wait_until
+
+FIRST, SECOND, THIRD = (mbox(MESSAGES[i : i + 1]) for i in range(3))
+MAIL = FIRST + SECOND
+UNIQUE_IDS = re.compile(rb"^\d+ ([0-9a-f]{16})\r$", re.M)
+
+STATE = "var/lib/popa3d-state"
+INETD_ON = ("update-inetd", "--comment-chars", "#", "--pattern", "popa3d", "--enable", "pop3")  # as README.Debian has it
+AGAIN = ("dpkg", "-i", "/tmp/popa3d_2.0.0-1_all.deb")  # once it was put there
+
+
+def inetd_lines(machine: Machine) -> list[str]:
+    """The lines about popa3d in inetd.conf."""
+    return [line for line in (machine.root / "etc/inetd.conf").read_text().splitlines() if "popa3d" in line]
+
+
+def port_is_open() -> bool:
+    """Whether somebody listens on port 110, of any address. Asking the kernel starts no session."""
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and words[1].endswith(":006E"):
+                return True
+    return False
+
+
+def wait_for_the_port(is_open: bool = True) -> None:
+    """Wait until it is, or is not, open; AssertionError if that does not come about."""
+    wait_until(lambda: port_is_open() == is_open, 20)
+
+
+def fetched(address: str = "127.0.0.1") -> bytes:
+    """What alice gets who asks for unique-ids and her first message, on port 110 once it is open."""
+    wait_for_the_port()
+    return everything(address, login(then=b"UIDL\r\nRETR 1\r\nQUIT\r\n"))
+
+
+def serves(machine: Machine, program: str = "python") -> list[bytes]:
+    """The unique-ids of alice's mail; AssertionError if it is not served by popa3d in "python", or in "C"."""
+    mailbox = machine.deliver("alice", 20001, MAIL)
+    got = fetched()
+    assert b"Subject: plain\r\n" in got and b"dock 3\r\n.\r\n+OK" in got
+    assert (b"+OK popa3d ready" in got) == (program == "python")
+    assert mailbox.read_bytes() == MAIL
+    return ids(got)
+
+
+def ids(got: bytes) -> list[bytes]:
+    """The unique-ids of alice's two messages, in what she got."""
+    found = UNIQUE_IDS.findall(got)
+    assert len(set(found)) == 2
+    return found

@@ -1,0 +1,36 @@
+"""The tests that the source package brings along (packaging/debian/tests), run by autopkgtest itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.host import Host
+from tests.package.machine import Machine
+
+TESTS = ["inetd", "daemon", "systemd"]
+
+
+@pytest.fixture(scope="session")
+def with_autopkgtest(with_systemd: list[Path]) -> list[Path]:
+    """Layers for a host with systemd that can run them."""
+    with Machine(with_systemd) as machine:
+        machine.install("autopkgtest")
+    return machine.layers()
+
+
+def test_autopkgtest(host: Host, with_autopkgtest: list[Path], package: Path) -> None:
+    """On a host with systemd, from the source package and the built one, each of the tests passes, and none is skipped."""
+    with Machine(with_autopkgtest, "systemd") as machine:
+        shutil.copytree(package.parent / "deb/popa3d-2.0.0", machine.root / "srv/popa3d")
+        shutil.copy(package, machine.root / "srv")
+        said = machine.run(
+            "autopkgtest", "--ignore-restrictions=isolation-container", "--output-dir=/tmp/tested",
+            "--no-built-binaries", "/srv/popa3d/", f"/srv/{package.name}", "--", "null",
+            status=None,
+        )  # fmt: skip
+        summary = (machine.root / "tmp/tested/summary").read_text()
+    machine.discard()
+    assert [line.split() for line in summary.splitlines()] == [[name, "PASS"] for name in TESTS], said
