@@ -152,6 +152,18 @@ class Syslog:
             return "\n".join(self.lines)
 
 
+def _fill(sender: socket.socket, to: Path) -> int:
+    """Send as many datagrams as it can; how many that were."""
+    sender.setblocking(False)
+    sender.connect(str(to))
+    sent = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sender.send(b"x")
+            sent += 1
+    return sent
+
+
 class Host:
     """The private host. `enter` builds it once for the life of this process."""
 
@@ -256,16 +268,14 @@ class Host:
     def stuck_log(self) -> Iterator[None]:
         """A log daemon that takes nothing any more, in the stead of the private one."""
         stuck = self.base / "stuck"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        with contextlib.ExitStack() as stack:
+            full = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             full.bind(str(stuck))
             stuck.chmod(0o666)
             bind(stuck, "/dev/log")
-            filler.setblocking(False)
-            filler.connect(str(stuck))
             try:
-                with contextlib.suppress(BlockingIOError):
-                    while True:
-                        filler.send(b"x" * 1000)
+                while _fill(stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)), stuck):
+                    pass  # it can send no more, but another one may: the queue is as long as net.unix.max_dgram_qlen
                 yield
             finally:
                 unmount("/dev/log")
