@@ -171,6 +171,8 @@ def test_front_works(host: Host, front: Path) -> None:
 
 WANTS_MORE = """
 import os
+import os.path
+from typing import *
 from types import SimpleNamespace
 from typing import NamedTuple, TypeVar
 assert os.path.join("a", "b") == os.fspath("a/b")

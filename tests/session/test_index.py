@@ -113,13 +113,39 @@ def test_after_an_update(place: tuple[Path, Path], seed: int, end: bytes) -> Non
             with open(path, "ab") as appended:
                 appended.write(messages(seed + 100, 1, end))
         update.remove(loaded, deleted)
-        file.unlock()
+        loaded.unlock_after_update()
         loaded.save_index_without(deleted)
     file.close()
     close(state)
     found, parsed = load(path, directory)
     assert parsed == (deleted.count(0) < 2)
     assert facts(found) == plain(path, directory)
+
+
+def test_changed_behind_an_update(place: tuple[Path, Path]) -> None:
+    """What others do to the mailbox between the update and the end of the session is not in an index that would be believed."""
+    path, directory = place
+    big, small = b"From x\nSubject: a\n\n%s\n\n" % (b"y" * 1000), b"From x\nSubject: b\n\n%s\n\n"
+    two = b"".join(small % (b"z" * octets) for octets in (1, len(big) - 2 * len(small) + 4 - 1))
+    assert len(two) == len(big)
+    for change, crlf in ((True, False), (False, True)):
+        path.write_bytes(big * 4 if not crlf else big + big.replace(b"\n", b"\r\n") * 3)
+        plain(path, directory)
+        file = MboxFile(os.fsencode(path), ("fcntl",))
+        state = State(os.fsencode(directory), b"alice", os.fsencode(path))
+        with mock.patch.object(maildrop, "INDEX_OCTETS", 1):
+            loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
+            deleted = bytearray([1] + [0] * (len(loaded.index) - 1))
+            update.remove(loaded, deleted)
+            loaded.unlock_after_update()
+            if change:
+                with open(path, "r+b") as other:
+                    other.write(two)
+            loaded.save_index_without(deleted)
+        file.close()
+        close(state)
+        found, _ = load(path, directory)
+        assert facts(found) == plain(path, directory)
 
 
 def flip(index: bytes, chance: random.Random) -> bytes:

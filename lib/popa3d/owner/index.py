@@ -8,6 +8,7 @@ from _struct import calcsize, pack, unpack_from  # what the module struct is mad
 
 from .unique_id import OCTETS
 
+_SOME = 4096  # messages that are worked on at once: numbers take more memory than their octets
 _NUMBERS = "=4q"
 _HEAD = calcsize(_NUMBERS)
 MESSAGE_OCTETS = 4 * 8 + OCTETS  # of `encode`
@@ -55,7 +56,8 @@ def without(index: Index, deleted: bytearray) -> Index:
             gone += (index.start[i] if i < len(index) else index.size) - index.start[first]
             continue
         for column, known in zip(columns[:3], (index.start, index.content, index.end), strict=True):
-            column.extend(pack(f"={i - first}q", *[place - gone for place in known[first:i]]))
+            for some in (known[at : min(at + _SOME, i)] for at in range(first, i, _SOME)):
+                column.extend(pack(f"={len(some)}q", *[place - gone for place in some]))
         columns[3].extend(index.octets[first:i].cast("B"))
         ids.append(index.ids[OCTETS * first : OCTETS * i])
     found.start, found.content, found.end, found.octets = (memoryview(column).cast("q") for column in columns)

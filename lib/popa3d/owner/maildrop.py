@@ -92,16 +92,33 @@ class Maildrop:
             index_file.save(self.state, self.file, self.index, *self._seen[3:])
             self.index.saved = True
 
-    def save_index_without(self, deleted: bytearray) -> None:
-        """The same when messages have been removed; the next login will compare it with the mailbox."""
-        index = without(self.index, deleted)
-        if index.size >= INDEX_OCTETS:
-            from . import index_file
+    def unlock_after_update(self) -> None:
+        """Let go of the locks; what others write from now on will be seen."""
+        if self.index.size >= INDEX_OCTETS:
+            status = self.file.status()
+            _settle(status)
+            self._seen = _identity(status)
+        self.file.unlock()
 
-            try:
-                index.check = checked(self.file, 0, index.size)
-            except OSError:
-                return
+    def save_index_without(self, deleted: bytearray) -> None:
+        """The same when messages were removed, the mailbox is unlocked, and nobody has written to it since.
+
+        The next login will compare it with the mailbox.
+        """
+        if self.index.size < INDEX_OCTETS or self.state.why:
+            return
+        index = without(self.index, deleted)
+        if index.size < INDEX_OCTETS or len(index) < 2:
+            return
+        from . import index_file
+
+        try:
+            # Another message than before may be the one that decides about the line ends.
+            crlf = self.file.read(1, index.content[0] - 2) == b"\r"
+            index.check = checked(self.file, 0, index.size)
+        except OSError:
+            return
+        if crlf == index.crlf and self.is_untouched():
             index_file.save(self.state, self.file, index, 0, 0)
 
     def _load(self, size: int) -> Index:

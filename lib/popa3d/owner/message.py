@@ -33,8 +33,7 @@ class Sender:
             return b""
         start = b"." if self._line_start and block.startswith(b".") else b""
         self._line_start = block.endswith(b"\n")
-        # Like block.replace(b"\n.", b"\n.."), which looks at all of it twice.
-        return start + b"\n..".join(block.split(b"\n.")).replace(b"\n", b"\r\n")
+        return start + block.replace(b"\n.", b"\n..").replace(b"\n", b"\r\n")
 
     def end(self) -> bytes:
         """What the client gets behind the last block: the end of an unfinished line, if there is one."""

@@ -107,7 +107,7 @@ def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
     if both is None:
         return None
     first, second = both[0], decode(memoryview(both[1]))
-    if second is None or second.size != size or first.crlf or len(first) + len(second) > most:
+    if second is None or second.size != size or not len(first) or first.crlf or len(first) + len(second) > most:
         return None
     index = Index()
     for name in ("start", "content", "end", "octets"):

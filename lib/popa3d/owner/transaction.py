@@ -122,6 +122,7 @@ class Transaction:
         return self._send(i, Sender(self.maildrop.index.crlf, lines))
 
     def _send(self, i: int, sender: Sender) -> bytes:
+        self._prepared = None  # it is right only if nobody has looked again since it was read
         index, put = self.maildrop.index, self.client.put
         octets = index.end[i] - index.content[i]
         try:

@@ -35,7 +35,7 @@ class _Anything:
 # start. ctypes.util takes longer still, and runs ldconfig or a compiler.
 _STAND_INS: "dict[str, dict[str, object]]" = {
     "ctypes.util": {"find_library": PAM_LIBRARIES.get},
-    "os": {"name": "posix", "environ": {}, "isatty": posix.isatty},
+    "os": {"name": "posix", "environ": {}, "isatty": posix.isatty, "fspath": posix.fspath},
     "six": {"text_type": str, "PY2": False, "PY3": True},
     "types": {"GenericAlias": type(list[int])},
     "typing": dict.fromkeys(("Any", "Callable", "Dict", "List", "Optional", "Tuple", "Union"), _Anything),
@@ -59,10 +59,25 @@ def _stand_in(name: str, known: "dict[str, object]") -> "Any":
 
 
 def _python_pam() -> "tuple[Any, Any]":
-    """ctypes, and python-pam's inner module, with as little else as possible. Raises ImportError."""
+    """ctypes, and python-pam's inner module, with as little else as possible. Raises ImportError.
+
+    A python-pam that the stand-ins are not enough for ("from typing import *") gets the real ones, but for find_library.
+    """
     places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PYTHON_PLACES]
-    added = {name: _stand_in(name, known) for name, known in _STAND_INS.items() if name not in sys.modules}
     sys.path += places
+    try:
+        try:
+            return _imported(_STAND_INS)
+        except (ImportError, AttributeError, NameError, TypeError):
+            for name in ("pam", "pam.__internals"):
+                sys.modules.pop(name, None)
+            return _imported({"ctypes.util": _STAND_INS["ctypes.util"]})
+    finally:
+        del sys.path[-len(places) :]
+
+
+def _imported(stand_ins: "dict[str, dict[str, object]]") -> "tuple[Any, Any]":
+    added = {name: _stand_in(name, known) for name, known in stand_ins.items() if name not in sys.modules}
     sys.modules.update(added)
     try:
         import ctypes
@@ -71,7 +86,6 @@ def _python_pam() -> "tuple[Any, Any]":
 
         return ctypes, internals
     finally:
-        del sys.path[-len(places) :]
         for name, module in added.items():
             if sys.modules.get(name) is module:
                 del sys.modules[name]

@@ -73,8 +73,10 @@ def no_new_privileges() -> None:
 
 def _prctl(option: int, value: int) -> None:
     """prctl(2), where there is one. Additional safety: a system without it has the same privileges, not more."""
-    import ctypes  # python-pam needs it anyway, and has loaded it by now
-
+    try:
+        import ctypes  # python-pam needs it anyway, and has loaded it by now
+    except ImportError:
+        return
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(option, value, 0, 0, 0)

@@ -45,7 +45,7 @@ for seed in range(150):
     lines = [b"\\r\\n", b".\\n", b"\\nFrom y\\r\\n", b"\\r\\n\\r\\nFrom z\\r\\n"]
     pieces = [b"From a@b\\n", b"\\n", b"\\nFrom x\\n", b"X: y\\n", b"Date: now\\n", b"text", b"a" * 300, b">From x\\n", *lines]
     count = chance.randint(5, 400)
-    content = b"From a@b\\nX: y\\n\\n"
+    content = b"\\n" * chance.choice([0, 0, 0, 3, 5000]) + b"From a@b\\nX: y\\n\\n"
     content += b"".join(chance.choices(pieces, weights=(2, 8, 2, 3, 2, 4, 3, 1, 1, 1, 2, 2), k=count))
     if chance.random() < 0.1:
         content = content.replace(b"\\n", b"\\r\\n")
