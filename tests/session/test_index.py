@@ -129,7 +129,7 @@ def test_changed_behind_an_update(place: tuple[Path, Path]) -> None:
     two = b"".join(small % (b"z" * octets) for octets in (1, len(big) - 2 * len(small) + 4 - 1))
     assert len(two) == len(big)
     for change, crlf in ((True, False), (False, True)):
-        path.write_bytes(big * 4 if not crlf else big + big.replace(b"\n", b"\r\n") * 3)
+        path.write_bytes(big * 4 if not crlf else big + (big[:-1].replace(b"\n", b"\r\n") + b"\n") * 3)
         plain(path, directory)
         file = MboxFile(os.fsencode(path), ("fcntl",))
         state = State(os.fsencode(directory), b"alice", os.fsencode(path))
