@@ -27,6 +27,7 @@ def told(sender: Sender, content: bytes, sizes: list[int]) -> bytes:
 def contents() -> list[bytes]:
     """Random messages with dots, CRs, NULs, and unfinished last lines."""
     found = [b".", b"..", b".\n", b"\n", b"\n\n", b"a", b"a\n.", b"a\n\n.", b"a\n\n.\n.", b"\r", b"\r\r\n", b"a\r\n\r\n.b\r"]
+    found += [b"a" + b"\n.b" * dots for dots in (1, 62, 63, 64, 65, 200)]  # few and many are doubled in two ways
     for seed in range(150):
         seeded = random.Random(seed)
         content = Case(seed).message()
