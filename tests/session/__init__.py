@@ -11,7 +11,7 @@ from typing import Any
 from popa3d.params import STATE
 from popa3d.wire import record
 from tests.host import ACCOUNTS, HOME
-from tests.talk import Talk
+from tests.talk import Talk, wait_until
 
 WORKER = [str(HOME / "bin/popa3d-session")]
 
@@ -70,3 +70,8 @@ def open_session(name: str = "alice") -> Talk:
     talk = worker(handover(name).encode())
     assert talk.line() == b"+OK\r\n"
     return talk
+
+
+def waiting(talk: Talk) -> None:
+    """Wait until the session has nothing to do."""
+    wait_until(lambda: Path(f"/proc/{talk.process.pid}/stat").read_text().rpartition(") ")[2].startswith("S"))

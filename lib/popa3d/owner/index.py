@@ -11,7 +11,8 @@ from .unique_id import OCTETS
 _SOME = 4096  # messages that are worked on at once: numbers take more memory than their octets
 _NUMBERS = "=4q"
 _HEAD = calcsize(_NUMBERS)
-MESSAGE_OCTETS = 4 * 8 + OCTETS  # of `encode`
+_COLUMNS = 4 * 8
+ENTRY_OCTETS = _COLUMNS + OCTETS  # what `encode` has of a message
 
 
 class Index:
@@ -72,7 +73,7 @@ def decode(octets: memoryview) -> Index | None:
     if len(octets) < _HEAD:
         return None
     count, size, crlf, check = unpack_from(_NUMBERS, octets)
-    columns = _HEAD + 32 * count
+    columns = _HEAD + _COLUMNS * count
     if count < 0 or len(octets) != columns + OCTETS * count:
         return None
     index = Index()

@@ -3,7 +3,7 @@
 It is believed if it is whole, and if the mailbox is the same file with the same size and times; if these differ, it is
 compared with the mailbox (scan.scan_rest). Nothing is deleted before the mailbox itself was compared with it.
 
-Runs as: the mailbox owner, with the mailbox locked.
+Runs as: the mailbox owner; `load` with the mailbox locked.
 Trusts: nobody; the owner could write anything into it, and would deceive himself.
 """
 
@@ -13,7 +13,7 @@ from zlib import crc32
 
 from ..params import MAX_MESSAGES
 from . import index as indexes
-from .index import MESSAGE_OCTETS, Index
+from .index import ENTRY_OCTETS, Index
 from .mboxfile import MboxFile
 from .state import State
 
@@ -21,7 +21,7 @@ _MAGIC = b"popa3d index 02\n"
 _NUMBERS = "=QQQqq"  # the file's identity, mtime and ctime in ns
 _HEAD = len(_MAGIC) + calcsize(_NUMBERS)
 _CHECK = "=I"
-_MOST = _HEAD + (MAX_MESSAGES + 1) * MESSAGE_OCTETS  # a little more than the longest
+_MOST = _HEAD + (MAX_MESSAGES + 1) * ENTRY_OCTETS  # a little more than the longest
 
 
 def load(state: State, file: MboxFile) -> Index | None:

@@ -131,8 +131,6 @@ class MboxFile:
 
     def unlock(self) -> None:
         """Let go of all locks."""
-        if self._fd < 0:
-            return
         if "dotlock" in self._locks:
             self._remove_dotlock()
         if "flock" in self._locks:

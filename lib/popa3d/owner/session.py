@@ -160,7 +160,7 @@ def _update(transaction: "Transaction", path: str) -> int:
             log.write(log.ERROR, f"Failed to update {path}: {why.strerror}{_later(transaction.maildrop)}")
             transaction.client.put(replies.NOT_UPDATED)
             return 1
-    transaction.maildrop.unlock_after_update()
+        transaction.maildrop.unlock_after_update()
     log.write(
         log.INFO,
         f"{len(transaction.deleted) - transaction.left} ({transaction.octets - transaction.left_octets}) deleted, "
