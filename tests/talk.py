@@ -143,8 +143,9 @@ def ids(pid: int) -> dict[str, str]:
 
 
 def descriptors(pid: int) -> dict[int, str]:
-    """The open descriptors of a process and what they are."""
+    """The open descriptors of a process and what they are, but for those that it closes during the look."""
     found = {}
     for name in os.listdir(f"/proc/{pid}/fd"):
-        found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+        with contextlib.suppress(FileNotFoundError):
+            found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
     return found

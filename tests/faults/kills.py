@@ -71,15 +71,8 @@ def _waiting(path: Path) -> Talk:
     fcntl.lockf(fd, fcntl.LOCK_EX)
     _LOCKED.append(fd)
     talk = worker(handover().encode())
-    wait_until(lambda: _has_open(talk.process.pid, path))
+    wait_until(lambda: str(path) in descriptors(talk.process.pid).values())
     return talk
-
-
-def _has_open(pid: int, path: Path) -> bool:
-    try:
-        return str(path) in descriptors(pid).values()
-    except FileNotFoundError:
-        return False  # it was closed between two looks
 
 
 def _inject(kill: tuple[str, int] | None) -> list[str]:

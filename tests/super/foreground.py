@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import tempfile
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from tests.host import BASE, HOME, PASSWORDS
 from tests.super.inetd import SECONDS, kill_tree
-from tests.talk import children, wait_until
+from tests.talk import children, descriptors, wait_until
 
 PACKAGING = HOME / "packaging"
 INSTALLED = "/usr/sbin/popa3d"  # the path in the packaging files
@@ -88,12 +87,7 @@ class Foreground:
 
     def _listening(self) -> int:
         """How many listening sockets it has: asking the kernel starts no session, connecting would."""
-        own = set()
-        try:
-            for name in os.listdir(f"/proc/{self.pid}/fd"):
-                own.add(os.readlink(f"/proc/{self.pid}/fd/{name}").strip("socket:[]"))
-        except OSError:
-            return 0  # it has just opened, closed or ended something: asked again
+        own = {what.strip("socket:[]") for what in descriptors(self.pid).values()}
         found = 0
         for table, state, listening, inode in (("tcp", 3, "0A", 9), ("tcp6", 3, "0A", 9), ("unix", 3, "00010000", 6)):
             for line in Path("/proc/net", table).read_text().splitlines()[1:]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests import peers
 from tests.host import BASE
-from tests.talk import POPA3D, children, wait_until
+from tests.talk import POPA3D, children, descriptors, wait_until
 
 LOOPBACK = ("127.0.0.1",)
 RATE = "100000"
@@ -84,12 +84,7 @@ class Inetd:
 
     def _listening(self) -> set[str]:
         """The listening sockets on our port that are inetd's own: asking the kernel starts no session, connecting would."""
-        own = set()
-        for name in os.listdir(f"/proc/{self.pid}/fd"):
-            try:
-                own.add(os.readlink(f"/proc/{self.pid}/fd/{name}"))
-            except OSError:
-                pass  # closed meanwhile
+        own = descriptors(self.pid).values()
         found = set()
         for table in ("tcp", "tcp6"):
             for line in Path("/proc/net", table).read_text().splitlines()[1:]:
