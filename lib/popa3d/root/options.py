@@ -20,7 +20,7 @@ class Wrong(Exception):
 class Asked:
     """What the command line asks for.
 
-    file: of -c, or empty. daemon: -D. foreground: -F, stay there. families: "4", "6" or "46". settings: of the file.
+    file: of -c, or empty. daemon: -D or -F. foreground: -F, stay there. families: "4", "6" or "46". settings: of the file.
     """
 
     def __init__(self) -> None:
@@ -50,14 +50,14 @@ def parse(arguments: list[str]) -> Asked | str:
             if letter == "D":
                 asked.daemon = True
             elif letter == "F":
-                asked.foreground = True
+                asked.daemon = asked.foreground = True
             elif letter in "46":
                 asked.families += "" if letter in asked.families else letter
             elif letter == "c" and (letters or rest):
                 asked.file, letters = letters or rest.pop(0), ""
             else:
                 raise Wrong(USAGE)
-    if (asked.foreground or asked.families) and not asked.daemon:
+    if asked.families and not asked.daemon:
         raise Wrong(USAGE)  # they say how to listen
     asked.families = asked.families or "46"
     asked.settings = read(asked.file)

@@ -17,7 +17,7 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["-x"], ["-c"], ["-"], ["--"], ["x"], ["-c", "/dev/null", "x"], ["-Dx"], ["-4"], ["-F"], ["-6"], ["-46"]]
+    "arguments", [["-x"], ["-c"], ["-"], ["--"], ["x"], ["-c", "/dev/null", "x"], ["-Dx"], ["-4"], ["-6"], ["-46"]]
 )
 def test_usage(arguments: list[str]) -> None:
     """What is not an option gives the usage line, or the file's fault where that comes first."""
@@ -61,11 +61,13 @@ def test_named_file(tmp_path: Path) -> None:
         (["-46D"], "46", False),
         (["-D", "-6", "-4", "-4"], "64", False),
         (["-DF"], "46", True),
+        (["-F"], "46", True),
+        (["-6F"], "6", True),
         (["-F", "-4", "-D"], "4", True),
     ],
 )
 def test_daemon(arguments: list[str], families: str, foreground: bool) -> None:
-    """-D listens on both families unless one is named; letters may be clustered."""
+    """-D or -F listens on both families unless one is named; letters may be clustered."""
     found = options.parse(arguments)
     assert isinstance(found, options.Asked)
     assert (found.daemon, sorted(found.families), found.foreground) == (True, sorted(families), foreground)
