@@ -7,6 +7,8 @@ SBINDIR = $(PREFIX)/sbin
 LIBDIR = $(PREFIX)/lib/popa3d
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/popa3d
+# Of packaging/, what is installed in DOCDIR/examples, with the paths of this installation.
+EXAMPLES = fail2ban inetd pam.d popa3d.toml stunnel systemd sysusers.d tmpfiles.d xinetd
 
 # What popa3d needs at run time; psutil is for popa3d-status.
 RUN_PACKAGES = python3-pampy python3-psutil
@@ -72,6 +74,12 @@ deb:
 	$(call need,$(DEB_PACKAGES))
 	@packaging/make-deb build
 
+# These are not quoted below, and cannot be in the first line of a program. "rm -r" must not be given half of a name.
+space = $(subst ,, )
+places = $(foreach name,DESTDIR SBINDIR LIBDIR MANDIR DOCDIR PYTHON,$(if \
+	$(findstring $(space),$($(name))),$(error $(name) has a space: $($(name)))))$(foreach name,SBINDIR LIBDIR MANDIR DOCDIR,$(if \
+	$(filter /%,$($(name))),,$(error $(name) is not an absolute path: $($(name)))))
+
 # $(1) of bin in folder $(2), with the places where things are installed.
 define program
 sed -e '1s|^#!/usr/bin/python3 |#!$(PYTHON) |' -e '/^HERE = /d' -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' \
@@ -80,7 +88,7 @@ sed -e '1s|^#!/usr/bin/python3 |#!$(PYTHON) |' -e '/^HERE = /d' -e 's|^LIBRARY =
 endef
 
 install:
-	install -d -m 755 $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+	$(places)install -d -m 755 $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
 		$(DESTDIR)$(DOCDIR)/docs
 	cp -R lib/popa3d $(DESTDIR)$(LIBDIR)/
 	find $(DESTDIR)$(LIBDIR) -name __pycache__ -prune -exec rm -r {} +
@@ -95,9 +103,13 @@ install:
 	install -m 644 man/popa3d.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 README.md DESIGN.md SECURITY.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
 	install -m 644 docs/* $(DESTDIR)$(DOCDIR)/docs/
+	for file in $$(cd packaging && find $(EXAMPLES) -type f); do \
+		install -D -m 644 packaging/$$file $(DESTDIR)$(DOCDIR)/examples/$$file && \
+		sed -i 's|/usr/sbin/popa3d|$(SBINDIR)/popa3d|' $(DESTDIR)$(DOCDIR)/examples/$$file || exit 1; done
+	find $(DESTDIR)$(DOCDIR)/examples -type d -exec chmod 755 {} +
 
 uninstall:
-	rm -rf $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(SBINDIR)/popa3d-recover \
+	$(places)rm -rf $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(SBINDIR)/popa3d-recover \
 		$(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(MANDIR)/man8/popa3d.8 \
 		$(DESTDIR)$(MANDIR)/man8/popa3d-status.8 $(DESTDIR)$(MANDIR)/man8/popa3d-recover.8 \
 		$(DESTDIR)$(MANDIR)/man5/popa3d.toml.5

@@ -15,7 +15,7 @@ from tests.root.interrupted import AFTER, BEFORE, interrupt
 def interrupted(host: Host, machine: Machine) -> tuple[Path, list[Path]]:
     """A mailbox in the machine that a killed session has left in pieces, and its journals."""
     state = machine.root / STATE
-    (state / str(ALICE.uid)).mkdir(mode=0o700)
+    (state / str(ALICE.uid)).mkdir(mode=0o700, exist_ok=True)
     os.chown(state / str(ALICE.uid), ALICE.uid, ALICE.uid)
     Path("/", STATE).mkdir(mode=0o711)
     bind(state, f"/{STATE}")

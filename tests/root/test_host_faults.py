@@ -257,6 +257,11 @@ def test_installed(host: Host, umask: int) -> None:
         assert path.stat().st_mode & 0o022 == 0 and path.stat().st_mode & 0o044 == 0o044, path
     program = place / "sbin/popa3d"
     assert "HERE" not in program.read_text()
+    examples = place / "share/doc/popa3d/examples"
+    named = {
+        word for path in examples.rglob("*") if path.is_file() for word in path.read_text().split() if "/sbin/popa3d" in word
+    }
+    assert named == {str(program), f"ExecStart={program}", f"ExecStart={program}-recover"}
     for path in place.rglob("*.py"):
         path.write_text("raise SystemExit('bytecode is missing')\n")
     before = [(path, path.stat().st_mtime_ns) for path in sorted(place.rglob("*"))]
@@ -267,3 +272,17 @@ def test_installed(host: Host, umask: int) -> None:
     assert [(path, path.stat().st_mtime_ns) for path in sorted(place.rglob("*"))] == before
     subprocess.run([*make, "uninstall"], check=True)
     assert not [path for path in place.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["DESTDIR={}/my dir", "DESTDIR={} ", "PREFIX={} ", "LIBDIR={}/my dir", "LIBDIR=", "PREFIX=usr"]
+)
+@pytest.mark.parametrize("target", ["install", "uninstall"])
+def test_names_that_make_cannot_take(host: Host, target: str, spoilt: str) -> None:
+    """A name with a space would be two names to rm; neither target begins with it, or with one that is no absolute path."""
+    mine = host.base / "my"
+    mine.touch()
+    command = ["make", "-s", "-C", str(HOME), f"PREFIX={host.base}/other", spoilt.format(host.base), target]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and ("has a space" in done.stderr or "is not an absolute path" in done.stderr)
+    assert mine.exists() and not (host.base / "other").exists()

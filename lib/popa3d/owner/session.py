@@ -147,7 +147,7 @@ def _recover(told: record.Handover) -> int:
 def _update(transaction: "Transaction", path: str) -> int:
     """The UPDATE state, and QUIT's reply."""
     if 1 in transaction.deleted:
-        from . import index_file, update  # their modules are for those who delete
+        from . import index_file, update  # loaded by DELE
 
         try:
             index_file.drop(transaction.maildrop.state)
