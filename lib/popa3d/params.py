@@ -74,6 +74,9 @@ PYTHON_PLACES = (
     "/usr/lib/python3/dist-packages",
     "/usr/local/lib/python{1}/dist-packages",
     "{0}/lib/python{1}/site-packages",
+    "{0}/lib64/python{1}/site-packages",
+    "/usr/local/lib/python{1}/site-packages",
+    "/usr/local/lib64/python{1}/site-packages",
 )
 
 # The shared libraries that python-pam would look for with a subprocess: Linux-PAM's names, the same on every Linux.
