@@ -208,23 +208,44 @@ def short_writes(case: Case, seed: int) -> int:
 
 
 def delivered_meanwhile(case: Case, seed: int) -> int:
-    """Somebody who ignores the locks appends a message after each call but the last ones, when the end is decided."""
+    """Somebody who ignores the locks appends a message after each call before the mailbox is cut."""
     case.set()
     plain = Recorder()
     case.update(plain)
     mail = NEW % b"without a lock"
-    last = max(i for i, call in enumerate(plain.calls) if call.what == "sync" and call.file == 0)
-    if any(call.what == "cut" for call in plain.calls[:2]):
-        return 0  # a mere cut
-    writes = [i for i, call in enumerate(plain.calls[:last]) if call.what == "write" and call.file == 0]
-    for number in range(writes[-1] if len(writes) > 1 else 0):
+    (cut,) = [i for i, call in enumerate(plain.calls) if call.what == "cut"]
+    if cut == 0:
+        return 0  # nothing else is done
+    for number in range(cut):
         case.set()
         recorder = Recorder()
         recorder.meanwhile = lambda done, number=number: case.deliver(mail) if done == number + 1 else None  # type: ignore[misc]
         case.update(recorder)
         assert case.mailbox.read_bytes() == case.after + mail, number
         assert case.left() == []
-    return max(0, len(writes))
+    return cut
+
+
+def lying_writes(case: Case, seed: int) -> int:
+    """A write to the mailbox changes octets and then says that it failed, as over NFS; the next session comes to the end."""
+    case.set()
+    plain = Recorder()
+    case.update(plain)
+    writes = [i for i, call in enumerate(plain.calls, 1) if call.what == "write" and call.file == 0]
+    for number in writes:
+
+        def lie(done: int, number: int = number) -> None:
+            if done == number:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        case.set()
+        recorder = Recorder()
+        recorder.meanwhile = lie
+        with contextlib.suppress(OSError):
+            case.update(recorder)
+        case.recover(Recorder())
+        _whole(case, b"")
+    return len(writes)
 
 
 def interrupted_in_names(case: Case, seed: int) -> int:
@@ -239,4 +260,5 @@ TESTS: dict[str, Callable[[Case, int], int]] = {
     "nearly_full": nearly_full,
     "short_writes": short_writes,
     "delivered_meanwhile": delivered_meanwhile,
+    "lying_writes": lying_writes,
 }

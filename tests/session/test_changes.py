@@ -8,9 +8,13 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from popa3d.owner.maildrop import Maildrop
+from popa3d.owner.mboxfile import MboxFile
+from popa3d.owner.state import State
 from popa3d.params import STATE
 from tests.faults import kills
 from tests.host import PAM_OPEN, Host
@@ -137,6 +141,34 @@ def test_junk_behind_is_not_rewritten(host: Host, empty_lines: int) -> None:
         talk.send(b"QUIT\r\n")
         assert talk.rest() == b""
     assert path.read_bytes() == MAILBOX + b"\n" * empty_lines + b"this is no message\n"
+
+
+def test_a_carriage_return_behind(host: Host) -> None:
+    """A lone CR before what was appended is no empty line: with the messages before it removed, no session could read that."""
+    path = host.deliver("alice", MAILBOX)
+    with open_session() as talk:
+        with path.open("ab") as file:
+            file.write(b"\r" + THREE)
+        talk.send(b"DELE 1\r\nDELE 2\r\nQUIT\r\n")
+        assert talk.rest() == b"+OK\r\n+OK\r\n"
+    assert path.read_bytes() == MAILBOX + b"\r" + THREE
+
+
+def test_changed_for_a_moment(host: Host, tmp_path: Path) -> None:
+    """What another program writes under its lock, and takes back before it lets go of that, is never sent."""
+    path = tmp_path / "mailbox"
+    path.write_bytes(MAILBOX)
+    loaded = Maildrop(MboxFile(bytes(path), ("fcntl",)), State(b"", b"alice", bytes(path)), 10, 1 << 40)
+    path.write_bytes(MAILBOX.replace(b"body", b"BODY"))
+    take = MboxFile.lock
+
+    def after_it(file: MboxFile, exclusive: bool) -> None:
+        path.write_bytes(MAILBOX)
+        take(file, exclusive)
+
+    with mock.patch.object(MboxFile, "lock", after_it):
+        assert loaded.content(1) == b"Subject: two\n\nbody 2\n"
+    loaded.file.close()
 
 
 def test_two_sessions(host: Host) -> None:

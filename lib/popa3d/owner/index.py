@@ -8,11 +8,15 @@ from _struct import calcsize, pack, unpack_from  # what the module struct is mad
 
 from .unique_id import OCTETS
 
+NONE = memoryview(b"").cast("q")
 _SOME = 4096  # messages that are worked on at once: numbers take more memory than their octets
 _NUMBERS = "=4q"
 _HEAD = calcsize(_NUMBERS)
-_COLUMNS = 4 * 8
-ENTRY_OCTETS = _COLUMNS + OCTETS  # what `encode` has of a message
+COLUMNS = ("start", "content", "end", "octets")
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Index:
@@ -25,7 +29,7 @@ class Index:
     """
 
     def __init__(self) -> None:
-        self.start = self.content = self.end = self.octets = memoryview(b"").cast("q")
+        self.start = self.content = self.end = self.octets = NONE
         self.ids = b""
         self.size = 0
         self.crlf = False
@@ -35,50 +39,95 @@ class Index:
     def __len__(self) -> int:
         return len(self.start)
 
-    def encode(self) -> bytes:
-        """All of it but `saved` as octets, for another process of the same machine."""
-        head = pack(_NUMBERS, len(self), self.size, self.crlf, self.check)
-        return b"".join((head, self.start, self.content, self.end, self.octets, self.ids))
+    def parts(self) -> "Iterator[bytes | memoryview]":
+        """All of it but `saved` as octets, for another process of the same machine, or for the next login: see `decode`."""
+        yield _head(len(self), self)
+        yield from (self.start, self.content, self.end, self.octets, self.ids)
 
 
-def without(index: Index, deleted: bytearray) -> Index:
-    """The index of the mailbox without each message i for which deleted[i] is 1; but for `check`, which is not known."""
-    found = Index()
-    columns = (bytearray(), bytearray(), bytearray(), bytearray())
-    ids = []
-    gone = 0  # octets
-    i = 0
-    while i < len(index):
-        first, is_gone = i, deleted[i]
-        i = deleted.find(0 if is_gone else 1, i)
-        if i < 0:
-            i = len(index)
-        if is_gone:
-            gone += (index.start[i] if i < len(index) else index.size) - index.start[first]
-            continue
-        for column, known in zip(columns[:3], (index.start, index.content, index.end), strict=True):
-            for some in (known[at : min(at + _SOME, i)] for at in range(first, i, _SOME)):
-                column.extend(pack(f"={len(some)}q", *[place - gone for place in some]))
-        columns[3].extend(index.octets[first:i].cast("B"))
-        ids.append(index.ids[OCTETS * first : OCTETS * i])
-    found.start, found.content, found.end, found.octets = (memoryview(column).cast("q") for column in columns)
-    found.ids = b"".join(ids)
-    found.size = index.size - gone
-    found.crlf = index.crlf
-    return found
+class Rest:
+    """What an index is without each message i for which deleted[i] is 1: its `parts`, never all of them in memory.
+
+    size, crlf: as in Index. check: to be told. content: where what is sent of the first message begins.
+    """
+
+    def __init__(self, index: Index, deleted: bytearray) -> None:
+        """At least one message is not deleted."""
+        self._index = index
+        self._deleted = deleted
+        self._count = deleted.count(0)
+        *_, (_, end, gone) = self._spans()
+        self.size = (index.start[end] if end < len(index) else index.size) - gone
+        first, _, gone = next(self._spans())
+        self.content = index.content[first] - gone
+        self.crlf = index.crlf
+        self.check = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _spans(self) -> "Iterator[tuple[int, int, int]]":
+        """Messages that stay together: the first, the one behind the last, and how many octets are gone before them."""
+        index, deleted = self._index, self._deleted
+        end = gone = 0
+        while (first := deleted.find(0, end)) >= 0:
+            gone += index.start[first] - index.start[end]
+            end = deleted.find(1, first)
+            if end < 0:
+                end = len(deleted)
+            yield first, end, gone
+
+    def parts(self) -> "Iterator[bytes | memoryview]":
+        """As Index.parts."""
+        yield _head(len(self), self)
+        for column in (self._index.start, self._index.content, self._index.end):
+            yield from self._moved(column)
+        yield from self._picked(self._index.octets.cast("B"), 8)
+        yield from self._picked(memoryview(self._index.ids), OCTETS)
+
+    def _moved(self, places: memoryview) -> "Iterator[bytes]":
+        found = bytearray()
+        for first, end, gone in self._spans():
+            for at in range(first, end, _SOME):
+                some = places[at : min(at + _SOME, end)]
+                found += pack(f"={len(some)}q", *[place - gone for place in some])
+                if len(found) > 8 * _SOME:
+                    yield bytes(found)
+                    found.clear()
+        yield bytes(found)
+
+    def _picked(self, octets: memoryview, each: int) -> "Iterator[bytes]":
+        found = bytearray()
+        for first, end, _ in self._spans():
+            for at in range(first, end, _SOME):
+                found += octets[each * at : each * min(at + _SOME, end)]
+                if len(found) > 8 * _SOME:
+                    yield bytes(found)
+                    found.clear()
+        yield bytes(found)
 
 
-def decode(octets: memoryview) -> Index | None:
-    """What Index.encode made, or None if that cannot be. Only the length is checked."""
-    if len(octets) < _HEAD:
+def _head(count: int, index: "Index | Rest") -> bytes:
+    return pack(_NUMBERS, count, index.size, index.crlf, index.check)
+
+
+def decode(take: "Callable[[int], bytes]", most: int) -> Index | None:
+    """The Index of `parts`, or None if that cannot be, or has more than `most` messages. Only the lengths are checked.
+
+    take: gives so many octets, or fewer where they end.
+    """
+    head = take(_HEAD)
+    if len(head) < _HEAD:
         return None
-    count, size, crlf, check = unpack_from(_NUMBERS, octets)
-    columns = _HEAD + _COLUMNS * count
-    if count < 0 or len(octets) != columns + OCTETS * count:
+    count, size, crlf, check = unpack_from(_NUMBERS, head)
+    if not 0 <= count <= most:
         return None
     index = Index()
     index.size, index.crlf, index.check = size, bool(crlf), check
-    numbers = octets[_HEAD:columns].cast("q")
-    index.start, index.content, index.end, index.octets = (numbers[i * count : (i + 1) * count] for i in range(4))
-    index.ids = bytes(octets[columns:])
-    return index
+    for name in COLUMNS:  # each has its own memory, and can be given back by itself
+        octets = take(8 * count)
+        if len(octets) < 8 * count:
+            return None
+        setattr(index, name, memoryview(octets).cast("q"))
+    index.ids = take(OCTETS * count)
+    return index if len(index.ids) == OCTETS * count else None

@@ -12,8 +12,7 @@ from _struct import calcsize, pack, unpack_from  # what the module struct is mad
 from zlib import crc32
 
 from ..params import MAX_MESSAGES
-from . import index as indexes
-from .index import ENTRY_OCTETS, Index
+from .index import Index, Rest, decode
 from .mboxfile import MboxFile
 from .state import State
 
@@ -21,7 +20,6 @@ _MAGIC = b"popa3d index 02\n"
 _NUMBERS = "=QQQqq"  # the file's identity, mtime and ctime in ns
 _HEAD = len(_MAGIC) + calcsize(_NUMBERS)
 _CHECK = "=I"
-_MOST = _HEAD + (MAX_MESSAGES + 1) * ENTRY_OCTETS  # a little more than the longest
 
 
 def load(state: State, file: MboxFile) -> Index | None:
@@ -34,29 +32,29 @@ def load(state: State, file: MboxFile) -> Index | None:
     except OSError:
         return None
     try:
-        octets = os.fstat(fd).st_size
-        found = _read(fd, octets) if octets <= _MOST else b""
+        return _read(fd, file)
     except OSError:
         return None
     finally:
         os.close(fd)
-    return _decode(memoryview(found), file) if len(found) > _HEAD else None
 
 
-def _read(fd: int, octets: int) -> bytes:
-    blocks = []
-    while octets and (block := os.read(fd, octets)):
-        blocks.append(block)
-        octets -= len(block)
-    return b"".join(blocks)
+def _read(fd: int, file: MboxFile) -> Index | None:
+    check = 0
 
+    def take(octets: int) -> bytes:
+        nonlocal check
+        found = os.read(fd, octets) if octets else b""
+        check = crc32(found, check)
+        return found
 
-def _decode(found: memoryview, file: MboxFile) -> Index | None:
-    whole = len(found) - calcsize(_CHECK)
-    if found[: len(_MAGIC)] != _MAGIC or crc32(found[:whole]) != unpack_from(_CHECK, found, whole)[0]:
+    head = take(_HEAD)
+    if len(head) < _HEAD or head[: len(_MAGIC)] != _MAGIC:
         return None
-    *identity, mtime, ctime = unpack_from(_NUMBERS, found, len(_MAGIC))
-    index = indexes.decode(found[_HEAD:whole])
+    *identity, mtime, ctime = unpack_from(_NUMBERS, head, len(_MAGIC))
+    index = decode(take, MAX_MESSAGES)
+    if os.read(fd, calcsize(_CHECK) + 1) != pack(_CHECK, check):
+        return None
     status = file.status()
     if index is None or not len(index) or index.size > status.st_size or not file.is_it(*identity):
         return None
@@ -64,26 +62,35 @@ def _decode(found: memoryview, file: MboxFile) -> Index | None:
     return index
 
 
-def save(state: State, file: MboxFile, index: Index, mtime_ns: int, ctime_ns: int) -> None:
+def save(state: State, file: MboxFile, index: "Index | Rest", mtime_ns: int, ctime_ns: int) -> None:
     """Keep `index` for the next login, with the times that the file had when it was made.
 
     Whatever goes wrong, there is none then: a full disk, say.
     """
     if state.why or not len(index):
         return
-    octets = _MAGIC + pack(_NUMBERS, *file.identity(), mtime_ns, ctime_ns) + index.encode()
     new, name = state.name(b".index-new"), state.name(b".index")
     try:
         fd = state.create(new)
         try:
-            left = memoryview(octets + pack(_CHECK, crc32(octets)))
-            while left:
-                left = left[os.write(fd, left) :]
+            head = _MAGIC + pack(_NUMBERS, *file.identity(), mtime_ns, ctime_ns)
+            check = crc32(head)
+            _write(fd, head)
+            for part in index.parts():
+                check = crc32(part, check)
+                _write(fd, part)
+            _write(fd, pack(_CHECK, check))
         finally:
             os.close(fd)
         state.rename(new, name)
     except OSError:
         drop(state)
+
+
+def _write(fd: int, octets: bytes | memoryview) -> None:
+    left = memoryview(octets).cast("B")
+    while left:
+        left = left[os.write(fd, left) :]
 
 
 def drop(state: State) -> None:

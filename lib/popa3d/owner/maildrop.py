@@ -11,7 +11,8 @@ import time
 
 from .. import log
 from ..params import CLOCK_TICK_NS, INDEX_OCTETS, PARSE_OCTETS, WRITE_OCTETS
-from .index import Index, without
+from .index import Index, Rest
+from .mbox import Parser
 from .mboxfile import MboxFile, Refused
 from .scan import checked, scan, scan_rest
 from .state import State
@@ -57,7 +58,15 @@ class Maildrop:
         """
         block = self.unchecked(i, first)
         # What was read is right if the file is as it was *afterwards*: a write shows in the times before its octets do.
-        if not self._unchanged() or (not block and self.index.content[i] + first < self.index.end[i]):
+        if not self.is_untouched():
+            self.file.lock(exclusive=False)
+            try:
+                self._compare()
+                block = self.unchecked(i, first)  # the other one is of a time when we had no lock
+                self._still_settled()
+            finally:
+                self.file.unlock()
+        if not block and self.index.content[i] + first < self.index.end[i]:
             raise Changed
         return block
 
@@ -74,15 +83,19 @@ class Maildrop:
     def lock_for_update(self) -> None:
         """Lock the mailbox exclusively until it is closed, and check it once more. Raises InUse, Changed or OSError."""
         self.file.lock(exclusive=True)
-        if not self._unchanged(locked=True) or self.state.has_journal() or not (self._verified or self._same()):
+        if not self.is_untouched():
+            self._compare()
+            self._still_settled()
+        if self.state.has_journal() or not (self._verified or self.is_same()):
             raise Changed
+        added = Parser(self._max_messages)
         place = self.index.size
-        start = b""
-        while len(start) < len(b"From ") and (block := self.file.read(PARSE_OCTETS, place)):
-            start = (start + block).lstrip(b"\r\n")
+        while not (added.refused or added.begun) and (block := self.file.read(PARSE_OCTETS, place)):
+            added.feed(block)
             place += len(block)
-        if start and not start.startswith(b"From "):
-            raise Changed  # not a message: it could not stand at the start of a mailbox
+        added.finish()
+        if added.refused and not added.begun:
+            raise Changed  # it could not stand at the start of a mailbox
 
     def save_index(self) -> None:
         """Keep the index of a large mailbox for the next login."""
@@ -107,14 +120,16 @@ class Maildrop:
         """
         if self.index.size < INDEX_OCTETS or self.state.why:
             return
-        index = without(self.index, deleted)
-        if index.size < INDEX_OCTETS or len(index) < 2:
+        if deleted.count(0) < 2:
+            return
+        index = Rest(self.index, deleted)
+        if index.size < INDEX_OCTETS:
             return
         from . import index_file
 
         try:
             # Another message than before may be the one that decides about the line ends.
-            crlf = self.file.read(1, index.content[0] - 2) == b"\r"
+            crlf = self.file.read(1, index.content - 2) == b"\r"
             index.check = checked(self.file, 0, index.size)
         except OSError:
             return
@@ -139,32 +154,29 @@ class Maildrop:
             pass  # the last message was not the whole of it
         return index or scan(self.file, size, self._max_messages)
 
-    def _same(self) -> bool:
-        """Whether the file still begins with what was parsed."""
+    def is_same(self) -> bool:
+        """Whether the file still begins with what was parsed. Raises OSError."""
         self._verified = checked(self.file, 0, self.index.size) == self.index.check
         return self._verified
 
-    def _unchanged(self, locked: bool = False) -> bool:
-        """Whether the index is still true of the file that the path names; new mail behind it is fine."""
+    def _compare(self) -> None:
+        """See that the index is still true of the locked file, and that the path names it; new mail behind it is fine.
+
+        Raises Changed, and OSError.
+        """
         status = self.file.named()
-        if status is None:
-            return False
-        if _identity(status) == self._seen:
-            return True
-        if (status.st_dev, status.st_ino) != self._seen[:2]:
-            return False
-        if not locked:
-            self.file.lock(exclusive=False)
-        try:
-            status = self.file.status()
-            _settle(status)
-            if not self._same() or self.state.has_journal():
-                return False
-            self._seen = _identity(self.file.status())
-            return self._seen == _identity(status)  # else it was written to in spite of its lock
-        finally:
-            if not locked:
-                self.file.unlock()
+        if status is None or (status.st_dev, status.st_ino) != self._seen[:2]:
+            raise Changed
+        status = self.file.status()
+        _settle(status)
+        self._seen = _identity(status)
+        if not self.is_same() or self.state.has_journal():
+            raise Changed
+
+    def _still_settled(self) -> None:
+        """See that nobody has written since `_compare` began, in spite of the lock. Raises Changed."""
+        if _identity(self.file.status()) != self._seen:
+            raise Changed
 
 
 def recover(file: MboxFile, state: State) -> bool:

@@ -14,12 +14,11 @@ from _struct import pack  # what the module struct is made of
 from zlib import crc32
 
 from ..params import HEADER_LINE_OCTETS
-from .index import Index
+from .index import COLUMNS, NONE, Index
 from .unique_id import OCTETS, UniqueId, unique_id
 
 _FROM = b"From "
 MESSAGE_OCTETS = len(b"From \nX")  # the shortest there is
-
 
 # What the parser is in the middle of.
 _PREAMBLE, _SEPARATOR, _CONTENT, _HEADER, _LONG_LINE, _BODY = range(6)
@@ -35,6 +34,7 @@ class Parser:
     def __init__(self, max_messages: int) -> None:
         self.index = Index()
         self.refused = ""
+        self.begun = False  # the first message has been found
         self._max_messages = max_messages
         # The index's numbers of the messages so far: the last ones, and packed those before.
         self._starts: list[int] = []
@@ -73,15 +73,17 @@ class Parser:
         self._crlf_known = True
 
     def go_on(self, known: Index, check: int) -> None:
-        """Begin with a mailbox of which all is known up to its last message, which comes next; `check`: the CRC up to there."""
+        """Begin with a mailbox that is `known` (then empty) up to its last message, which comes next. check: up to there."""
         last = len(known) - 1
         self.index.crlf = known.crlf
         self.index.size = self._base = known.start[last]
         self.index.check = check
         self._crlf_known = True
-        for packed, column in zip(self._packed, (known.start, known.content, known.end, known.octets), strict=True):
-            packed.extend(column[:last])
+        for packed, name in zip(self._packed, COLUMNS, strict=True):
+            packed.extend(getattr(known, name)[:last])
+            setattr(known, name, NONE)  # one of the two is enough
         self._packed_ids += known.ids[: last * OCTETS]
+        known.ids = b""
         self._flushed = last
 
     def finish(self) -> None:
@@ -128,6 +130,7 @@ class Parser:
 
     def _begin(self) -> bool:
         """A message starts here."""
+        self.begun = True
         if self._starts or self._flushed:
             self._whole_messages()
         if self._flushed + len(self._starts) >= self._max_messages:

@@ -12,16 +12,18 @@ import posix as os  # as os, without its start-up time
 from zlib import crc32
 
 from ..params import PARSE_OCTETS, SCAN_BOTH_OCTETS
-from .index import Index, decode
+from .index import COLUMNS, NONE, Index, decode
 from .mbox import Parser
 from .mboxfile import MboxFile, Refused
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeVar
 
     T = TypeVar("T")
+    U = TypeVar("U")
+    Take = Callable[[int], bytes]
 
 _CHECK_OCTETS = 4
 _POLYNOMIAL = 0xEDB88320
@@ -55,7 +57,9 @@ def checked(file: MboxFile, place: int, end: int, check: int = 0) -> int:
     if end - place >= SCAN_BOTH_OCTETS:
         middle = (place + end) // 2
         both = _beside(
-            lambda: _checked(file, place, middle, check), lambda: _checked(file, middle, end, 0).to_bytes(_CHECK_OCTETS, "big")
+            lambda: _checked(file, place, middle, check),
+            lambda: [_checked(file, middle, end, 0).to_bytes(_CHECK_OCTETS, "big")],
+            lambda take: take(_CHECK_OCTETS),
         )
         if both is not None and len(both[1]) == _CHECK_OCTETS:
             return _joined(both[0], int.from_bytes(both[1], "big"), end - middle)
@@ -98,28 +102,35 @@ def _border(file: MboxFile, place: int, size: int) -> int:
 def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
     """The index, made by two processes; None if that cannot be, or if the lines end in CRLF."""
 
-    def second_part() -> bytes:
+    def second_part() -> "Iterable[bytes | memoryview]":
         parser = Parser(most)
         parser.begin_at(middle)
-        return _part(file, parser, middle, size).encode()
+        return _part(file, parser, middle, size).parts()
 
-    both = _beside(lambda: _part(file, Parser(most), 0, middle), second_part)
+    both = _beside(lambda: _part(file, Parser(most), 0, middle), second_part, lambda take: decode(take, most))
     if both is None:
         return None
-    first, second = both[0], decode(memoryview(both[1]))
+    first, second = both
     if second is None or second.size != size or not len(first) or first.crlf or len(first) + len(second) > most:
         return None
     index = Index()
-    for name in ("start", "content", "end", "octets"):
+    for name in COLUMNS:
         setattr(index, name, memoryview(b"".join((getattr(first, name), getattr(second, name)))).cast("q"))
+        setattr(first, name, NONE)  # one of the two is enough
+        setattr(second, name, NONE)
     index.ids = first.ids + second.ids
     index.size = size
     index.check = _joined(first.check, second.check, size - middle)
     return index
 
 
-def _beside(here: "Callable[[], T]", there: "Callable[[], bytes]") -> "tuple[T, bytes] | None":
-    """What `here` returns, and what `there` returns in a process of its own: nothing if it fails. None without such a process."""
+def _beside(
+    here: "Callable[[], T]", there: "Callable[[], Iterable[bytes | memoryview]]", heard: "Callable[[Take], U]"
+) -> "tuple[T, U] | None":
+    """What `here` returns, and what `heard` makes of what `there` returns in a process of its own. None without such a process.
+
+    heard: is given what gives so many octets, or fewer at their end: for instance if that process fails.
+    """
     if len(os.sched_getaffinity(0)) < 2:
         return None
     try:
@@ -136,31 +147,30 @@ def _beside(here: "Callable[[], T]", there: "Callable[[], bytes]") -> "tuple[T, 
         _tell(there, writing)
     os.close(writing)
     try:
-        found = here()
+        return here(), heard(lambda octets: _taken(reading, octets))
     finally:
-        told = _all(reading)
-        os.close(reading)
+        os.close(reading)  # it ends if it has more to say
         os.waitpid(pid, 0)
-    return found, told
 
 
-def _tell(there: "Callable[[], bytes]", writing: int) -> None:
+def _tell(there: "Callable[[], Iterable[bytes | memoryview]]", writing: int) -> None:
     """The second process: write what it finds to the pipe, end."""
     status = 1
     try:
-        left = memoryview(there())
-        while left:
-            left = left[os.write(writing, left) :]
+        for part in there():
+            left = memoryview(part).cast("B")
+            while left:
+                left = left[os.write(writing, left) :]
         status = 0
     finally:
         os._exit(status)
 
 
-def _all(pipe: int) -> bytes:
-    blocks = []
-    while block := os.read(pipe, 1 << 20):
-        blocks.append(block)
-    return b"".join(blocks)
+def _taken(pipe: int, octets: int) -> bytes:
+    found = bytearray()
+    while len(found) < octets and (block := os.read(pipe, min(octets - len(found), 1 << 20))):
+        found += block
+    return bytes(found)
 
 
 def _joined(one: int, other: int, octets: int) -> int:

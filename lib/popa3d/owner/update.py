@@ -58,7 +58,8 @@ def remove(maildrop: "Maildrop", deleted: bytearray) -> None:
         try:
             _finish(file, what, journal, what.start, data)
         except OSError:
-            if not file.written:
+            # Some file systems (NFS) may report an error of a write that has changed octets: then the journal is needed.
+            if not file.written and maildrop.is_same():
                 _drop(journal, sync=True)
             raise
         finally:
@@ -194,21 +195,24 @@ def _finish(file: "MboxFile", what: Plan, journal: Journal, done: int, data: byt
     while True:
         done = _step(file, what, done, data)
         size = file.status().st_size
+        if done == what.after and size == what.end:
+            # A file that is cut and grows again must not be taken for one that was not cut yet: the stamp tells them
+            # apart. It is unlike all that mail begins with.
+            stamp = b"\xff" + os.urandom(min(STAMP_OCTETS, what.end - done) - 2) + b"\xff"
+            file.write(stamp, done)
+            file.sync()
+            journal.write(_record(file, what, done, b"", stamp))
+            size = file.status().st_size
+            if size == what.end:
+                break
+        else:
+            file.sync()
         if size < what.end:
             raise OSError(errno.EIO, "the mailbox became shorter")
-        if done == what.after and size == what.end:
-            break
-        file.sync()
         if size > what.end:  # somebody delivers in spite of the lock: take that along
             what.extend(size)
         journal.write(_record(file, what, done))
         data = _set_aside(file, what, journal, done)
-    # A file that is cut and grows again must not be taken for one that was not cut yet: the stamp tells them apart. It is
-    # unlike all that mail begins with.
-    stamp = b"\xff" + os.urandom(min(STAMP_OCTETS, what.end - done) - 2) + b"\xff"
-    file.write(stamp, done)
-    file.sync()
-    journal.write(_record(file, what, done, b"", stamp))
     file.cut(done)
     _drop(journal)
 
