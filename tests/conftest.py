@@ -6,12 +6,17 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import host as private_host
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Enter the private host before anything is collected, or say why that cannot be."""
+    os.umask(0o022)  # tests that want another one say so
+    # No clock decides, and each run is the same: a failure is there again, or is about something else.
+    settings.register_profile("suite", deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    settings.load_profile("suite")
     if os.getuid() != 0:
         pytest.exit("the tests need root: they set user ids, mount and chroot for real (try: make test)", 1)
     try:

@@ -105,51 +105,74 @@ def mount_proc() -> None:
     _mount("proc", "/proc", "proc")
 
 
+_MARK = "\0mark"
+
+
 class Syslog:
     """The private /dev/log: collects what programs here log, in order."""
 
     def __init__(self, path: str) -> None:
-        self.lines: list[str] = []
+        self._lines: list[str] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(path)
         os.chmod(path, 0o666)
         self._news = threading.Condition()
+        self._mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._mark.connect(path)
+        self._marked = 0
         threading.Thread(target=self._collect, daemon=True).start()
 
     def _collect(self) -> None:
         while True:
             line = self._socket.recv(65536).decode("utf-8", "backslashreplace")
             with self._news:
-                self.lines.append(line)
+                if line == _MARK:
+                    self._marked += 1
+                else:
+                    self._lines.append(line)
                 self._news.notify_all()
+
+    def _all(self) -> None:
+        """Wait until all that was sent so far is collected: datagrams keep their order."""
+        wanted = self._marked + 1
+        self._mark.send(_MARK.encode())  # not with the condition held: the queue may be full
+        with self._news:
+            assert self._news.wait_for(lambda: self._marked >= wanted, 60)
 
     def clear(self) -> None:
         """Forget what was logged so far."""
+        self._all()
         with self._news:
-            self.lines.clear()
+            self._lines.clear()
 
-    def wait(self, part: str, seconds: float = 10) -> str:
+    @property
+    def lines(self) -> list[str]:
+        """What was logged so far."""
+        self._all()
+        with self._news:
+            return list(self._lines)
+
+    def wait(self, part: str, seconds: float = 60) -> str:
         """The first line that contains `part`, waiting for it up to a bound; AssertionError if it never came."""
         end = time.monotonic() + seconds
         with self._news:
             while True:
-                for line in self.lines:
+                for line in self._lines:
                     if part in line:
                         return line
                 left = end - time.monotonic()
-                assert left > 0, f"never logged: {part!r}, but {self.lines}"
+                assert left > 0, f"never logged: {part!r}, but {self._lines}"
                 self._news.wait(left)
 
-    def after(self, seen: int, seconds: float = 10) -> list[str]:
+    def after(self, seen: int, seconds: float = 60) -> list[str]:
         """The lines behind the first `seen`, waiting up to a bound until there is one; none if none came."""
         with self._news:
-            self._news.wait_for(lambda: len(self.lines) > seen, seconds)
-            return self.lines[seen:]
+            self._news.wait_for(lambda: len(self._lines) > seen, seconds)
+            return self._lines[seen:]
 
     @property
     def text(self) -> str:
-        with self._news:
-            return "\n".join(self.lines)
+        return "\n".join(self.lines)
 
 
 def _fill(sender: socket.socket, to: Path) -> int:

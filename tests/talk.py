@@ -38,7 +38,7 @@ class Talk:
         self,
         command: list[str] | None = None,
         ends: tuple[socket.socket, socket.socket] | None = None,
-        seconds: float = 20,
+        seconds: float = 60,
         **options: object,
     ) -> None:
         self.client, server = ends or connection()
@@ -124,7 +124,7 @@ def script(commands: bytes, name: str = "alice") -> bytes:
     return b"USER %s\r\nPASS %s\r\n%s" % (name.encode(), PASSWORDS[name].encode(), commands)
 
 
-def wait_until(true: object, seconds: float = 10) -> None:
+def wait_until(true: object, seconds: float = 60) -> None:
     """Wait until the call `true()` is true; AssertionError if it never is."""
     end = time.monotonic() + seconds
     while not true():  # type: ignore[operator]

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tests.session import handover, worker
@@ -16,9 +17,11 @@ CALLS = ("fcntl", "pread64", "pwrite64", "fdatasync", "fsync", "ftruncate", "ope
 
 
 def attach(pid: int, log: Path, *options: str) -> subprocess.Popen[bytes]:
-    """strace at work on process `pid`."""
-    tracer = subprocess.Popen(["strace", "-f", "-o", str(log), "-p", str(pid), *options], stderr=subprocess.DEVNULL)
-    wait_until(lambda: re.search(r"^TracerPid:\t[1-9]", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
+    """strace at work on process `pid`, and with the option -f on those that it starts."""
+    with tempfile.TemporaryFile() as said:
+        tracer = subprocess.Popen(["strace", "-o", str(log), "-p", str(pid), *options], stderr=said)
+        # It is the process's tracer some moments before it has stopped it.
+        wait_until(lambda: b" attached" in os.pread(said.fileno(), 4096, 0))
     return tracer
 
 
@@ -40,7 +43,7 @@ def update(commands: bytes, log: Path, kill: tuple[str, int] | None = None) -> l
         assert talk.line() == b"+OK\r\n"
         for command in commands.splitlines():
             assert talk.ask(command) == b"+OK\r\n"
-        tracer = attach(talk.process.pid, log, "-e", "trace=" + ",".join(CALLS), *_inject(kill))
+        tracer = attach(talk.process.pid, log, "-f", "-e", "trace=" + ",".join(CALLS), *_inject(kill))
         talk.send(b"QUIT\r\n")
         talk.rest()
         tracer.wait(20)
@@ -52,7 +55,7 @@ def login(path: Path, log: Path, kill: tuple[str, int] | None = None) -> list[tu
     """Log in only, and trace the session once it has loaded its program: while it waits for a lock. SIGKILL at one call."""
     talk = _waiting(path)
     with talk:
-        tracer = attach(talk.process.pid, log, "-e", "trace=" + ",".join(CALLS), *_inject(kill))
+        tracer = attach(talk.process.pid, log, "-f", "-e", "trace=" + ",".join(CALLS), *_inject(kill))
         os.close(_LOCKED.pop())  # closing it lets the lock go
         if kill is None:
             assert talk.line() == b"+OK\r\n"

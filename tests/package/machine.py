@@ -61,8 +61,9 @@ exec 3<> /run/initctl
 while :; do sleep 1000 & wait; done
 """
 
-# What sysvinit does: it starts what is on in runlevel 2.
-INITTAB = "id:2:initdefault:\nl2:2:wait:/etc/init.d/rc 2\n"
+# What sysvinit does: it starts what is on in runlevel 2, and says when that is done.
+INITTAB = "id:2:initdefault:\nl2:2:wait:/etc/init.d/rc 2\nup:2:wait:/bin/touch /run/rc-is-done\n"
+SECONDS = 60
 
 # What installing and removing packages changes apart from them. insserv and ldconfig remember what they have seen.
 VOLATILE = {"dev", "proc", "run", "sys", "tmp", "srv", "var/cache", "var/log", "var/backups"}
@@ -109,15 +110,15 @@ class Machine:
             inside = 'echo $$ > "$0"/cgroup.procs; exec "$@"'
             command = ["sh", "-c", inside, str(self._cgroup), *command]
         self._outer = subprocess.Popen(command)
-        wait_until(lambda: bool(children(self._outer.pid)) or self._outer.poll() is not None, 20)
+        wait_until(lambda: bool(children(self._outer.pid)) or self._outer.poll() is not None, SECONDS)
         assert self._outer.poll() is None, "the namespaces cannot be made"
         self._inner = children(self._outer.pid)[0]
         try:
-            wait_until(self._entered, 20)
+            wait_until(self._entered, SECONDS)
             if self._init == "systemd":
                 self.run("systemctl", "is-system-running", "--wait", status=None)
             if self._init == "sysv":
-                wait_until(lambda: self.run("runlevel", status=None) == "N 2\n" and not self.processes("/etc/init.d/rc"), 20)
+                wait_until(lambda: Path(f"/proc/{self._inner}/root/run/rc-is-done").exists(), SECONDS)
         except AssertionError:
             self.__exit__()
             raise
@@ -126,11 +127,11 @@ class Machine:
     def __exit__(self, *_: object) -> None:
         self._outer.kill()  # and with it process 1, and with that all others
         self._outer.wait()
-        wait_until(self._ended, 20)
+        wait_until(self._ended, SECONDS)
         unmount(self.root)
         if self._cgroup:
             for path, _directories, _files in os.walk(self._cgroup, topdown=False):
-                end = time.monotonic() + 10
+                end = time.monotonic() + SECONDS
                 while True:
                     try:
                         os.rmdir(path)
@@ -239,7 +240,7 @@ class Machine:
         """Whether process 1 is gone, or waits for the tests' own process 1 to bury it: then all others are gone."""
         try:
             return Path(f"/proc/{self._inner}/stat").read_text().rpartition(") ")[2][0] == "Z"
-        except FileNotFoundError:
+        except OSError:
             return True
 
     @staticmethod

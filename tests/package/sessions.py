@@ -36,7 +36,7 @@ def port_is_open() -> bool:
 
 def wait_for_the_port(is_open: bool = True) -> None:
     """Wait until it is, or is not, open; AssertionError if that does not come about."""
-    wait_until(lambda: port_is_open() == is_open, 20)
+    wait_until(lambda: port_is_open() == is_open, 60)
 
 
 def fetched(address: str = "127.0.0.1") -> bytes:

@@ -13,6 +13,7 @@ from tests.host import Host
 from tests.package.conftest import ALICE
 from tests.package.machine import Machine
 from tests.package.sessions import AGAIN, INETD_ON, STATE, fetched, inetd_lines, port_is_open, serves, wait_for_the_port
+from tests.talk import wait_until
 
 
 def test_what_it_depends_on_is_enough(host: Host, minimal: list[Path], package: Path) -> None:
@@ -75,7 +76,7 @@ def test_by_itself(host: Host, installed: Machine) -> None:
     installed.run("service", "popa3d", "start")
     installed.run("service", "popa3d", "status")
     installed.run("service", "popa3d", "reload")
-    assert len(installed.processes("popa3d")) == 1
+    wait_until(lambda: len(installed.processes("popa3d")) == 1, 60)  # it logs from a child
     installed.reboot()
     serves(installed)
     installed.run("service", "popa3d", "restart")

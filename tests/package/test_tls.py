@@ -49,7 +49,7 @@ def listening() -> set[str]:
 
 def fetch(certificate: Path) -> None:
     """Claim that alice gets her mail through TLS by Python's client and by curl, and that nobody else listens for her."""
-    wait_until(lambda: listening() == {"0100007F:006E", "0" * 32 + ":03E3"}, 20)
+    wait_until(lambda: listening() == {"0100007F:006E", "0" * 32 + ":03E3"}, 60)
     for _ in range(2):
         client = poplib.POP3_SSL("localhost", 995, timeout=20, context=ssl.create_default_context(cafile=str(certificate)))
         client.user(ALICE.name)

@@ -167,8 +167,7 @@ def test_a_session_that_outlives_it(host: Host, installed: Machine, package: Pat
     """A session deletes mail as it was when it began: not with the modules of another version, or with missing ones."""
     module = "usr/lib/popa3d/popa3d/owner/update.py"
     newer = altered(package, tmp_path, module, "\nraise SystemError('of another version')\n")
-    installed.run("update-rc.d", "popa3d", "enable")
-    installed.run("service", "popa3d", "start")
+    installed.run(*INETD_ON)
     wait_for_the_port()
     mailbox = installed.deliver("alice", ALICE.uid, MAIL)
     with Connected() as early, Connected() as late:

@@ -146,4 +146,5 @@ def test_recovery_at_boot(host: Host, installed: Machine) -> None:
     mailbox, journals = interrupted(host, installed)
     installed.reboot()
     assert mailbox.read_bytes() == AFTER and not any(journal.exists() for journal in journals)
+    installed.run("journalctl", "--sync")
     assert "An unfinished update was completed" in installed.run("journalctl", "--no-pager")

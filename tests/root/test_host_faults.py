@@ -224,14 +224,14 @@ def test_inherited_signals_and_descriptors(host: Host) -> None:
         os.dup2(secret, 500)
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        signal.alarm(2)
+        signal.alarm(5)
 
     with Talk(preexec_fn=spoil, close_fds=False) as talk:
         assert talk.login() == b"+OK\r\n"
         pid = talk.process.pid
         assert 500 not in descriptors(pid) and max(descriptors(pid)) < 10
         assert int(ids(pid)["SigBlk"], 16) == 0
-        talk.client.settimeout(2.5)
+        talk.client.settimeout(5.5)
         with pytest.raises(TimeoutError):
             talk.client.recv(1)  # the alarm would have ended it by now
         talk.client.settimeout(20)

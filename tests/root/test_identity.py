@@ -42,6 +42,7 @@ def test_worker(host: Host) -> None:
     host.deliver("alice", MAILBOX)
     with Talk() as talk:
         assert talk.login() == b"+OK\r\n"
+        assert talk.ask(b"NOOP") == b"+OK\r\n"  # by now all its modules are loaded
         pid = talk.process.pid
         assert children(pid) == []
         found = ids(pid)
@@ -67,6 +68,7 @@ def test_memory_of_the_worker_has_no_password(host: Host) -> None:
     """The password is nowhere in the memory of the process that serves the mailbox: exec wiped it."""
     with Talk() as talk:
         assert talk.login() == b"+OK\r\n"
+        assert talk.ask(b"NOOP") == b"+OK\r\n"  # by now all its modules are loaded
         pid = talk.process.pid
         found = 0
         with open(f"/proc/{pid}/mem", "rb", 0) as memory:

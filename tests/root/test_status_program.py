@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ def test_watch(host: Host, arguments: list[str]) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - else it may be ignored
     ) as process:
         assert process.stdout and process.stderr
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
         sign = b"[" if arguments else b"STATE ACCOUNT"
         seen = 0
         while seen < 3:
@@ -38,6 +41,7 @@ def test_watch(host: Host, arguments: list[str]) -> None:
         process.send_signal(signal.SIGINT)
         process.stdout.read()
         assert process.stderr.read() == b""
+        watchdog.cancel()
         assert process.wait(SECONDS) == 0
 
 

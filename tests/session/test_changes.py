@@ -186,7 +186,7 @@ def test_two_sessions(host: Host) -> None:
 
 
 def large_update(host: Host, meanwhile: Callable[[Path, int], None]) -> tuple[bytes, bytes, bytes]:
-    """Delete a first message before 150 MB, and do something once UPDATE has begun.
+    """Delete a first message before 150 MB, and do something once UPDATE has begun, which waits for that.
 
     The mailbox then, as expected, and the replies to DELE and QUIT.
     """
@@ -194,10 +194,15 @@ def large_update(host: Host, meanwhile: Callable[[Path, int], None]) -> tuple[by
     path = host.deliver("alice", ONE + rest)
     before = path.stat().st_mtime_ns
     with open_session() as talk:
-        talk.send(b"DELE 1\r\nQUIT\r\n")
+        assert talk.ask(b"DELE 1") == b"+OK\r\n"
+        # The journal's head, data and record; then the first write to the mailbox, behind which it is held up.
+        delay = ["-e", "trace=pwrite64", "-e", "inject=pwrite64:delay_exit=2000000:when=4"]
+        tracer = kills.attach(talk.process.pid, host.base / "strace", *delay)
+        talk.send(b"QUIT\r\n")
         wait_until(lambda: path.stat().st_mtime_ns != before)
         meanwhile(path, talk.process.pid)
         said = talk.rest()
+        tracer.wait(60)
     return path.read_bytes(), rest, said
 
 

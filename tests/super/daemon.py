@@ -22,10 +22,15 @@ class Daemon:
         self._notify.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind(str(self._notify))
-            ready.settimeout(20)
+            ready.settimeout(60)
             environment = {"NOTIFY_SOCKET": str(self._notify), "SOMETHING": "else"}
             self.process = subprocess.Popen([*POPA3D, *options, "-c", str(self.file)], env=environment)
-            assert ready.recv(100) == b"READY=1"
+            try:
+                assert ready.recv(100) == b"READY=1"
+            except (OSError, AssertionError):
+                self.process.kill()
+                self.process.wait()
+                raise
         self.pid = self.process.pid
 
     def __enter__(self) -> Daemon:
@@ -53,7 +58,7 @@ class Daemon:
 class Connected(Talk):
     """A Talk with a server that listens already."""
 
-    def __init__(self, address: str = "127.0.0.1", port: int = 110, of: str = "", seconds: float = 20) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 110, of: str = "", seconds: float = 60) -> None:
         self.client = socket.create_connection((address, port), seconds, (of, 0) if of else None)
         self.seconds = seconds
         self.got = b""

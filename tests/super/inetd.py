@@ -17,7 +17,7 @@ from tests.talk import POPA3D, children, descriptors, wait_until
 
 LOOPBACK = ("127.0.0.1",)
 RATE = "100000"
-LISTEN, SECONDS = "0A", 20
+LISTEN, SECONDS = "0A", 60
 
 
 class Inetd:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import resource
 import signal
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
+from tests.faults.kills import attach
 from tests.host import PAM_OPEN, PAM_QUICK, Host
 from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, refused, wait_until
-from tests.talk import ids
 
 
 def test_stuck_log_does_not_stop_the_listener(host: Host) -> None:
     """With a log daemon that takes nothing, refusals of one source do not keep others from being served."""
-    with Daemon(host, "[listen]\nsessions_per_source = 1\n[session]\nlogin_timeout_s = 1\n") as daemon:
+    with Daemon(host, "[listen]\nsessions_per_source = 1\n[session]\nlogin_timeout_s = 5\n") as daemon:
         with host.stuck_log(), Connected() as first:
             assert first.line().startswith(b"+OK")
             assert over_the_limit("127.0.0.1")
@@ -89,6 +88,7 @@ def test_500_sessions_leave_nothing(host: Host) -> None:
     says = (b"", b"USER al", b"USER alice\r\n", b"USER alice\r\nPASS x\r\n", b"USER alice\r\nPASS sesame-1\r\nSTAT\r\nLI")
     with Daemon(host, "[listen]\nsessions = 600\nsessions_per_source = 600\n") as daemon:
         assert logged_in()
+        wait_until(daemon.idle)
         before = daemon.descriptors()
         for i in range(500):
             with Connected(of=f"127.0.3.{i % 200 + 1}") as talk:
@@ -123,9 +123,8 @@ def test_out_of_descriptors(host: Host) -> None:
 def test_accept_fails(host: Host, error: str) -> None:
     """Whatever accept(2) says, the connection that waits is served when it works again."""
     with Daemon(host) as daemon:
-        inject = ["--trace=accept,accept4", f"--inject=accept,accept4:error={error}:when=1..2", "-o", "/dev/null"]
-        with subprocess.Popen(["/usr/bin/strace", "-qq", *inject, "-p", str(daemon.pid)]) as strace:
-            wait_until(lambda: ids(daemon.pid)["TracerPid"].strip() == str(strace.pid))
+        inject = ["--trace=accept,accept4", f"--inject=accept,accept4:error={error}:when=1..2"]
+        with attach(daemon.pid, Path("/dev/null"), *inject) as strace:
             assert logged_in()
             strace.terminate()
         assert daemon.process.poll() is None
@@ -135,15 +134,13 @@ def test_accept_fails(host: Host, error: str) -> None:
 def test_out_of_processes(host: Host, error: str) -> None:
     """When no process can be had, the connection is closed, the log says why, and the next one is served."""
     calls = "clone,clone3,fork,vfork"
-    with Daemon(host) as daemon:
-        inject = [f"--trace={calls}", f"--inject={calls}:error={error}:when=1", "-o", "/dev/null"]
-        with subprocess.Popen(["/usr/bin/strace", "-qq", *inject, "-p", str(daemon.pid)]) as strace:
-            wait_until(lambda: ids(daemon.pid)["TracerPid"].strip() == str(strace.pid))
-            with Connected() as talk:
-                assert talk.rest() == b""
-            host.syslog.wait("Cannot start a session: fork: ")
-            assert logged_in()
-            strace.terminate()
+    inject = [f"--trace={calls}", f"--inject={calls}:error={error}:when=1"]
+    with Daemon(host) as daemon, attach(daemon.pid, Path("/dev/null"), *inject) as strace:
+        with Connected() as talk:
+            assert talk.rest() == b""
+        host.syslog.wait("Cannot start a session: fork: ")
+        assert logged_in()
+        strace.terminate()
 
 
 def cpu(pid: int) -> int:

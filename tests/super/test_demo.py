@@ -16,7 +16,7 @@ import pytest
 from tests.host import HOME, Host, tmpfs, unmount
 from tests.talk import children, wait_until
 
-SECONDS = 30
+SECONDS = 120
 COMMAND = ["/usr/bin/python3", "-B", "-m", "tests.demo"]
 
 

@@ -31,7 +31,7 @@ def everything(address: str, octets: bytes = b"") -> bytes:
 def dead(pid: int) -> bool:
     """Whether a process has ended, buried or not."""
     try:
-        return ids(pid)["State"].startswith("Z")
+        return ids(pid)["State"].startswith(("Z", "X"))
     except OSError:
         return True
 

@@ -5,6 +5,7 @@ There is no systemd to start units here: the limits are each put on a real sessi
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -23,7 +24,8 @@ from tests.talk import POPA3D, Talk, connection
 pytestmark = pytest.mark.usefixtures("state_directory")
 
 RECOVER = [str(HOME / "bin/popa3d-recover")]
-NEIGHBOUR = "127.77.66.55"  # sessions elsewhere on the machine are seen too, and must not count
+# Sessions elsewhere on the machine are seen too, and must not count: of another run of this, say.
+NEIGHBOUR = f"127.79.{os.getpid() >> 8 & 0xFF}.{os.getpid() & 0xFF}"
 SECOND = MBOX.replace(b"hello", b"again")
 SESSION = b"RETR 1\r\nDELE 1\r\nQUIT\r\n"  # the first of two messages: that needs a journal
 TRACED = (b"", b"QUIT\r\n", login(then=SESSION), b"USER alice\r\nPASS wrong\r\n", b"USER nobody-at-all\r\nPASS wrong\r\n")

@@ -15,6 +15,7 @@ from popa3d.owner import scan
 from popa3d.owner.mboxfile import MboxFile, Refused
 
 path = sys.argv[2]
+scan.os.sched_getaffinity = lambda _: {0, 1}  # whatever the machine has
 forked = []
 real = scan._halves
 scan._halves = lambda *a: forked.append(real(*a)) or forked[-1]
