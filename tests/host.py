@@ -119,7 +119,7 @@ class Syslog:
         self._news = threading.Condition()
         self._mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._mark.connect(path)
-        self._marked = 0
+        self._marks = self._marked = 0
         threading.Thread(target=self._collect, daemon=True).start()
 
     def _collect(self) -> None:
@@ -134,7 +134,9 @@ class Syslog:
 
     def _all(self) -> None:
         """Wait until all that was sent so far is collected: datagrams keep their order."""
-        wanted = self._marked + 1
+        with self._news:
+            self._marks += 1
+            wanted = self._marks
         self._mark.send(_MARK.encode())  # not with the condition held: the queue may be full
         with self._news:
             assert self._news.wait_for(lambda: self._marked >= wanted, 60)

@@ -208,7 +208,8 @@ def short_writes(case: Case, seed: int) -> int:
 
 
 def delivered_meanwhile(case: Case, seed: int) -> int:
-    """Somebody who ignores the locks appends a message after each call before the mailbox is cut."""
+    """Somebody who ignores the locks appends a message after each call before the mailbox is cut; then the power fails."""
+    chance = random.Random(seed)
     case.set()
     plain = Recorder()
     case.update(plain)
@@ -216,14 +217,38 @@ def delivered_meanwhile(case: Case, seed: int) -> int:
     (cut,) = [i for i, call in enumerate(plain.calls) if call.what == "cut"]
     if cut == 0:
         return 0  # nothing else is done
-    for number in range(cut):
+    points = 0
+    for number in range(1, cut + 1):
         case.set()
         recorder = Recorder()
-        recorder.meanwhile = lambda done, number=number: case.deliver(mail) if done == number + 1 else None  # type: ignore[misc]
+        sizes: list[int] = []
+
+        def deliver(done: int, number: int = number, sizes: list[int] = sizes) -> None:
+            if done == number:
+                sizes.append(case.mailbox.stat().st_size)
+                case.deliver(mail)
+
+        recorder.meanwhile = deliver
         case.update(recorder)
         assert case.mailbox.read_bytes() == case.after + mail, number
         assert case.left() == []
-    return cut
+        calls = [*recorder.calls[:number], Call("write", 0, sizes[0], mail), *recorder.calls[number:]]
+        for stop in range(number + 1, len(calls) + 1):
+            disk = _fresh(case, recorder)
+            for call in calls[:stop]:
+                disk.do(call)
+            disk.lose_power(chance)
+            disk.put(case.mailbox, case.directory)
+            with contextlib.suppress(Refused):  # the message may be there by half
+                case.recover(Recorder())
+            got = case.mailbox.read_bytes()
+            assert any(got.startswith(kept) and len(got) <= len(kept + mail) for kept in (case.after, case.before)), (
+                number,
+                stop,
+            )
+            assert case.left() == []
+            points += 1
+    return points
 
 
 def lying_writes(case: Case, seed: int) -> int:

@@ -152,6 +152,7 @@ class Maildrop:
                 index = scan_rest(self.file, size, self._max_messages, known)
         except Refused:
             pass  # the last message was not the whole of it
+        known = None  # its memory is needed
         return index or scan(self.file, size, self._max_messages)
 
     def is_same(self) -> bool:

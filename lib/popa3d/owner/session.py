@@ -26,6 +26,18 @@ _HANDOVER_FD = 3
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
 
 
+def _installed() -> "tuple[int, ...] | None":
+    """What tells one installation of popa3d from the next, which makes all files anew, this one first. None: it was removed."""
+    try:
+        status = os.stat(__file__.rpartition("/owner/")[0] + "/__init__.py")
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+_BEGAN_WITH = _installed()
+
+
 def main() -> "NoReturn":
     """Serve the client on descriptors 0 and 1, as the record on descriptor 3 says. Never returns."""
     status = 1
@@ -85,9 +97,9 @@ def _serve(client: Client, told: record.Handover) -> int:
     client.put(replies.OK)
     try:
         client.flush()
-        from .transaction import Transaction  # loaded while the client reads that
-
-        transaction = Transaction(client, maildrop, octets)
+        transaction = _transaction(client, maildrop, octets)
+        if transaction is None:
+            return 1
         maildrop.save_index()
         transaction.serve()
         client.flush()  # what is deleted next must have been sent before: clients send RETR, DELE and QUIT in one go
@@ -102,6 +114,33 @@ def _serve(client: Client, told: record.Handover) -> int:
     finally:
         maildrop.file.close()  # a dot-lock would stay
     return 1
+
+
+def _transaction(client: Client, maildrop: Maildrop, octets: int) -> "Transaction | None":
+    """The TRANSACTION state, loaded while the client reads the reply to PASS. None (logged) if popa3d was replaced."""
+    if _installed() == _BEGAN_WITH:
+        try:
+            from .transaction import Transaction
+
+            return Transaction(client, maildrop, octets, _load_removal)
+        except ImportError:
+            pass
+    log.write(log.WARNING, "popa3d was upgraded or removed meanwhile: this session ends")
+    return None
+
+
+def _load_removal() -> bool:
+    """Load what removes messages, but nothing of another version than what this session has loaded so far: False (logged)."""
+    if _installed() == _BEGAN_WITH:
+        try:
+            from . import index_file, update  # noqa: F401 - their modules are for those who delete
+
+            if _installed() == _BEGAN_WITH:
+                return True
+        except ImportError:
+            pass
+    log.write(log.WARNING, "popa3d was upgraded or removed meanwhile: this session deletes nothing")
+    return False
 
 
 def _load(told: record.Handover) -> Maildrop | bytes:

@@ -4,9 +4,6 @@ Runs as: the mailbox owner.
 Trusts: nobody; a client is only shown its own mailbox, and numbers are checked before they are used.
 """
 
-import posix as os  # as os, without its start-up time
-
-from .. import log
 from ..client import Client
 from ..params import PREPARED_OCTETS
 from ..wire import commands, replies
@@ -22,32 +19,11 @@ if TYPE_CHECKING:
 _LINES = 2000  # of LIST and UIDL at once
 
 
-def _installed() -> "tuple[int, int] | None":
-    """What tells one installation of popa3d from the next: an upgrade makes all files anew, this one first. None: removed."""
-    try:
-        status = os.stat(__file__.rpartition("/owner/")[0] + "/__init__.py")
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-_BEGAN_WITH = _installed()
-
-
-def _load_removal() -> bool:
-    """Load what removes messages, and nothing of another version than what this session has loaded so far: False then."""
-    if _installed() is None or _installed() != _BEGAN_WITH:
-        return False
-    from . import index_file, update  # noqa: F401 - their modules are for those who delete
-
-    return _installed() == _BEGAN_WITH
-
-
 class Transaction:
     """The state: what is marked deleted, and what that leaves."""
 
-    def __init__(self, client: Client, maildrop: Maildrop, octets: int) -> None:
-        """octets: of all messages together."""
+    def __init__(self, client: Client, maildrop: Maildrop, octets: int, removes: "Callable[[], bool]") -> None:
+        """octets: of all messages together. removes: loads what removes messages; whether it could, and may be used."""
         self.client = client
         self.maildrop = maildrop
         self.octets = octets
@@ -58,7 +34,8 @@ class Transaction:
         self.quit = False
         self._next = -1  # the message that is probably asked for next,
         self._prepared: bytes | None = None  # and the reply to that, if nobody has written to the mailbox meanwhile
-        self._removes: bool | None = None  # whether what removes messages could be loaded
+        self._load_removal = removes
+        self._removes: bool | None = None  # what that said
         client.idle = self._prepare
 
     def serve(self) -> None:
@@ -166,9 +143,7 @@ class Transaction:
 
     def _dele(self, i: int) -> bytes:
         if self._removes is None:
-            self._removes = _load_removal()
-            if not self._removes:
-                log.write(log.WARNING, "popa3d was upgraded or removed meanwhile: this session deletes nothing")
+            self._removes = self._load_removal()
         if not self._removes:
             return replies.UNAVAILABLE
         self.deleted[i] = 1

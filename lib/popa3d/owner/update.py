@@ -205,8 +205,7 @@ def _finish(file: "MboxFile", what: Plan, journal: Journal, done: int, data: byt
             size = file.status().st_size
             if size == what.end:
                 break
-        else:
-            file.sync()
+        file.sync()  # the record will say that all of it is on the disk, what was just delivered, too
         if size < what.end:
             raise OSError(errno.EIO, "the mailbox became shorter")
         if size > what.end:  # somebody delivers in spite of the lock: take that along
