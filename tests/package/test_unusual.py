@@ -77,17 +77,57 @@ def test_an_init_script_that_was_kept(host: Host, machine: Machine, package: Pat
     assert not port_is_open() and not machine.processes("popa3d -D")
 
 
-@pytest.mark.parametrize("options", [["-D"], ["-c", "/etc/mine.toml", "-4DF"]])
-def test_a_daemon_of_its_own(installed: Machine, options: list[str]) -> None:
+COMMANDS = ["popa3d -D", "popa3d -c /etc/mine.toml -4DF", "/sbin/popa3d -F", "cd / && usr/sbin/popa3d -c/etc/mine.toml -D"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_daemon_of_its_own(installed: Machine, command: str) -> None:
     """One that somebody has started by hand: an upgrade tells that it is the old one, and removing the package ends it."""
     (installed.root / "etc/mine.toml").touch()
-    installed.run("sh", "-c", f"popa3d {' '.join(options)} < /dev/null > /dev/null 2>&1 &")
+    installed.run("sh", "-c", f"{{ {command}; }} < /dev/null > /dev/null 2>&1 &")
     wait_for_the_port()
     (pid,) = re.findall("process ([0-9]+) is popa3d -D as it was before the upgrade", installed.run(*AGAIN))
-    assert options[-1] in installed.run("cat", f"/proc/{pid}/cmdline").split("\0")
+    assert command.split()[-1] in installed.run("cat", f"/proc/{pid}/cmdline").split("\0")
     serves(installed)
     installed.run("dpkg", "-r", "popa3d")
     assert not port_is_open() and not installed.processes("popa3d")
+
+
+def test_a_session_is_no_daemon(installed: Machine) -> None:
+    """A session that inetd has started before an upgrade is not taken for a daemon, whatever its configuration is called."""
+    (installed.root / "etc/popa3d-DF.toml").touch()
+    with (installed.root / "etc/inetd.conf").open("a") as file:
+        file.write("pop3 stream tcp nowait root /usr/sbin/popa3d popa3d -c /etc/popa3d-DF.toml\n")
+    installed.run("service", "openbsd-inetd", "restart")
+    wait_for_the_port()
+    with Connected() as talk:
+        assert talk.line().startswith(b"+OK")
+        assert "as it was before the upgrade" not in installed.run(*AGAIN)
+        installed.run("dpkg", "-r", "popa3d")
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+
+
+def test_a_policy_when_it_is_removed(installed: Machine) -> None:
+    """Where policy-rc.d forbids it, a daemon is not stopped when the package is removed, but named."""
+    installed.run("service", "popa3d", "start")
+    policy = installed.root / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    assert "policy-rc.d does not let it be stopped" in installed.run("dpkg", "-r", "popa3d")
+    assert installed.processes("popa3d -DF")
+
+
+def test_back_with_a_default_file(host: Host, machine: Machine, package: Path) -> None:
+    """A daemon that was turned off meanwhile is not turned on by what a file says that was kept; its other lines stay."""
+    old(machine)
+    file = machine.root / "etc/default/popa3d"
+    file.write_text("RUN_STANDALONE=yes\nMINE=1\n")
+    upgrade(machine, package)
+    machine.run("service", "popa3d", "stop")
+    machine.run("update-rc.d", "popa3d", "disable")
+    machine.run("sh", "-c", BACK)
+    machine.reboot()
+    assert not port_is_open() and "MINE=1\n" in file.read_text()
 
 
 def test_started_but_not_enabled(installed: Machine) -> None:
