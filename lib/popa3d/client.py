@@ -100,9 +100,17 @@ class Client:
         """Send what is queued. Each piece of progress may take timeout_s; then the peer counts as EXPIRED."""
         if not self._out:
             return
-        out = memoryview(b"".join(self._out))
+        octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
         self._out.clear()
         self._queued = 0
+        try:
+            # Mostly it is taken at once.
+            sent = self._socket.send(octets, _socket.MSG_DONTWAIT) if self._socket is not None and not self.ended else 0
+        except OSError:
+            sent = 0  # it will be said again
+        if sent == len(octets):
+            return
+        out = memoryview(octets)[sent:]
         while len(out) and not self.ended:
             try:
                 if self._socket is not None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from tests.bench import mail, measure
 from tests.bench.bench import Bench
 from tests.bench.report import Row
-from tests.bench.servers import BARE, STATE, Door, dovecot_home, floor
+from tests.bench.servers import BARE, STATE, Door, dovecot_home, floor, together
 from tests.host import PAM_OPEN, Account
 
 PHASES = ("first time", "again", "10 new messages")
@@ -100,15 +100,21 @@ def fetching(bench: Bench) -> list[Row]:
             bench.deliver(door.accounts[0], messages, octets)
             forget(door.accounts[0])
             subjects[door.server] = partial(_fetch, door.port, door.accounts[0], messages)
+        small = octets < 100_000
         with floor(made, made.stat().st_size // messages) as port:
             subjects[BARE] = partial(_fetch, port, bench.doors[0].accounts[0], messages)
-            found = measure.interleave(bench.rounds(7, 3), subjects)
-        if octets < 100_000:
-            rates = {server: [rate for rate, _ in taken] for server, taken in found.items()}
-            rows.append(Row("RETR", what, "1/s", rates, True))
-        rows.append(Row("RETR", what, "MB/s", {server: [rate for _, rate in taken] for server, taken in found.items()}, True))
+            if small:
+                with together():
+                    rows += _fetch_rows(f"{what}, one processor", measure.interleave(bench.rounds(7, 3), subjects), small)
+            rows += _fetch_rows(what, measure.interleave(bench.rounds(7, 3), subjects), small)
         bench.clean_spool()
     return rows
+
+
+def _fetch_rows(what: str, found: Mapping[str, list[tuple[float, float]]], small: bool) -> list[Row]:
+    rates = {server: [rate for rate, _ in taken] for server, taken in found.items()}
+    octets = {server: [rate for _, rate in taken] for server, taken in found.items()}
+    return [Row("RETR", what, "1/s", rates, True)] * small + [Row("RETR", what, "MB/s", octets, True)]
 
 
 def _delete(door: Door, bench: Bench, size: tuple[int, int], numbers: range) -> float:

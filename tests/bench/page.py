@@ -48,7 +48,12 @@ even below zero, says "nothing to be seen".""",
 The same for mailboxes of one, two, four and eight times a size. Doubling the mailbox should double the time, not more.""",
     "RETR": """\
 Messages fetched one by one, each asked for when the one before has come, on a mailbox that is open. "Python" is a
-server of a few lines that copies a file to the socket with CRLF line ends, and knows nothing else.""",
+server of a few lines that copies a file to the socket with CRLF line ends, and knows nothing else.
+
+With small messages the time goes into waking the other program, once for the command and once for the reply. On two
+processors, above all in a virtual machine, that takes longer than the work itself, and it is chance whether client and
+server share one. In the rows "one processor" all of them do, which shows the work. Clients on other hosts wait for
+their network instead.""",
     "QUIT": """\
 From QUIT to its reply, with half of a mailbox deleted, every second message, and with its first message alone. The
 messages have 6 kB each. "In memory" is the cost of moving the octets alone. "On a disk", mailboxes, state and indexes

@@ -6,6 +6,8 @@ Trusts: nobody; a line is bounded by wire.lines.
 
 from ..params import ARGUMENT_OCTETS, NUMBER_MAX
 
+_DIGITS = len(str(NUMBER_MAX))  # a number with fewer is surely below
+
 
 class Command:
     """One command: its keyword in upper case, and its arguments as bytes, without the spaces between them."""
@@ -44,6 +46,8 @@ def number(word: bytes) -> int | None:
     As strtol(3) has it, which C popa3d uses: a sign and leading zeros are fine, and so is white space other than the
     space that separates words.
     """
+    if word.isdigit() and len(word) < _DIGITS:
+        return int(word)
     digits = word.lstrip(b"\t\v\f\r")
     negative = digits.startswith(b"-")
     if digits[:1] in (b"+", b"-"):

@@ -24,6 +24,8 @@ class Lines:
 
     def take(self) -> bytes | None:
         """The next whole line, at most LINE_OCTETS long, or None until more is fed."""
+        if not self._ahead:
+            return None
         end = self._ahead.find(b"\n")
         if end < 0:
             self._line = (self._line + self._ahead[: LINE_OCTETS + 1])[: LINE_OCTETS + 1]
