@@ -52,14 +52,17 @@ def number(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
+_TOO_WIDE = 0.5  # parts of the median: nothing to be seen
+
+
 def ratio(row: Row, peer: str) -> float | None:
     """How many times better popa3d is than `peer`: half the time, memory, or twice the rate, is 2. None if it cannot be said."""
     if not (row.figures.get(COLUMNS[0]) and row.figures.get(peer)):
         return None
-    ours, theirs = stat(row.figures[COLUMNS[0]]).median, stat(row.figures[peer]).median
-    if min(ours, theirs) <= 0:
+    ours, theirs = stat(row.figures[COLUMNS[0]]), stat(row.figures[peer])
+    if min(ours.median, theirs.median) <= 0 or max(ours.spread, theirs.spread) > _TOO_WIDE:
         return None
-    return ours / theirs if row.more else theirs / ours
+    return ours.median / theirs.median if row.more else theirs.median / ours.median
 
 
 def _cell(row: Row, server: str) -> str:

@@ -38,6 +38,7 @@ def test_above_one_is_better() -> None:
     """Half the time, or twice the rate; and nothing is said where nothing was measured, or nothing can be divided."""
     assert ratio(TIMES, C) == pytest.approx(0.5)
     assert ratio(RATES, DOVECOT) == pytest.approx(4)
+    assert ratio(Row("Growth", "", "ms", {OURS: [0.01, 0.1, 2.0], DOVECOT: [5.0]}), DOVECOT) is None  # too wide
     assert ratio(TIMES, DOVECOT) is None
     assert ratio(RATES, C) is None
     assert ratio(TIMES._replace(figures={OURS: [-0.1], C: [1.0]}), C) is None
