@@ -100,24 +100,20 @@ class Client:
         """Send what is queued. Each piece of progress may take timeout_s; then the peer counts as EXPIRED."""
         if not self._out:
             return
-        octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        out: "bytes | memoryview" = self._out[0] if len(self._out) == 1 else b"".join(self._out)
         self._out.clear()
         self._queued = 0
-        try:
-            # Mostly it is taken at once.
-            sent = self._socket.send(octets, _socket.MSG_DONTWAIT) if self._socket is not None and not self.ended else 0
-        except OSError:
-            sent = 0  # it will be said again
-        if sent == len(octets):
-            return
-        out = memoryview(octets)[sent:]
         while len(out) and not self.ended:
             try:
                 if self._socket is not None:
-                    out = out[self._socket.send(out, _socket.MSG_DONTWAIT) :]
-                    continue
-                if self._wait(1, True, time.monotonic() + self.timeout_s):
-                    out = out[os.write(1, out[:PIPE_OCTETS]) :]
+                    sent = self._socket.send(out, _socket.MSG_DONTWAIT)
+                elif self._wait(1, True, time.monotonic() + self.timeout_s):
+                    sent = os.write(1, out[:PIPE_OCTETS])
+                else:
+                    return
+                if sent == len(out):
+                    return  # mostly all is taken at once
+                out = memoryview(out)[sent:]
             except BlockingIOError:
                 self._wait(1, True, time.monotonic() + self.timeout_s)
             except OSError:

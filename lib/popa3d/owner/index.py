@@ -79,32 +79,28 @@ class Rest:
 
     def parts(self) -> "Iterator[bytes | memoryview]":
         """As Index.parts."""
+        index = self._index
         yield _head(len(self), self)
-        for column in (self._index.start, self._index.content, self._index.end):
-            yield from self._moved(column)
-        yield from self._picked(self._index.octets.cast("B"), 8)
-        yield from self._picked(memoryview(self._index.ids), OCTETS)
+        for places in (index.start, index.content, index.end):
+            yield from self._column(_moved(places))
+        yield from self._column(lambda at, end, _: index.octets[at:end].cast("B"))
+        yield from self._column(lambda at, end, _: index.ids[OCTETS * at : OCTETS * end])
 
-    def _moved(self, places: memoryview) -> "Iterator[bytes]":
+    def _column(self, some: "Callable[[int, int, int], bytes | memoryview]") -> "Iterator[bytes]":
+        """What `some` gives for messages that stay: the first, the one behind the last, how many octets are gone before them."""
         found = bytearray()
-        for first, end, gone in self._spans():
-            for at in range(first, end, _SOME):
-                some = places[at : min(at + _SOME, end)]
-                found += pack(f"={len(some)}q", *[place - gone for place in some])
+        for first, last, gone in self._spans():
+            for at in range(first, last, _SOME):
+                found += some(at, min(at + _SOME, last), gone)
                 if len(found) > 8 * _SOME:
                     yield bytes(found)
                     found.clear()
         yield bytes(found)
 
-    def _picked(self, octets: memoryview, each: int) -> "Iterator[bytes]":
-        found = bytearray()
-        for first, end, _ in self._spans():
-            for at in range(first, end, _SOME):
-                found += octets[each * at : each * min(at + _SOME, end)]
-                if len(found) > 8 * _SOME:
-                    yield bytes(found)
-                    found.clear()
-        yield bytes(found)
+
+def _moved(places: memoryview) -> "Callable[[int, int, int], bytes]":
+    """For Rest._column: these places, as they are when the octets are gone."""
+    return lambda at, end, gone: pack(f"={end - at}q", *[place - gone for place in places[at:end]])
 
 
 def _head(count: int, index: "Index | Rest") -> bytes:
