@@ -14,6 +14,10 @@ TIMEOUT_S = 10 * 60
 # a peer that is nobody yet has less credit: OpenSSH's LoginGraceTime is the same two minutes.
 LOGIN_TIMEOUT_S = 2 * 60
 
+# A client that has sent so many lines that are no commands here is not going to log in: each costs a reply, and an empty one
+# costs its sender two octets. fetchmail, the most curious of clients, asks for three unknown things; people mistype.
+INVALID_COMMANDS = 20
+
 # C popa3d cuts command lines here, without the line end, and reads on to the next line.
 LINE_OCTETS = 127
 
@@ -46,6 +50,14 @@ PREPARED_OCTETS = 64 * 1024
 PIPE_OCTETS = 512
 
 # --- Root ---
+
+# How much more memory the pre-auth child may have than it starts with. It needs what it reads at once, what it says, and
+# Python's own blocks of a megabyte.
+PREAUTH_OCTETS = 8 * 1024 * 1024
+
+# An account that is nobody's: a lookup that finds nothing, to load the name services, and so that known and unknown users
+# cost the same lookups. A name that services would look for, or they answer at once.
+NO_ACCOUNT = "popa3d-nobody"
 
 # The user of the pre-auth child. Nothing may belong to it.
 USER = "popa3d"
@@ -93,8 +105,18 @@ SESSIONS = 500
 SESSIONS_PER_SOURCE = 50
 MIN_DELAY_S = 10
 
+# Of SESSIONS, how many may be of clients that have not logged in: half, so that these never shut out those who have. From
+# half of that on, newcomers are refused at random, as OpenSSH's MaxStartups does, and a source may have no more than this
+# share; an IPv6 /56 twice, a /48 and an IPv4 /24 four times as much. So few as these are nobody's attack.
+UNAUTHENTICATED_SHARE = 1 / 50
+UNAUTHENTICATED_FEW = 25
+
 # Connections that wait to be accepted. C popa3d has 5; a burst of clients on the minute is more, and the kernel has room.
 BACKLOG = 128
+
+# Log lines of the listener that wait for the one before, and how long one may take: then the log daemon is stuck.
+LOG_LINES = 1024
+LOG_S = 5
 
 # How long the listener leaves its sockets alone when the system is out of descriptors, memory or processes.
 PAUSE_S = 1.0
@@ -166,7 +188,8 @@ class Settings:
     in the user's home directory instead, relative; empty for the spool. locks: of LOCKS, in their order. state: directory of
     the users' state directories. max_messages, max_octets: a larger mailbox is refused.
     port: 0 for the service pop3. addresses: numeric ones to listen on; empty for all. sessions, sessions_per_source: 0 where
-    the administrator has not set them: then -D has its defaults, and a super-server its own limits. min_delay_s, backlog.
+    the administrator has not set them: then -D has its defaults, and a super-server its own limits. unauthenticated: 0 for
+    half of the sessions, or UNAUTHENTICATED_FEW. min_delay_s, backlog.
     """
 
     def __init__(self) -> None:
@@ -182,5 +205,6 @@ class Settings:
         self.addresses: list[str] = []
         self.sessions = 0
         self.sessions_per_source = 0
+        self.unauthenticated = 0
         self.min_delay_s = MIN_DELAY_S
         self.backlog = BACKLOG

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 from pathlib import Path
 
-from popa3d.params import STATE
+from popa3d.params import PREAUTH_OCTETS, STATE
 from tests.host import Host
 from tests.talk import POPA3D, Talk, children, descriptors, ids, wait_until
 
@@ -30,7 +31,12 @@ def test_preauth_child(host: Host) -> None:
         limits = Path(f"/proc/{child}/limits").read_text()
         assert re.search(r"Max processes +0 +0 ", limits)
         assert re.search(r"Max open files +0 +0 ", limits)
-        assert re.search(r"Max core file size +0 +0 ", limits)
+        assert re.search(r"Max core file size +1 +1 ", limits)
+        assert re.search(r"Max msgqueue size +0 +0 ", limits)
+        (memory,) = re.findall(r"Max address space +(\d+) +\1 ", limits)
+        size = int(Path(f"/proc/{child}/statm").read_text().split()[0]) * resource.getpagesize()
+        assert size <= int(memory) <= size + PREAUTH_OCTETS
+        assert found["NoNewPrivs"].strip() == "1"
         open_now = descriptors(child)
         assert open_now[0] == open_now[1] and open_now[0].startswith("socket:")
         assert open_now[2] == "/dev/null"
@@ -89,7 +95,7 @@ def test_core_and_dump(host: Host) -> None:
         talk.line()
         pid = talk.process.pid
         wait_until(lambda: "libpam.so" in Path(f"/proc/{pid}/maps").read_text())
-        assert re.search(r"Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text())
+        assert re.search(r"Max core file size +1 +1 ", Path(f"/proc/{pid}/limits").read_text())
         (child,) = children(pid)
         assert Path(f"/proc/{child}/fd").stat().st_uid == 0  # undumpable: this belongs to root, not to user popa3d
 
@@ -184,10 +190,11 @@ def test_dropping_is_tried_out(host: Host) -> None:
         assert all("EPERM" in rest for _, rest in tried), tried
 
 
-def test_failed_login_answers_without_root(host: Host) -> None:
-    """A failed login is answered and logged by a process that has become user popa3d."""
+def test_failed_login(host: Host) -> None:
+    """It is logged by root, whom no process of user popa3d can stop, and answered by a process that has become that user."""
     trace = traced(host, b"USER alice\r\nPASS wrong\r\n")
-    assert not [rest for rest in trace.of("write", "sendto", root=True) if "Authentication failed" in rest]
+    logged = [rest for rest in trace.of("write", "sendto", root=True) if "Authentication failed" in rest]
     said = [rest for rest in trace.of("write", "sendto", "send", root=False) if "Authentication failed" in rest]
-    assert len(said) == 2
+    assert len(logged) == len(said) == 1
+    assert said[0].startswith('1, "-ERR ') and not logged[0].startswith("1,")
     assert [rest for rest in trace.of("setresuid", root=True) if rest.startswith("20100, 20100, 20100")]

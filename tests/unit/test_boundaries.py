@@ -21,8 +21,10 @@ BARE = set(
 OS = {"errno", "_stat"}  # not os, which costs a sixth of an interpreter's start
 SHARED = {"popa3d", "popa3d.log", "popa3d.params", "popa3d.wire", "popa3d.wire.record", "popa3d.wire.replies"}
 SHARED |= {"_socket", "select", "syslog"}
-ROOT = OS | SHARED | {f"popa3d.root{name}" for name in ("", ".handover", ".options", ".peer", ".privileges", ".process")}
-ROOT |= {"popa3d.root.session", "popa3d.root.state", "popa3d.wire.address", "pwd", "resource"}
+ROOT = OS | SHARED | {f"popa3d.root{name}" for name in ("", ".accounts", ".handover", ".libc", ".options", ".peer")}
+ROOT |= {"_ctypes"}  # a seventh of ctypes, for what root must have before it forks
+ROOT |= {f"popa3d.root.{name}" for name in ("privileges", "process", "session", "state")}
+ROOT |= {"popa3d.wire.address", "pwd", "resource"}
 OWNER = OS | SHARED | {f"popa3d.owner{name}" for name in ("", ".index", ".maildrop", ".mbox", ".mboxfile", ".scan", ".session")}
 OWNER |= {"popa3d.owner.state", "popa3d.owner.unique_id", "popa3d.client", "popa3d.wire.lines"}
 OWNER |= {"_md5", "_struct", "fcntl", "zlib"}
@@ -58,9 +60,12 @@ CALLS = {
     "lockf flock ftruncate truncate posix_fallocate": "owner/mboxfile.py",
     "pwrite": "owner/mboxfile.py owner/journal.py",
     "mkdir chmod chown": "root/state.py",
-    "fork forkpty posix_spawn": "root/session.py root/recover.py owner/scan.py listen/daemon.py",
+    "fork forkpty posix_spawn": "root/session.py root/recover.py owner/scan.py listen/daemon.py listen/service.py",
+    "call_function": "root/libc.py",
+    "prctl": "root/libc.py root/privileges.py",
+    "setsid": "root/process.py root/recover.py listen/daemon.py listen/service.py",
     "execve execv execl": "root/handover.py",
-    "alarm waitpid": "root/session.py root/recover.py owner/scan.py listen/daemon.py",
+    "alarm waitpid": "root/session.py root/recover.py owner/scan.py listen/daemon.py listen/log_queue.py",
 }
 
 RUNS_AS = {

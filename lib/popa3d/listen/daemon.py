@@ -13,11 +13,12 @@ import socket
 import time
 
 from .. import log
-from ..params import PAUSE_S, SESSIONS, SESSIONS_PER_SOURCE, Settings
-from ..wire.address import numeric, source
-from . import sockets
+from ..params import PAUSE_S, Settings
+from ..wire.address import numeric
+from . import service, sockets
 from .access import Libwrap
-from .flood import Flood
+from .flood import Flood, Limits
+from .log_queue import LogQueue
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     Reload = Callable[[], Settings | str]
-    Serve = Callable[[Settings], NoReturn]
+    Serve = Callable[[Settings, str], NoReturn]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _PEERS_FAULT = (errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN)
-_LOG_S = 5  # a log daemon that has not taken a line by then is stuck
+_LOGINS_FD = 3  # where a session finds the pipe into which it writes its process id when its client has logged in
+_PID_OCTETS = 4
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
 _BURST = 32  # connections that are accepted before signals and children are looked at again
 
@@ -38,7 +40,7 @@ def run(settings: Settings, families: str, foreground: bool, reload: "Reload", s
     """Listen until SIGTERM, then wait for the sessions and exit 0; exit 1 with a line on standard error if it cannot.
 
     families: see sockets.wanted. foreground: do not detach. reload: new settings, or why there are none. serve: becomes a
-    session on descriptors 0 and 1.
+    session on descriptors 0 and 1 of a client with a numeric address (empty for a local socket); see _LOGINS_FD.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the loop has its handlers
     try:
@@ -48,26 +50,13 @@ def run(settings: Settings, families: str, foreground: bool, reload: "Reload", s
         os.write(2, f"popa3d: {wrong}\n".encode())
         os._exit(1)
     if not foreground:
-        _detach()
+        service.detach()
     try:
         listener.loop()
     except BaseException as error:
         log.crash(error)
         os._exit(_EX_SOFTWARE)
     os._exit(0)
-
-
-def _detach() -> None:
-    """Become a process of no terminal and no parent; the one that was started exits 0, since the sockets listen."""
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    os.chdir("/")
-    null = os.open("/dev/null", os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    if null > 2:
-        os.close(null)
 
 
 class Listener:
@@ -81,13 +70,14 @@ class Listener:
         self._serve = serve
         self._flood = Flood()
         self._stopping = self._reloading = False
-        self._logging = 0  # the process that writes a log line just now
+        self._log = LogQueue(self._fork_aside)
         self._paused_until = 0.0
+        self._logins, self._login = _pipe()
         self._passed = sockets.passed()
         self._open: dict[sockets.Key, socket.socket] = {}
         if not self._passed:
             self._listen(settings)
-        self._notify_socket = os.environ.pop("NOTIFY_SOCKET", "")
+        self._service = service.Service()
         try:
             self._libwrap: Libwrap | None = Libwrap()
         except (OSError, AttributeError):
@@ -117,7 +107,7 @@ class Listener:
                 try:
                     self._open[key] = sockets.opened(key, self._settings.backlog)
                 except sockets.Wrong as lost:
-                    self._log(log.ERROR, f"Not listening any more on {lost}")
+                    self._log.put(log.ERROR, f"Not listening any more on {lost}")
             raise
         for key in [key for key in self._open if key not in wanted]:
             self._open.pop(key).close()
@@ -127,24 +117,24 @@ class Listener:
 
     def loop(self) -> None:
         """Serve until SIGTERM and the end of the last session."""
-        reading, writing = os.pipe()
-        os.set_blocking(reading, False)
-        os.set_blocking(writing, False)
+        reading, writing = _pipe()
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         for number in _SIGNALS:
             signal.signal(number, self._signalled)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        self._notify("READY=1")
+        self._service.ready()
         while not self._stopping or self._flood.living():
             now = time.monotonic()
             poll = select.poll()
             poll.register(reading, select.POLLIN)
+            poll.register(self._logins, select.POLLIN)
             listening = [] if self._stopping or now < self._paused_until else [*self._open.values(), *self._passed]
             for one in listening:
                 poll.register(one, select.POLLIN)
             ready = {fd for fd, _ in poll.poll((self._paused_until - now) * 1000 if now < self._paused_until else None)}
             with contextlib.suppress(BlockingIOError):
                 os.read(reading, 4096)
+            self._note_logins()
             self._reap()
             if self._reloading and not self._stopping:
                 self._reloading = False
@@ -158,6 +148,7 @@ class Listener:
             for one in listening:
                 if one.fileno() in ready:  # a reload may have closed it: then it is -1
                     self._accept(one)
+        self._log.finish()
 
     def _signalled(self, number: int, _frame: object) -> None:
         """Note what a signal asks for; the loop does it."""
@@ -174,28 +165,35 @@ class Listener:
         self._open.clear()
         self._passed.clear()
 
+    def _note_logins(self) -> None:
+        """Note which sessions' clients have logged in: all, so that none is said of the next process with the same id."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                pids = os.read(self._logins, 1024 * _PID_OCTETS)
+                for at in range(0, len(pids), _PID_OCTETS):
+                    self._flood.logged_in(int.from_bytes(pids[at : at + _PID_OCTETS], "big"))
+
     def _reap(self) -> None:
         """Collect all children that have ended."""
         with contextlib.suppress(ChildProcessError):
             while (pid := os.waitpid(-1, os.WNOHANG)[0]) > 0:
                 self._flood.ended(pid)
-                if pid == self._logging:
-                    self._logging = 0
+                self._log.ended(pid)
 
     def _reconfigure(self) -> None:
         """Read the configuration again; a bad one, or one whose addresses cannot be had, changes nothing."""
         found = self._reload()
         if isinstance(found, str):
-            self._log(log.ERROR, f"Configuration not reloaded: {found}")
+            self._log.put(log.ERROR, f"Configuration not reloaded: {found}")
             return
         if not self._passed:
             try:
                 self._listen(found)
             except sockets.Wrong as wrong:
-                self._log(log.ERROR, f"Configuration not reloaded: {wrong}")
+                self._log.put(log.ERROR, f"Configuration not reloaded: {wrong}")
                 return
         self._settings = found
-        self._log(log.INFO, "Configuration reloaded")
+        self._log.put(log.INFO, "Configuration reloaded")
 
     def _accept(self, listening: socket.socket) -> None:
         """Accept what is there, to a bound, and start or refuse a session for each."""
@@ -211,20 +209,18 @@ class Listener:
 
     def _start(self, connection: socket.socket, address: str) -> None:
         """Fork a session for the connection, unless there are too many."""
-        settings, now = self._settings, time.monotonic()
-        of = source(address)
-        sessions = settings.sessions or SESSIONS
-        per_source = settings.sessions_per_source or SESSIONS_PER_SOURCE
-        why = self._flood.refusal(of, now, sessions, per_source, settings.min_delay_s)
+        now = time.monotonic()
+        chance = int.from_bytes(os.urandom(4), "big") / 2**32
+        why = self._flood.refusal(address, now, Limits(self._settings), chance)
         if why:
-            self._log_seldom(why, of)
+            self._log_seldom(why)
             return
         try:
             pid = self._fork(lambda: self._become_session(connection, address))
         except OSError as error:
             self._pause(f"fork: {error.strerror}")
             return
-        self._flood.started(pid, of, now)
+        self._flood.started(pid, address, now)
 
     def _fork(self, child: "Callable[[], None]") -> int:
         """The process id of a process that runs `child` and ends. Raises OSError."""
@@ -245,52 +241,48 @@ class Listener:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
+    def _fork_aside(self, child: "Callable[[], None]") -> int:
+        """The same for what has nothing to do with connections: it must not keep the port when the listener has ended."""
+
+        def alone() -> None:
+            self._close()
+            child()
+
+        return self._fork(alone)
+
     def _become_session(self, connection: socket.socket, address: str) -> "NoReturn":
-        os.setpgid(0, 0)  # Ctrl-C is meant for the listener
+        os.setsid()  # before libwrap runs what hosts.allow says: a terminal and its Ctrl-C are the listener's
         self._close()
         os.dup2(connection.fileno(), 0)
         os.dup2(connection.fileno(), 1)
         connection.close()
         signal.alarm(self._settings.login_timeout_s)  # for libwrap's name look-ups; the session sets its own
         if self._libwrap is not None and not self._libwrap.allows(0):
-            log.write(log.WARNING, f"refused connect from {address}")  # tcpd's words
+            log.write(log.WARNING, f"refused connect from {address or 'local'}")  # tcpd's words
             os._exit(0)
-        self._serve(self._settings)
+        log.stop()  # the number of its descriptor may be the one that is wanted
+        os.dup2(self._login, _LOGINS_FD)
+        self._serve(self._settings, address)
 
     def _pause(self, why: str) -> None:
         """Leave the sockets alone for a while: the system is out of something, and trying on would spin."""
         self._paused_until = time.monotonic() + PAUSE_S
-        self._log_seldom(f"Cannot start a session: {why}", "")
+        self._log_seldom(f"Cannot start a session: {why}")
 
-    def _log_seldom(self, text: str, of: str) -> None:
-        """Log a line that a flood could repeat: once in min_delay_s for each source, and at most once in a second."""
-        if self._flood.may_log(of, time.monotonic(), max(1, self._settings.min_delay_s)):
-            self._log(log.WARNING, text)
+    def _log_seldom(self, text: str) -> None:
+        """Log a line that a flood could repeat: once in min_delay_s, and at most once in a second."""
+        if self._log.has_room() and self._flood.may_log(text, time.monotonic(), max(1, self._settings.min_delay_s)):
+            self._log.put(log.WARNING, text)
 
-    def _log(self, priority: int, text: str) -> None:
-        """Log a line from a process of its own: a log daemon that is stuck must not hold up the listener.
 
-        While one hangs, further lines are lost: it would not have taken them.
-        """
-        if not self._logging:
-            with contextlib.suppress(OSError):
-                self._logging = self._fork(lambda: self._log_and_end(priority, text))
-
-    def _log_and_end(self, priority: int, text: str) -> None:
-        signal.alarm(_LOG_S)
-        self._close()
-        log.write(priority, text)
-        os._exit(0)
-
-    def _notify(self, state: str) -> None:
-        """Tell a service manager (sd_notify(3)), if there is one."""
-        if not self._notify_socket:
-            return
-        name = "\0" + self._notify_socket[1:] if self._notify_socket.startswith("@") else self._notify_socket
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
-            one.sendto(state.encode(), name)
+def _pipe() -> tuple[int, int]:
+    """A pipe, neither end of which blocks."""
+    ends = os.pipe()
+    for fd in ends:
+        os.set_blocking(fd, False)
+    return ends
 
 
 def _address(name: object) -> str:
-    """The numeric address in a socket's peer name; "local" for other peers."""
-    return numeric(str(name[0])) if isinstance(name, tuple) else "local"
+    """The numeric address in a socket's peer name; empty for other peers."""
+    return numeric(str(name[0])) if isinstance(name, tuple) else ""

@@ -8,6 +8,7 @@ import posix as os  # as os, without its start-up time
 import time
 
 from ..client import EXPIRED, Client
+from ..params import INVALID_COMMANDS
 from ..wire import commands, record, replies
 
 # What a handler returns besides a reply that goes on.
@@ -51,16 +52,14 @@ _COMMANDS = {b"USER": _user, b"PASS": _pass, b"QUIT": _quit}
 def _talk(client: Client, deadline: float) -> bytes:
     """Serve the AUTHORIZATION state by `deadline` (time.monotonic) and return the record for root."""
     state = _State()
+    invalid = 0
     client.put(replies.GREETING)
-    while True:
+    while invalid < INVALID_COMMANDS:
         line = client.line(deadline)
         if line is None:
             return record.EXPIRED if client.ended == EXPIRED else record.LEFT
         command = commands.command(line)
-        if command is None:
-            client.put(replies.INVALID)
-            continue
-        reply = _COMMANDS.get(command.keyword, _unknown)(state, command.arguments)
+        reply = replies.INVALID if command is None else _COMMANDS.get(command.keyword, _unknown)(state, command.arguments)
         if reply is _PASS:
             client.flush()
             return record.Login(state.user, state.password, client.rest()).encode()
@@ -69,6 +68,10 @@ def _talk(client: Client, deadline: float) -> bytes:
             client.flush()
             return record.LEFT
         client.put(reply)
+        invalid += reply is replies.INVALID
+    client.put(replies.TOO_MANY_INVALID)
+    client.flush()
+    return record.INVALID
 
 
 def run(pipe: int, timeout_s: int, login_timeout_s: int) -> None:

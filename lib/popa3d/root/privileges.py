@@ -7,6 +7,9 @@ Trusts: the kernel, but asks it afterwards.
 import posix as os  # as os, without its start-up time
 import resource
 
+from ..params import PREAUTH_OCTETS
+from . import libc
+
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +22,10 @@ class NotDropped(Exception):
 def secure() -> None:
     """No core dump from here on, in this process and those it becomes: root's memory will hold a password.
 
+    A limit of 0 stops core files only. 1 also stops handlers (core(5): a core_pattern that is a pipe).
     And no limit on the size of files: the owner's program would meet it in the middle of a mailbox.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -30,18 +34,30 @@ def secure() -> None:
 
 
 def undumpable() -> None:
-    """Not even a core handler or a debugger of another user's gets this process's memory (Linux, until exec)."""
-    _prctl(4, 0)  # PR_SET_DUMPABLE
+    """No core handler and no debugger of another user gets this process's memory (Linux).
+
+    Until exec, or until an effective id changes: then fs.suid_dumpable decides (proc(5)). Raises OSError.
+    """
+    try:
+        libc.prctl(libc.PR_SET_DUMPABLE, 0)
+    except libc.Missing:
+        pass
 
 
 def become(uid: int, gid: int) -> None:
-    """Be user `uid` with group `gid` and no other group, for good. Raises NotDropped or OSError."""
+    """Be user `uid` with group `gid` and no other group, for good, and undumpable. Raises NotDropped or OSError."""
     if uid <= 0 or gid <= 0:
         raise NotDropped
     os.setgroups([])
     os.setresgid(gid, gid, gid)
+    # The change of the effective id lets fs.suid_dumpable decide whether the process is dumpable. While its real and saved
+    # ids are root's, that user can neither signal nor trace it, and it is undumpable before he could.
+    os.setresuid(0, uid, 0)
+    undumpable()
     os.setresuid(uid, uid, uid)
     if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or os.getgroups() not in ([], [gid]):
+        raise NotDropped
+    if _is_dumpable():
         raise NotDropped
     attempts: "tuple[tuple[Callable[..., None], tuple[object, ...]], ...]" = (
         (os.setuid, (0,)),
@@ -58,25 +74,39 @@ def become(uid: int, gid: int) -> None:
 
 
 def confine(uid: int, gid: int, directory: str) -> None:
-    """`become` with `directory` as root directory, unable to start a process or to open a descriptor."""
+    """`become` with `directory` as root directory; no new process, descriptor or privilege, and little more memory."""
+    memory = _address_space() + PREAUTH_OCTETS
     os.chroot(directory)
     os.chdir("/")
     become(uid, gid)
-    for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE):
+    no_new_privileges()
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE, getattr(resource, "RLIMIT_MSGQUEUE", resource.RLIMIT_NOFILE)):
         resource.setrlimit(limit, (0, 0))
+
+
+def _address_space() -> int:
+    """How many octets of addresses this process uses; a number that is surely enough where there is no /proc."""
+    try:
+        fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 64 * PREAUTH_OCTETS
+    try:
+        return int(os.read(fd, 32).split()[0]) * resource.getpagesize()
+    finally:
+        os.close(fd)
 
 
 def no_new_privileges() -> None:
     """No program that this process becomes can gain any (Linux: set-user-ID bits and file capabilities are ignored)."""
-    _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
-
-
-def _prctl(option: int, value: int) -> None:
-    """prctl(2), where there is one. Additional safety: a system without it has the same privileges, not more."""
     try:
-        import ctypes  # python-pam needs it anyway, and has loaded it by now
-    except ImportError:
-        return
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:
-        prctl(option, value, 0, 0, 0)
+        libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+    except libc.Missing:
+        pass
+
+
+def _is_dumpable() -> bool:
+    try:
+        return libc.prctl(libc.PR_GET_DUMPABLE) != 0
+    except libc.Missing:
+        return False

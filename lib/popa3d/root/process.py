@@ -1,4 +1,4 @@
-"""A known process, whoever started it: descriptors, signals, environment, log.
+"""A known process, whoever started it: session, directory, descriptors, signals, environment, log.
 
 Runs as: root, before anything is read of the client.
 Trusts: nothing that was inherited.
@@ -10,7 +10,7 @@ import posix as os  # as os, without its start-up time
 import sys
 
 from .. import log
-from . import privileges
+from . import libc, privileges
 
 
 def is_connection(fd: int) -> bool:
@@ -25,7 +25,8 @@ def secure_daemon() -> None:
     """The same for the listener, which keeps standard error, and sockets that it is passed (see listen.sockets)."""
     _fill()
     passed = os.environ.get(b"LISTEN_FDS", b"").decode("ascii", "replace")
-    close_from(3 + (int(passed) if passed.isascii() and passed.isdigit() else 0))
+    ours = os.environ.get(b"LISTEN_PID") == b"%d" % os.getpid() and passed.isascii() and passed.isdigit()
+    close_from(3 + (int(passed) if ours else 0))
     os.umask(0o077)
     _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
     privileges.secure()
@@ -41,11 +42,16 @@ def _fill() -> int:
     return null
 
 
-def secure() -> None:
-    """A known process: nothing inherited but descriptors 0 and 1, standard error and all else nowhere."""
+def secure(first_closed: int = 3) -> None:
+    """A known process: nothing inherited but descriptors 0, 1 and what is below `first_closed`; standard error goes nowhere.
+
+    Raises OSError if it cannot be had.
+    """
+    lead_session()
+    os.chdir("/")  # the owner could read a directory that only root can reach through /proc/PID/cwd
     os.dup2(_fill(), 2)
     log.stop()  # else syslog(3) would take what gets its descriptor's number for its own
-    close_from(3)
+    close_from(first_closed)
     os.umask(0o077)
     forget_environment()
     for number in (_signal.SIGALRM, _signal.SIGCHLD, _signal.SIGINT, _signal.SIGHUP, _signal.SIGTERM):
@@ -55,11 +61,41 @@ def secure() -> None:
     log.start()
 
 
+def lead_session() -> None:
+    """Have a session of one's own without a controlling terminal: the owner could type on it (TIOCSTI). Raises OSError."""
+    if os.getsid(0) != os.getpid():
+        try:
+            os.setsid()
+            return
+        except PermissionError:
+            pass  # a shell made it the leader of a group
+        try:
+            os.setpgid(0, os.getsid(0))
+            os.setsid()
+            return
+        except OSError:
+            pass  # others are in its group, or there is no other to join
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return  # mostly: a service manager has done it already
+    from fcntl import ioctl
+    from termios import TIOCNOTTY
+
+    _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)  # it goes to whoever leaves the terminal
+    try:
+        ioctl(terminal, TIOCNOTTY)
+    finally:
+        os.close(terminal)
+
+
 def forget_environment() -> None:
     """No variable for this process and those it becomes."""
-    for name in list(os.environ):
-        os.unsetenv(name)
-        del os.environ[name]
+    os.environ.clear()
+    try:
+        libc.clearenv()
+    except libc.Missing:
+        pass  # what PAM may see is the super-server's; exec passes none on
 
 
 def octets(text: str) -> bytes:

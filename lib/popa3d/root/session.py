@@ -8,20 +8,19 @@ Trusts: the administrator, the kernel and PAM; nothing that comes through the pr
 """
 
 import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
-import _stat as stat
 import posix as os  # as os, without its start-up time
-import pwd
 import select
 import sys
 import time
 
 from .. import log
-from ..params import CHROOT, PAM_SERVICE_FILES, PAM_TIMEOUT_S, RECORD_GRACE_S, USER
+from ..params import CHROOT, PAM_SERVICE_FILES, PAM_TIMEOUT_S, RECORD_GRACE_S
 from ..wire import record, replies
-from . import handover, options, peer, privileges, process
+from . import accounts, handover, options, peer, privileges, process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
+    import pwd
     from collections.abc import Callable
     from typing import NoReturn
 
@@ -29,11 +28,12 @@ if TYPE_CHECKING:
     from .pam_adapter import Pam
 
     Preauth = Callable[[], Callable[[int, int, int], None]]  # returns preauth.authorization.run
-    Serve = Callable[[Settings], NoReturn]
+    Serve = Callable[[Settings, str], NoReturn]
     Daemon = Callable[[Settings, str, bool, Callable[[], Settings | str], Serve], NoReturn]  # listen.daemon.run
     Count = Callable[[str], tuple[int, int, int]]
 
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
+_LOGINS_FD = 3  # with -D: the listener's pipe, see listen.daemon
 
 
 class _End(Exception):
@@ -59,7 +59,7 @@ def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "
         process.secure_daemon()
         if asked.file and not asked.file.startswith("/"):
             asked.file = f"{os.getcwd()}/{asked.file}"
-        _account(USER.encode())  # what costs time is loaded once, and forked
+        accounts.warm()  # what costs time is loaded once, and forked
         preauth()
         _pam()
 
@@ -69,39 +69,51 @@ def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "
             except options.Wrong as wrong:
                 return str(wrong)
 
-        daemon(asked.settings, asked.families, asked.foreground, reload, lambda settings: serve(worker, preauth, settings, None))
+        def serve_accepted(settings: "Settings", address: str) -> "NoReturn":
+            serve(worker, preauth, settings, None, peer.accepted(address))
+
+        daemon(asked.settings, asked.families, asked.foreground, reload, serve_accepted)
     serve(worker, preauth, asked.settings, count)
 
 
-def serve(worker: str, preauth: "Preauth", settings: "Settings", count: "Count | None") -> "NoReturn":
-    """One session, as `main` says; `count` is None where the listener has counted."""
+def serve(
+    worker: str, preauth: "Preauth", settings: "Settings", count: "Count | None", accepted: peer.Peer | None = None
+) -> "NoReturn":
+    """One session, as `main` says. accepted: the peer that the listener has accepted and counted; then `count` is None.
+
+    The listener is told of the login: this process writes its id on descriptor 3 (four octets).
+    """
     status = 1
     try:
-        process.secure()
+        process.secure(_LOGINS_FD if accepted is None else _LOGINS_FD + 1)
         _signal.alarm(settings.login_timeout_s + 2 * RECORD_GRACE_S)  # for all that could hang: the log, name services
-        who = peer.address()
+        client = accepted or peer.connected()
         if count is not None:
-            _limit(count, who, settings)
-        nobody = _nobody()
-        pid, pipe = _fork(nobody, preauth, settings)
-        log.write(log.INFO, f"Session from {who or 'a pipe, terminal or local socket'}")
+            _limit(count, client.address, settings)
+        nobody = accounts.nobody()
+        pid, pipe = _fork(nobody, preauth, settings, accepted is not None)
+        log.write(log.INFO, f"Session from {client.name}")
         pam = _pam()
+        accounts.warm()
         try:
             got = _record(pid, pipe, settings)
-            owner, ahead = _log_in(pam, got, who)
+            owner, ahead = _log_in(pam, got, client.address)
             del got
-            told = _tell(owner, who, settings, ahead)
+            told = _tell(owner, client.address, settings, ahead)
+            if accepted is not None:
+                os.write(_LOGINS_FD, os.getpid().to_bytes(4, "big"))
             privileges.become(owner.pw_uid, owner.pw_gid)
         except _End as end:
-            privileges.become(nobody.pw_uid, nobody.pw_gid)
-            status = _end(end)
+            status = _refuse(end, nobody)
         else:
-            log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(who)}")
+            log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(client.address)}")
             _signal.alarm(0)
             why = handover.become(worker, told)
             status = _end(_End(f"{worker}: {why}", replies.UNAVAILABLE))
     except _End as end:
         status = _end(end)
+    except accounts.Unsafe as why:
+        status = _end(_End(str(why)))
     except BaseException as error:
         log.crash(error)
         status = _EX_SOFTWARE
@@ -139,26 +151,8 @@ def _options(arguments: list[str]) -> "options.Asked":
     return asked
 
 
-def _nobody() -> "pwd.struct_passwd":
-    """The account that owns nothing, with its chroot directory seen to be safe."""
-    account = _account(USER.encode())
-    if account is None:
-        raise _End(f'getpwnam("{USER}"): no such user')
-    if account.pw_uid == 0 or account.pw_gid == 0:
-        raise _End(f"User {USER} must not have uid 0 or group 0")
-    try:
-        status = os.lstat(CHROOT)
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
-            raise _End(f"{CHROOT} must be a directory of root's that nobody else can write")
-        if os.listdir(CHROOT):
-            raise _End(f"{CHROOT} must be empty")
-    except OSError as error:
-        raise _End(f"{CHROOT}: {error.strerror}") from None
-    return account
-
-
-def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings") -> tuple[int, int]:
-    """Start the pre-auth child; its pid, and the pipe its record will come through."""
+def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings", listened: bool) -> tuple[int, int]:
+    """Start the pre-auth child; its pid, and the pipe its record will come through. listened: there is a _LOGINS_FD."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
@@ -167,6 +161,8 @@ def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings")
     status = _EX_SOFTWARE
     try:
         os.close(reading)
+        if listened:
+            os.close(_LOGINS_FD)  # only root says who has logged in
         run = preauth()  # inside the chroot there is nothing to load
         privileges.confine(nobody.pw_uid, nobody.pw_gid, CHROOT)
         log.stop()
@@ -220,6 +216,8 @@ def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd
         raise _End("Didn't attempt authentication", priority=log.INFO)
     if got == record.EXPIRED:
         raise _End("Connection timed out", priority=log.INFO)
+    if got == record.INVALID:
+        raise _End(f"Too many invalid commands{_from(who)}", priority=log.NOTICE)
     login = record.login(got)
     if login is None:
         raise _End("The pre-auth child wrote a malformed record")
@@ -228,13 +226,13 @@ def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd
     if not any(map(_exists, PAM_SERVICE_FILES)):
         raise _End(f"No PAM service file {PAM_SERVICE_FILES[0]}", replies.UNAVAILABLE)
     _signal.alarm(PAM_TIMEOUT_S)  # until the exec
-    claimed = _account(login.user)
+    claimed = accounts.claimed(login.user)
     password = login.password
     if claimed is not None and claimed.pw_uid == 0:
         # Refused in any case; so that time does not tell whether it was right, PAM gets one that surely is not.
         password = os.urandom(16).hex().encode()
     name = pam.authenticate(login.user, password, who.encode())
-    owner = None if name is None else _account(name)
+    owner = None if name is None else accounts.find(name)
     if owner is None or owner.pw_uid == 0:
         # A name that is no account is not logged: it may well be a password.
         shown = "UNKNOWN USER" if claimed is None else claimed.pw_name
@@ -242,13 +240,6 @@ def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd
     if not handover.serves(owner):
         raise _End(f"Account {owner.pw_name} has group 0 or a name that is no file name", replies.UNAVAILABLE)
     return owner, login.ahead
-
-
-def _account(name: bytes) -> "pwd.struct_passwd | None":
-    try:
-        return pwd.getpwnam(process.text(name))
-    except (KeyError, ValueError):
-        return None
 
 
 def _exists(path: str) -> bool:
@@ -271,10 +262,23 @@ def _tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: byt
         raise _End(str(why), replies.UNAVAILABLE) from None
 
 
+def _refuse(end: _End, nobody: "pwd.struct_passwd") -> int:
+    """Log as root, answer as user popa3d: other processes of that user could end this one before it has logged."""
+    _signal.alarm(RECORD_GRACE_S)
+    log.write(end.priority, end.text)
+    privileges.become(nobody.pw_uid, nobody.pw_gid)
+    return _answer(end)
+
+
 def _end(end: _End) -> int:
-    """Say and log how the session ended; root is given up by now, unless nobody could be told anything."""
+    """Log and say how the session ended; root is given up by now, unless nobody could be told anything."""
     _signal.alarm(RECORD_GRACE_S)  # for a log that is stuck, or a peer that does not read: then this is the end
     log.write(end.priority, end.text)
+    return _answer(end)
+
+
+def _answer(end: _End) -> int:
+    """Say how the session ended; the exit status."""
     if end.reply:
         try:
             os.write(1, end.reply)

@@ -12,6 +12,26 @@ def numeric(address: str) -> str:
     return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]
 
 
+def networks(address: str) -> tuple[str, str, str]:
+    """The networks around a numeric address: its `source`, an IPv6 /56 (IPv4: the same again), and an IPv6 /48 or IPv4 /24.
+
+    A site has a /56 or a /48 (RFC 6177). What is no address is its own network.
+    """
+    own = source(address)
+    if own.endswith("/64"):
+        return own, _network(_socket.AF_INET6, own[:-3], 56), _network(_socket.AF_INET6, own[:-3], 48)
+    try:
+        return own, own, _network(_socket.AF_INET, own, 24)
+    except OSError:
+        return own, own, own
+
+
+def _network(family: int, address: str, bits: int) -> str:
+    packed = _socket.inet_pton(family, address)
+    kept = packed[: bits // 8]
+    return f"{_socket.inet_ntop(family, kept + bytes(len(packed) - len(kept)))}/{bits}"
+
+
 def source(address: str) -> str:
     """The source that a numeric address counts for: IPv4 is itself; IPv6 is its /64, which is what one customer has."""
     try:

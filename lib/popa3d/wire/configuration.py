@@ -18,6 +18,7 @@ KEYS: dict[str, dict[str, type[str] | type[list[str]] | tuple[int, int]]] = {
         "addresses": list,
         "sessions": (1, 100_000),
         "sessions_per_source": (1, 100_000),
+        "unauthenticated": (1, 100_000),
         "min_delay_s": (0, _DAY_S),
         "backlog": (1, 65535),
     },

@@ -14,6 +14,7 @@ _LENGTH = 4
 LOGIN = b"L"  # fields: user, password, what the client sent ahead
 LEFT = b"Q"  # QUIT, or the client hung up
 EXPIRED = b"T"  # LOGIN_TIMEOUT_S passed
+INVALID = b"I"  # INVALID_COMMANDS were sent
 
 LOGIN_RECORD_OCTETS = 1 + 3 * _LENGTH + ARGUMENT_OCTETS + PASSWORD_OCTETS + READ_OCTETS
 

@@ -12,6 +12,7 @@ END = b".\r\n"
 LOGIN_FAILED = b"-ERR Authentication failed (bad password?)\r\n"
 
 INVALID = b"-ERR invalid command\r\n"
+TOO_MANY_INVALID = b"-ERR too many invalid commands\r\n"
 NO_SUCH_MESSAGE = b"-ERR no such message\r\n"
 NOT_LOADED = b"-ERR mailbox cannot be loaded\r\n"
 IN_USE = b"-ERR [IN-USE] mailbox is locked by another program\r\n"
