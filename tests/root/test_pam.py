@@ -156,12 +156,14 @@ def front(host: Host) -> Iterator[Path]:
     unmount(real / "pam")
 
 
-def with_front(host: Host, front: Path, authentication: str = AS_IT_IS, authenticate: str = PASS_ON) -> bytes:
-    """The reply to a right password through such a front."""
+def with_front(
+    host: Host, front: Path, authentication: str = AS_IT_IS, authenticate: str = PASS_ON, password: str | None = None
+) -> bytes:
+    """The reply to a password, or else to the right one, through such a front."""
     text = FRONT.format(place=str(host.base / "real"), authentication=authentication, authenticate=authenticate)
     (front / "__internals.py").write_text(text)
     host.pam_stack("auth required pam_unix.so nodelay\naccount required pam_permit.so\n")
-    return logged_in()
+    return logged_in(password=password)
 
 
 def test_front_works(host: Host, front: Path) -> None:
@@ -230,6 +232,38 @@ def test_odd_python_pam(host: Host, front: Path, authenticate: str) -> None:
     """An exception, or anything but a True that both steps of PAM stand behind, is a refusal, and never logged as it is."""
     assert with_front(host, front, authenticate=authenticate) == FAILED
     assert "sesame" not in host.syslog.text
+
+
+@pytest.mark.parametrize("password", ["wrong", None])
+def test_python_pam_that_always_says_yes(host: Host, front: Path, password: str | None) -> None:
+    """What counts is what PAM's two steps have returned, not what python-pam makes of it."""
+    reply = with_front(host, front, authenticate="super().authenticate(*a, **k); return True", password=password)
+    assert reply == (b"+OK\r\n" if password is None else FAILED)
+
+
+ENDS_EARLY = """
+        result = self.real_authenticate(handle, flags)
+        self.pam_acct_mgmt = lambda handle, flags: 0
+        return result
+"""
+
+
+NO_ENVIRONMENT = """
+        entries = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+        return 7 if entries and entries[0] else self.real_authenticate(handle, flags)
+"""
+
+
+def test_modules_see_no_environment(host: Host, front: Path) -> None:
+    """What whoever has started popa3d had in the environment is not there for PAM's modules to go by."""
+    assert with_front(host, front, authentication=NO_ENVIRONMENT) == b"+OK\r\n"
+    with Talk(env={"LD_DEBUG_OUTPUT": "/x", "": "y=z"}) as talk:
+        assert talk.login() == b"+OK\r\n"
+
+
+def test_account_management_is_not_left_out(host: Host, front: Path) -> None:
+    """A python-pam that does not ask for account management, but says yes, lets nobody in."""
+    assert with_front(host, front, authentication=ENDS_EARLY) == FAILED
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def spoil() -> None:
     """What a careless super-server could leave: groups, umask, limits, ignored signals."""
     os.setgroups([4, 8, 20200])
     os.umask(0)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     for number in (signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -25,7 +25,7 @@ def after_the_record(host: Host, name: str) -> list[str]:
     lines = path.read_text(errors="replace").splitlines()
     (first,) = [i for i, line in enumerate(lines) if line.startswith("read(") and name in line]
     (last,) = [i for i, line in enumerate(lines) if "Authentication failed for" in line]
-    names = [line.partition("(")[0] for line in lines[first:last]]
+    names = [line.partition("(")[0] for line in lines[first:last] if re.match(r"\w+\(", line)]
     opened = [re.sub(r'.*"(/[^"]*)".*', r"\1", line) for line in lines[first:last] if line.startswith("openat(")]
     opened = [what.replace(name, "NAME").replace(NO_ACCOUNT, "NAME") for what in opened]
     return [name for name in names if name not in ("brk", "munmap", "mmap")] + opened

@@ -86,7 +86,7 @@ def test_500_sessions_leave_nothing(host: Host) -> None:
     """500 connections that are dropped in every state leave no process, no zombie and no descriptor."""
     host.pam_stack(PAM_QUICK)
     says = (b"", b"USER al", b"USER alice\r\n", b"USER alice\r\nPASS x\r\n", b"USER alice\r\nPASS sesame-1\r\nSTAT\r\nLI")
-    with Daemon(host, "[listen]\nsessions = 600\nsessions_per_source = 600\n") as daemon:
+    with Daemon(host, "[listen]\nsessions = 600\nsessions_per_source = 600\nunauthenticated = 600\nmin_delay_s = 0\n") as daemon:
         assert logged_in()
         wait_until(daemon.idle)
         before = daemon.descriptors()
