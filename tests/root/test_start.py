@@ -16,14 +16,14 @@ import pytest
 from popa3d.params import INVALID_COMMANDS, LOGIN_TIMEOUT_S, PAM_TIMEOUT_S, RECORD_GRACE_S, USER
 from tests.host import HOME, PAM_QUICK, Host, bind, unmount
 from tests.root.test_identity import traced
-from tests.talk import Talk, children, connection, ids
-
+from tests.talk import Talk, children, connection, descriptors, ids
 
 FILE_SIZE = 1 << 30
 
 
 def spoil() -> None:
-    """What a careless super-server could leave: groups, umask, limits, ignored signals."""
+    """What a careless super-server could leave: a descriptor, groups, umask, limits, ignored signals."""
+    os.dup2(os.open("/etc/shadow", os.O_RDONLY), 500)
     os.setgroups([4, 8, 20200])
     os.umask(0)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, FILE_SIZE))
@@ -36,7 +36,7 @@ def test_nothing_is_inherited(host: Host) -> None:
     """Groups, umask, limits, ignored signals, environment and directory of whoever starts it do not reach any process of it."""
     directory = host.base / "secret"
     directory.mkdir(mode=0o700, exist_ok=True)
-    with Talk(preexec_fn=spoil, cwd=directory) as talk:
+    with Talk(preexec_fn=spoil, close_fds=False, cwd=directory) as talk:
         talk.line()
         pid = talk.process.pid
         ours = [pid, *children(pid)]
@@ -44,6 +44,7 @@ def test_nothing_is_inherited(host: Host) -> None:
         assert talk.ask(b"USER alice") == b"+OK\r\n"
         seen = [ids(one) for one in ours]
         assert os.readlink(f"/proc/{pid}/cwd") == "/"
+        assert not [one for one in ours if "/etc/shadow" in descriptors(one).values()]
         assert talk.ask(b"PASS sesame-1") == b"+OK\r\n"
         assert talk.ask(b"NOOP") == b"+OK\r\n"
         seen.append(ids(pid))

@@ -26,6 +26,7 @@ def test_every_key() -> None:
     addresses = ["127.0.0.1", "::1"]
     sessions = 7
     sessions_per_source = 8
+    unauthenticated = 9
     min_delay_s = 0
     backlog = 9
     """
@@ -43,6 +44,7 @@ def test_every_key() -> None:
         "addresses": ["127.0.0.1", "::1"],
         "sessions": 7,
         "sessions_per_source": 8,
+        "unauthenticated": 9,
         "min_delay_s": 0,
         "backlog": 9,
     }
