@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from popa3d.wire.arguments import HELP, USAGE
 from tests.host import HOME, Host, bind, tmpfs, unmount
 from tests.talk import POPA3D, Talk, descriptors, ids
 
@@ -184,13 +185,31 @@ def test_not_started_by_root(host: Host) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "popa3d: must be started by root\n")
 
 
-def test_version_and_usage() -> None:
-    """-V prints the version; an unknown option prints one usage line on standard error and exits 1."""
+def test_version_and_usage(host: Host) -> None:
+    """-V prints the version, -h the options; an unknown option is named, with the usage, on standard error: exit 1."""
     done = subprocess.run([*POPA3D, "-V"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("popa3d version 2.0.0 (20")
+    for option in ("-h", "--help"):
+        done = subprocess.run([*POPA3D, option], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{HELP}\n")
     done = subprocess.run([*POPA3D, "-z"], input="", capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "usage: popa3d [-46DFV] [-c file]\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"popa3d: unknown option -z\n{USAGE}\n")
+    host.syslog.wait("unknown option -z")
+
+
+def test_check_of_the_configuration(host: Host) -> None:
+    """-t is silent and exits 0 for a file that is right; else it says what is wrong and exits 1. It touches nothing."""
+    good, bad = "[listen]\nport = 1110\n", "[listen]\nports = 1110\n"
+    for options in (["-t"], ["-Dt"], ["-tF", "-4"]):
+        done = subprocess.run([*POPA3D, *options, "-c", host.configuration(good)], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        file = host.configuration(bad)
+        done = subprocess.run([*POPA3D, *options, "-c", file], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"popa3d: {file}: unknown key listen.ports\n"
+    done = subprocess.run([*POPA3D, "-t", "-c", "/nonexistent"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "popa3d: /nonexistent: No such file or directory\n")
 
 
 @pytest.mark.parametrize("closed_fds", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -108,13 +108,13 @@ def test_descriptors_for_another_process(host: Host) -> None:
         close_fds=False,
     )
     try:
-        with process:
-            wait_until(lambda: logged_in_at(1110))
-            assert "/etc/shadow" not in descriptors(process.pid).values()
-            process.terminate()
-            assert process.wait(60) == 0
+        wait_until(lambda: logged_in_at(1110))
+        assert "/etc/shadow" not in descriptors(process.pid).values()
+        process.terminate()
+        assert process.wait(60) == 0
     finally:
         process.kill()
+        process.wait()
         for fd in strays:
             os.close(fd)
 

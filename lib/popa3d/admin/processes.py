@@ -9,6 +9,7 @@ Trusts: the kernel. Any user can start processes that look like a session of his
 
 import os
 
+from ..wire import arguments
 from . import connections
 
 _ROOT, _OWNER = b"popa3d", b"popa3d-session"
@@ -18,7 +19,7 @@ _CMDLINE_OCTETS = 65536
 
 
 class Process:
-    """One process of popa3d: `authenticated` if it is popa3d-session, `daemon` if it was started with -D or by such a one."""
+    """One process of popa3d: `authenticated` if it is popa3d-session, `daemon` if it, or what started it, was to listen."""
 
     def __init__(self, pid: int, parent: int, uid: int, authenticated: bool, daemon: bool) -> None:
         self.pid = pid
@@ -80,16 +81,12 @@ def _executable(pid: int, argument: str) -> str:
         return argument
 
 
-def _listens(arguments: list[bytes]) -> bool:
-    """Whether -D is among popa3d's arguments, read as root.options does."""
-    rest = list(arguments)
-    while rest:
-        letters, c, file = rest.pop(0)[1:].partition(b"c")
-        if b"D" in letters:
-            return True
-        if c and not file:
-            del rest[:1]  # the file of -c
-    return False
+def _listens(words: list[bytes]) -> bool:
+    """Whether popa3d was told to listen."""
+    try:
+        return arguments.parse([os.fsdecode(word) for word in words]).action == arguments.LISTEN
+    except arguments.Wrong:
+        return False
 
 
 def _has_socket(pid: int) -> bool:

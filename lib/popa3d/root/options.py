@@ -1,4 +1,4 @@
-"""The command line and the administrator's file.
+"""The administrator's file, and whether the host is as it says.
 
 Runs as: root, before anything is read of the client.
 Trusts: the administrator; the file only if nobody else can write it.
@@ -7,61 +7,11 @@ Trusts: the administrator; the file only if nobody else can write it.
 import _stat as stat
 import posix as os  # as os, without its start-up time
 
-from .. import DATE, VERSION
-from ..params import CONFIGURATION, CONFIGURATION_OCTETS, Settings
-
-USAGE = "usage: popa3d [-46DFV] [-c file]"
+from ..params import CHROOT, CONFIGURATION, CONFIGURATION_OCTETS, Settings
 
 
 class Wrong(Exception):
-    """popa3d cannot start as it was asked to; the text is one line for the administrator."""
-
-
-class Asked:
-    """What the command line asks for.
-
-    file: of -c, or empty. daemon: -D or -F. foreground: -F, stay there. families: "4", "6" or "46". settings: of the file.
-    """
-
-    def __init__(self) -> None:
-        self.file = ""
-        self.daemon = False
-        self.foreground = False
-        self.families = ""
-        self.settings = Settings()
-
-
-def parse(arguments: list[str]) -> Asked | str:
-    """What is asked for, or a text to print instead (-V). Raises Wrong.
-
-    arguments: without the program's name, as getopt(3) would read them.
-    """
-    asked = Asked()
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("-") or word in ("-", "--"):
-            raise Wrong(USAGE)
-        letters = word[1:]
-        while letters:
-            letter, letters = letters[0], letters[1:]
-            if letter == "V":
-                return f"popa3d version {VERSION} ({DATE})"
-            if letter == "D":
-                asked.daemon = True
-            elif letter == "F":
-                asked.daemon = asked.foreground = True
-            elif letter in "46":
-                asked.families += "" if letter in asked.families else letter
-            elif letter == "c" and (letters or rest):
-                asked.file, letters = letters or rest.pop(0), ""
-            else:
-                raise Wrong(USAGE)
-    if asked.families and not asked.daemon:
-        raise Wrong(USAGE)  # they say how to listen
-    asked.families = asked.families or "46"
-    asked.settings = read(asked.file)
-    return asked
+    """popa3d cannot start with this configuration; the text is one line for the administrator."""
 
 
 def read(name: str) -> Settings:
@@ -92,9 +42,37 @@ def read(name: str) -> Settings:
         settings = configuration.settings(text, name)
     except configuration.Refused as error:
         raise Wrong(str(error)) from None
+    _check_places(settings, name)
     if "dotlock" in settings.locks and not settings.home_file and not _everybody_writes(settings.spool):
         raise Wrong(f"{name}: mailbox.locks: users cannot make a dot-lock in {settings.spool}, which needs mode 1777 for it")
     return settings
+
+
+def _check_places(settings: Settings, name: str) -> None:
+    """Raise Wrong for directories of the configuration that are something else. One that is missing may be mounted later."""
+    if _kind(settings.spool) not in (0, stat.S_IFDIR):
+        raise Wrong(f"{name}: mailbox.spool: {settings.spool} is not a directory")
+    place = settings.state
+    while place:
+        if _is_same(place, CHROOT):
+            raise Wrong(f"{name}: mailbox.state must not be in {CHROOT}, which has to stay empty")
+        place = place.rpartition("/")[0]
+
+
+def _kind(path: str) -> int:
+    """The file type of `path`, 0 where there is nothing to be seen."""
+    try:
+        return stat.S_IFMT(os.stat(path).st_mode)
+    except OSError:
+        return 0
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        one, two = os.stat(path), os.stat(other)
+    except OSError:
+        return False
+    return (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
 
 
 def _everybody_writes(directory: str) -> bool:

@@ -13,9 +13,9 @@ import select
 import sys
 import time
 
-from .. import log
+from .. import DATE, VERSION, log
 from ..params import CHROOT, PAM_SERVICE_FILES, PAM_TIMEOUT_S, RECORD_GRACE_S
-from ..wire import record, replies
+from ..wire import arguments, record, replies
 from . import accounts, handover, options, peer, privileges, process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -54,8 +54,8 @@ def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "
     listen.daemon.run. count: how many sessions the host has, in all, from an address (this one included), and from unknown
     ones.
     """
-    asked = _options(sys.argv[1:])
-    if asked.daemon:
+    asked, settings = _asked(sys.argv[1:])
+    if asked.action == arguments.LISTEN:
         process.secure_daemon()
         if asked.file and not asked.file.startswith("/"):
             asked.file = f"{os.getcwd()}/{asked.file}"
@@ -72,8 +72,8 @@ def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "
         def serve_accepted(settings: "Settings", address: str) -> "NoReturn":
             serve(worker, preauth, settings, None, peer.accepted(address))
 
-        daemon(asked.settings, asked.families, asked.foreground, reload, serve_accepted)
-    serve(worker, preauth, asked.settings, count)
+        daemon(settings, asked.families, asked.foreground, reload, serve_accepted)
+    serve(worker, preauth, settings, count)
 
 
 def serve(
@@ -133,22 +133,30 @@ def _limit(count: "Count", who: str, settings: "Settings") -> None:
         raise _End(f"{who or 'local'}: sessions limit reached", priority=log.WARNING)
 
 
-def _options(arguments: list[str]) -> "options.Asked":
-    """What is asked for; -V and mistakes end the process here."""
+def _asked(words: list[str]) -> "tuple[arguments.Arguments, Settings]":
+    """What the command line asks for, and the settings; what prints something and mistakes end the process here."""
+    usage = ""
     try:
-        asked = options.parse(arguments)
-        if not isinstance(asked, str) and os.getuid() != 0:
+        asked = arguments.parse(words)
+        if asked.action in (arguments.PRINT_HELP, arguments.PRINT_VERSION):
+            text = arguments.HELP if asked.action == arguments.PRINT_HELP else f"popa3d version {VERSION} ({DATE})"
+            os.write(1, f"{text}\n".encode())
+            os._exit(0)
+        if os.getuid() != 0:
             raise options.Wrong("must be started by root")
+        settings = options.read(asked.file)
+        if asked.action == arguments.CHECK:
+            os._exit(0)
+        return asked, settings
+    except arguments.Wrong as wrong:
+        text, usage = str(wrong), f"{arguments.USAGE}\n"
     except options.Wrong as wrong:
-        log.start()
-        log.write(log.ERROR, str(wrong))
-        if not process.is_connection(2):
-            os.write(2, f"{'' if wrong.args[0] == options.USAGE else 'popa3d: '}{wrong}\n".encode("utf-8", "replace"))
-        os._exit(1)
-    if isinstance(asked, str):
-        os.write(1, f"{asked}\n".encode())
-        os._exit(0)
-    return asked
+        text = str(wrong)
+    log.start()
+    log.write(log.ERROR, text)
+    if not process.is_connection(2):
+        os.write(2, f"popa3d: {text}\n{usage}".encode("utf-8", "replace"))
+    os._exit(1)
 
 
 def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings", listened: bool) -> tuple[int, int]:

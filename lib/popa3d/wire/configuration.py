@@ -5,9 +5,11 @@ Trusts: the administrator, but not his typing: what is not known or not of its t
 """
 
 import _socket
+import posixpath
+import re
 import tomllib
 
-from ..params import LOCKS, Settings
+from ..params import CHROOT, LOCKS, MAX_MESSAGES, Settings
 
 _DAY_S = 24 * 60 * 60
 
@@ -28,7 +30,7 @@ KEYS: dict[str, dict[str, type[str] | type[list[str]] | tuple[int, int]]] = {
         "home_file": str,
         "locks": list,
         "state": str,
-        "max_messages": (1, 2**31 - 1),
+        "max_messages": (1, MAX_MESSAGES),  # what indexes and journals are made for
         "max_octets": (1, 2**62),
     },
 }
@@ -43,16 +45,16 @@ def settings(text: bytes, name: str) -> Settings:
     try:
         tables = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are both ValueErrors
-        raise Refused(f"{name}: {error}") from None
+        raise Refused(f"{name}: {_plain(str(error))}") from None
     result = Settings()
     for table, keys in tables.items():
         if table not in KEYS:
-            raise Refused(f"{name}: unknown table or key {table!r}")
+            raise Refused(f"{name}: unknown table or key {_shown(table)}")
         if not isinstance(keys, dict):
             raise Refused(f"{name}: {table} must be a table")
         for key, value in keys.items():
             if key not in KEYS[table]:
-                raise Refused(f"{name}: unknown key {table}.{key!r}")
+                raise Refused(f"{name}: unknown key {table}.{_shown(key)}")
             kind = KEYS[table][key]
             if isinstance(kind, tuple):
                 if type(value) is not int or not kind[0] <= value <= kind[1]:
@@ -60,6 +62,8 @@ def settings(text: bytes, name: str) -> Settings:
             elif not isinstance(value, kind):
                 raise Refused(f"{name}: {table}.{key} must be a {'string' if kind is str else 'list of strings'}")
             setattr(result, key, value)
+    if "addresses" in tables.get("listen", {}) and not result.addresses:
+        raise Refused(f"{name}: listen.addresses must name an address; without the key popa3d listens on all of them")
     for address in result.addresses:
         if not isinstance(address, str) or not _is_address(address):
             raise Refused(f"{name}: listen.addresses must be numeric IPv4 or IPv6 addresses, not {address!r}")
@@ -67,11 +71,25 @@ def settings(text: bytes, name: str) -> Settings:
         path = getattr(result, key)
         if not path.startswith("/") or "\0" in path:
             raise Refused(f"{name}: mailbox.{key} must be an absolute path")
+    if f"{posixpath.normpath(result.state)}/".startswith(f"{CHROOT}/"):
+        raise Refused(f"{name}: mailbox.state must not be in {CHROOT}, which has to stay empty")
     if not result.locks or any(lock not in LOCKS for lock in result.locks) or len(set(result.locks)) < len(result.locks):
         raise Refused(f"{name}: mailbox.locks must be one or several of {', '.join(LOCKS)}, in the order to take them")
     if result.home_file.startswith("/") or ".." in result.home_file.split("/") or "\0" in result.home_file:
         raise Refused(f"{name}: mailbox.home_file must be a path below the home directory")
+    if result.home_file.startswith("~"):
+        raise Refused(f"{name}: mailbox.home_file is in the home directory anyway; write it without ~")
     return result
+
+
+def _shown(key: str) -> str:
+    """A key as people write it: with quotes only where it needs them."""
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else repr(key)
+
+
+def _plain(text: str) -> str:
+    """What tomllib says of a table, as people write it."""
+    return re.sub(r"\('(.*?)',?\)", lambda found: "[" + found[1].replace("', '", ".") + "]", text)
 
 
 def _is_address(text: str) -> bool:

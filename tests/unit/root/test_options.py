@@ -1,4 +1,4 @@
-"""The command line, read as getopt(3) would, and which file it leads to."""
+"""The administrator's file: which one it is, and whether the host is as it says."""
 
 from __future__ import annotations
 
@@ -6,68 +6,62 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.params import Settings
+from popa3d.params import CHROOT, Settings
 from popa3d.root import options
-
-
-def test_version() -> None:
-    """-V is answered whatever else there is behind it."""
-    for arguments in (["-V"], ["-Vc", "/nonexistent"], ["-V", "-x"]):
-        assert str(options.parse(arguments)).startswith("popa3d version 2.0.0 (")
-
-
-@pytest.mark.parametrize(
-    "arguments", [["-x"], ["-c"], ["-"], ["--"], ["x"], ["-c", "/dev/null", "x"], ["-Dx"], ["-4"], ["-6"], ["-46"]]
-)
-def test_usage(arguments: list[str]) -> None:
-    """What is not an option gives the usage line, or the file's fault where that comes first."""
-    with pytest.raises(options.Wrong) as wrong:
-        options.parse(arguments)
-    assert str(wrong.value) in (options.USAGE, "/dev/null: not a regular file")
 
 
 def test_default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without -c the administrator's file is read if it exists, and is no fault if it does not."""
     path = tmp_path / "popa3d.toml"
     monkeypatch.setattr(options, "CONFIGURATION", str(path))
-    found = options.parse([])
-    assert isinstance(found, options.Asked) and found.settings.__dict__ == Settings().__dict__
+    assert vars(options.read("")) == vars(Settings())
     path.write_text("[session]\ntimeout_s = 700\n")
-    found = options.parse([])
-    assert isinstance(found, options.Asked) and found.settings.timeout_s == 700
+    assert options.read("").timeout_s == 700
     path.write_text("[session]\ntimeout = 700\n")
     with pytest.raises(options.Wrong, match="timeout"):
-        options.parse([])
+        options.read("")
 
 
 def test_named_file(tmp_path: Path) -> None:
-    """-c FILE and -cFILE are the same; a file that is named must exist."""
+    """A file that is named must exist."""
     path = tmp_path / "mine.toml"
     path.write_text("[session]\nlogin_timeout_s = 7\n")
-    for arguments in (["-c", str(path)], [f"-c{path}"]):
-        found = options.parse(arguments)
-        assert isinstance(found, options.Asked) and found.settings.login_timeout_s == 7
+    assert options.read(str(path)).login_timeout_s == 7
     path.unlink()
     with pytest.raises(options.Wrong, match="No such file"):
-        options.parse(["-c", str(path)])
+        options.read(str(path))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "families", "foreground"),
-    [
-        (["-D"], "46", False),
-        (["-4D"], "4", False),
-        (["-D6"], "6", False),
-        (["-46D"], "46", False),
-        (["-D", "-6", "-4", "-4"], "64", False),
-        (["-DF"], "46", True),
-        (["-F"], "46", True),
-        (["-6F"], "6", True),
-        (["-F", "-4", "-D"], "4", True),
-    ],
-)
-def test_daemon(arguments: list[str], families: str, foreground: bool) -> None:
-    """-D or -F listens on both families unless one is named; letters may be clustered."""
-    found = options.parse(arguments)
-    assert isinstance(found, options.Asked)
-    assert (found.daemon, sorted(found.families), found.foreground) == (True, sorted(families), foreground)
+def refusal(tmp_path: Path, text: str) -> str:
+    """Why a file with this text is refused; empty if it is not."""
+    path = tmp_path / "popa3d.toml"
+    path.write_text(text)
+    try:
+        options.read(str(path))
+    except options.Wrong as wrong:
+        return str(wrong).removeprefix(f"{path}: ")
+    return ""
+
+
+def test_spool(tmp_path: Path) -> None:
+    """A spool must be a directory, by way of a link, too; one that is missing may be mounted later."""
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.touch()
+    link.symlink_to(tmp_path)
+    assert refusal(tmp_path, f'[mailbox]\nspool = "{file}"\n') == f"mailbox.spool: {file} is not a directory"
+    assert refusal(tmp_path, f'[mailbox]\nspool = "{link}"\n') == ""
+    assert refusal(tmp_path, f'[mailbox]\nspool = "{tmp_path}/missing"\n') == ""
+
+
+@pytest.mark.parametrize("way", ["", "/", "/state", "/a/b", "/.", "/../popa3d/x", "link", "link/x"])
+def test_state_in_the_chroot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """No state directory can be the chroot directory, or in it: it would not be empty any more, and everybody refused."""
+    state = CHROOT + way
+    if way.startswith("link"):
+        chroot = tmp_path / "chroot"
+        chroot.mkdir()
+        (tmp_path / "link").symlink_to(chroot)
+        monkeypatch.setattr(options, "CHROOT", str(chroot))
+        state = f"{tmp_path}/{way}"
+    assert refusal(tmp_path, f'[mailbox]\nstate = "{state}"\n').startswith("mailbox.state must not be in ")
+    assert refusal(tmp_path, f'[mailbox]\nstate = "{CHROOT}-state"\n') == ""
