@@ -70,6 +70,10 @@ CHROOT = "/var/lib/popa3d"
 PAM_SERVICE = "popa3d"
 PAM_SERVICE_FILES = ("/etc/pam.d/popa3d", "/usr/lib/pam.d/popa3d", "/usr/local/etc/pam.d/popa3d")
 
+# No file of the kind is longer, nor do they include each other more deeply.
+PAM_FILE_OCTETS = 64 * 1024
+PAM_INCLUDES = 8
+
 # fail2ban's pam-generic filter wants a non-empty tty; there is no terminal, so the service's name stands for it.
 PAM_TTY = "popa3d"
 

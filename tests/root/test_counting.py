@@ -45,8 +45,12 @@ def test_counting_is_cheap_to_load() -> None:
         ([b"-c", b"/etc/D", b"-D"], True),
         ([b"-c/etc/x", b"-D"], True),
         ([b"-Dc", b"/etc/x"], True),
+        ([b"-F"], True),
+        ([b"-c", b"/etc/x", b"-4F"], True),
+        ([b"-t", b"-D"], False),
+        ([b"-z", b"-D"], False),
     ],
 )
 def test_listening_arguments(arguments: list[bytes], listens: bool) -> None:
-    """-D is found wherever it may stand, and the name of a file is not taken for it."""
+    """-D or -F is found wherever it may stand, and the name of a file is not taken for it."""
     assert processes._listens(arguments) is listens

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tty
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.host import HOME, Host, bind, unmount
-from tests.talk import Talk, wait_until
+from tests.host import HOME, Host, bind, tmpfs, unmount
+from tests.talk import POPA3D, Talk, wait_until
 
 INSTALLED = Path("/usr/lib/python3/dist-packages/pam")  # Debian's python3-pampy, 2.0.2
 NEWER = Path(sys.prefix) / f"lib/python3.{sys.version_info.minor}/site-packages/pam"  # python-pam 2.1.0
@@ -69,12 +71,8 @@ def test_accounts(host: Host, version: str) -> None:
     [
         "auth required pam_deny.so\naccount required pam_permit.so\n",
         "auth required pam_permit.so\naccount required pam_deny.so\n",
-        "auth required pam_permit.so\n",
-        "account required pam_permit.so\n",
-        "",
         "auth required pam_no_such_module.so\naccount required pam_permit.so\n",
-        "auth required\n",
-        "complete nonsense\n",
+        "auth required pam_permit.so\naccount required\nAccount complete nonsense\n",
         "auth sufficient pam_permit.so\naccount [success=ignore default=ignore] pam_permit.so\n",
     ],
 )
@@ -83,6 +81,56 @@ def test_stacks_that_do_not_say_yes(host: Host, version: str, stack: str) -> Non
     (host.pam_d / "other").write_text("auth required pam_deny.so\naccount required pam_deny.so\n")
     host.pam_stack(stack)
     assert logged_in(password="x") == FAILED
+
+
+def includes(host: Host, name: str, text: str) -> str:
+    """A line that includes a file of this name with this text."""
+    (host.pam_d / name).write_text(text)
+    return f"@include {name}\n"
+
+
+@pytest.mark.parametrize(
+    ("stack", "missing"),
+    [
+        ("", "account and auth"),
+        ("# auth required pam_permit.so\n# account required pam_permit.so\n", "account and auth"),
+        ("auth required pam_permit.so\n", "account"),
+        ("account required pam_permit.so\n", "auth"),
+        ("auth required pam_permit.so\npassword required pam_permit.so\nsession required pam_permit.so\n", "account"),
+        ("auth required\naccount\n", "account and auth"),
+        ("complete nonsense\n", "account and auth"),
+        ("@include mail-auth\n", "account"),
+        ("@include nowhere\n@include mail-auth\n", "account"),
+        ("@include popa3d\n", "account and auth"),
+    ],
+)
+def test_service_files_that_leave_it_to_other(host: Host, stack: str, missing: str) -> None:
+    """What Linux-PAM would take from "other" is not the administrator's word for mail: nobody gets in, and the log says why."""
+    (host.pam_d / "other").write_text("auth required pam_permit.so\naccount required pam_permit.so\n")
+    includes(host, "mail-auth", "auth required pam_permit.so\n")
+    host.pam_stack(stack)
+    assert logged_in(password="x").startswith(b"-ERR temporarily unavailable")
+    host.syslog.wait(f"/etc/pam.d/popa3d has no line for {missing}")
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        "auth required pam_permit.so # so\n-account required pam_permit.so\n",
+        "AUTH required pam_permit.so\nAccount \\\n required pam_permit.so\n",
+        "auth [default=ignore success=ok] pam_permit.so\naccount include mail-account\n",
+        "@include mail-auth\n@include mail-account\n",
+        "@include mail-all\n",
+        "@include {}/mail-all\n",
+    ],
+)
+def test_service_files_that_are_enough(host: Host, stack: str) -> None:
+    """Lines of its own, included ones, substacks: whatever Linux-PAM has both of, in any of its spellings."""
+    text = includes(host, "mail-auth", "auth required pam_permit.so\n")
+    text += includes(host, "mail-account", "account required pam_permit.so\n")
+    includes(host, "mail-all", text)
+    host.pam_stack(stack.format(host.pam_d))
+    assert logged_in(password="x") == b"+OK\r\n"
 
 
 def test_information_is_no_prompt(host: Host, version: str) -> None:
@@ -193,6 +241,38 @@ def test_one_that_wants_more(host: Host, front: Path) -> None:
     inner = front / "__internals.py"
     inner.write_text(WANTS_MORE + inner.read_text())
     assert logged_in() == b"+OK\r\n"
+
+
+def on_a_nameless_terminal() -> bytes:
+    """What a client gets that says QUIT after a login, on a terminal that has no name here (as nsenter(1) leaves one)."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    tmpfs("/dev/pts")
+    try:
+        with pytest.raises(OSError, match="No such"):
+            os.ttyname(slave)
+        os.write(master, b"USER alice\nPASS sesame-1\nQUIT\n")
+        with subprocess.Popen(POPA3D, stdin=slave, stdout=slave, env={}) as process:
+            os.close(slave)
+            assert process.wait(60) == 0
+            return os.read(master, 4096)
+    finally:
+        unmount("/dev/pts")
+        os.close(master)
+
+
+def test_terminal_without_a_name(host: Host, version: str) -> None:
+    """python-pam does not look at descriptor 0: not whether it is a terminal, nor for its name."""
+    host.pam_stack("auth required pam_unix.so nodelay\naccount required pam_unix.so\n")
+    assert on_a_nameless_terminal().endswith(b"+OK\r\n+OK\r\n+OK\r\n")
+
+
+def test_terminal_without_a_name_and_one_that_wants_more(host: Host, front: Path) -> None:
+    """Nor does one that needs the real module os."""
+    with_front(host, front)
+    inner = front / "__internals.py"
+    inner.write_text(WANTS_MORE + inner.read_text())
+    assert on_a_nameless_terminal().endswith(b"+OK\r\n+OK\r\n+OK\r\n")
 
 
 def test_what_is_loaded_with_it() -> None:

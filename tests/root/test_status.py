@@ -140,10 +140,10 @@ def test_a_shell_as_door(host: Host) -> None:
 
 
 @contextlib.contextmanager
-def listener(host: Host) -> Iterator[subprocess.Popen[bytes]]:
-    """popa3d -D on PORT; it and its sessions are gone afterwards."""
+def listener(host: Host, option: str) -> Iterator[subprocess.Popen[bytes]]:
+    """popa3d -D or -F on PORT; it and its sessions are gone afterwards."""
     file = host.configuration(f'[listen]\nport = {PORT}\naddresses = ["127.0.0.1"]\n')
-    with subprocess.Popen([*POPA3D, "-DF", "-c", file], stdin=subprocess.DEVNULL, env={}) as process:
+    with subprocess.Popen([*POPA3D, option, "-c", file], stdin=subprocess.DEVNULL, env={}) as process:
         try:
             yield process
         finally:
@@ -161,10 +161,11 @@ def connected(process: subprocess.Popen[bytes]) -> socket.socket:
             time.sleep(0.05)
 
 
-def test_behind_the_listener(host: Host) -> None:
-    """popa3d -D is no session, though its arguments are those of its sessions, which remain sessions when it is killed."""
+@pytest.mark.parametrize("option", ["-DF", "-F", "-4F"])
+def test_behind_the_listener(host: Host, option: str) -> None:
+    """What listens is no session, though its arguments are those of its sessions, which remain sessions when it is killed."""
     host.deliver("alice", MAILBOX)
-    with listener(host) as process, connected(process) as client, client.makefile("rb") as replies:
+    with listener(host, option) as process, connected(process) as client, client.makefile("rb") as replies:
         assert replies.readline().startswith(b"+OK")
         (pid,) = children(process.pid)
         (child,) = children(pid)

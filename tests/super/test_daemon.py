@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from popa3d.params import STATE
-from tests.host import Host, bind, unmount
+from tests.host import Host, bind, tmpfs, unmount
 from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, refused, wait_until
 from tests.talk import POPA3D, Talk, children, connection, descriptors, ids
 
@@ -80,6 +80,21 @@ def gone(pid: int) -> bool:
         return ids(pid)["State"].startswith(("Z", "X"))
     except OSError:
         return True
+
+
+def test_spool_that_can_only_be_read(host: Host) -> None:
+    """A spool on a file system that cannot be written, as under a unit's ProtectSystem=, is said once at the start."""
+    tmpfs("/mnt", "ro,mode=0755")
+    try:
+        for spool, warned in (("/mnt", True), ("/var/mail", False)):
+            host.syslog.clear()
+            with Daemon(host, f'[mailbox]\nspool = "{spool}"\n'):
+                logged_in()
+                logged_in()
+            warning = f"{spool} is on a file system that can only be read: no message can be deleted"
+            assert host.syslog.text.count(warning) == warned
+    finally:
+        unmount("/mnt")
 
 
 def test_configured_addresses(host: Host) -> None:

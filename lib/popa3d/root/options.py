@@ -59,6 +59,16 @@ def _check_places(settings: Settings, name: str) -> None:
         place = place.rpartition("/")[0]
 
 
+def warning(settings: Settings) -> str:
+    """What the host does not allow and a listener should say once; empty if there is nothing."""
+    try:
+        if not settings.home_file and os.statvfs(settings.spool).f_flag & os.ST_RDONLY:
+            return f"{settings.spool} is on a file system that can only be read: no message can be deleted"
+    except OSError:
+        pass  # it is missing, which sessions say
+    return ""
+
+
 def _kind(path: str) -> int:
     """The file type of `path`, 0 where there is nothing to be seen."""
     try:

@@ -31,11 +31,16 @@ class _Anything:
         return cls
 
 
+def _no_terminal(_fd: int) -> bool:
+    """For os.isatty: python-pam would ask for the name of the terminal on descriptor 0, which need not have one."""
+    return False
+
+
 # What ctypes and python-pam take from modules that are slow to import: together these take longer than an interpreter's
 # start. ctypes.util takes longer still, and runs ldconfig or a compiler.
 _STAND_INS: "dict[str, dict[str, object]]" = {
     "ctypes.util": {"find_library": PAM_LIBRARIES.get},
-    "os": {"name": "posix", "environ": {}, "isatty": posix.isatty, "fspath": posix.fspath},
+    "os": {"name": "posix", "environ": {}, "isatty": _no_terminal, "fspath": posix.fspath},
     "six": {"text_type": str, "PY2": False, "PY3": True},
     "types": {"GenericAlias": type(list[int])},
     "typing": dict.fromkeys(("Any", "Callable", "Dict", "List", "Optional", "Tuple", "Union"), _Anything),
@@ -71,7 +76,10 @@ def _python_pam() -> "tuple[Any, Any]":
         except (ImportError, AttributeError, NameError, TypeError):
             for name in ("pam", "pam.__internals"):
                 sys.modules.pop(name, None)
-            return _imported({"ctypes.util": _STAND_INS["ctypes.util"]})
+            found = _imported({"ctypes.util": _STAND_INS["ctypes.util"]})
+            if "os" in sys.modules:
+                sys.modules["os"].__dict__["isatty"] = _no_terminal  # nobody else in this process asks
+            return found
     finally:
         del sys.path[-len(places) :]
 

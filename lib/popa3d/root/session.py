@@ -14,9 +14,9 @@ import sys
 import time
 
 from .. import DATE, VERSION, log
-from ..params import CHROOT, PAM_SERVICE_FILES, PAM_TIMEOUT_S, RECORD_GRACE_S
+from ..params import CHROOT, PAM_TIMEOUT_S, RECORD_GRACE_S
 from ..wire import arguments, record, replies
-from . import accounts, handover, options, peer, privileges, process
+from . import accounts, handover, options, pam_service, peer, privileges, process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "
         process.secure_daemon()
         if asked.file and not asked.file.startswith("/"):
             asked.file = f"{os.getcwd()}/{asked.file}"
+        warning = options.warning(settings)
+        if warning:
+            log.write(log.WARNING, warning)
         accounts.warm()  # what costs time is loaded once, and forked
         preauth()
         _pam()
@@ -231,8 +234,9 @@ def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd
         raise _End("The pre-auth child wrote a malformed record")
     if pam is None:
         raise _End("Authentication is impossible without PAM", replies.UNAVAILABLE)
-    if not any(map(_exists, PAM_SERVICE_FILES)):
-        raise _End(f"No PAM service file {PAM_SERVICE_FILES[0]}", replies.UNAVAILABLE)
+    fault = pam_service.fault()
+    if fault:
+        raise _End(fault, replies.UNAVAILABLE)
     _signal.alarm(PAM_TIMEOUT_S)  # until the exec
     claimed = accounts.claimed(login.user)
     password = login.password
@@ -248,14 +252,6 @@ def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd
     if not handover.serves(owner):
         raise _End(f"Account {owner.pw_name} has group 0 or a name that is no file name", replies.UNAVAILABLE)
     return owner, login.ahead
-
-
-def _exists(path: str) -> bool:
-    try:
-        os.stat(path)
-    except OSError:
-        return False
-    return True
 
 
 def _from(who: str) -> str:
