@@ -58,9 +58,9 @@ CALLS = {
     "lockf flock ftruncate truncate posix_fallocate": "owner/mboxfile.py",
     "pwrite": "owner/mboxfile.py owner/journal.py",
     "mkdir chmod chown": "root/state.py",
-    "fork forkpty posix_spawn": "root/session.py root/recover.py owner/scan.py listen/daemon.py",
+    "fork forkpty posix_spawn": "root/session.py root/recovery.py owner/scan.py listen/daemon.py",
     "execve execv execl": "root/handover.py",
-    "alarm waitpid": "root/session.py root/recover.py owner/scan.py listen/daemon.py",
+    "alarm waitpid": "root/session.py root/recovery.py owner/scan.py listen/daemon.py",
 }
 
 RUNS_AS = {
