@@ -180,9 +180,23 @@ INDEX_OCTETS = 1024 * 1024
 # A mailbox of this size is parsed by two processes, if there are two processors: starting one takes a millisecond or two.
 SCAN_BOTH_OCTETS = 16 * 1024 * 1024
 
-# popa3d-recover goes on with the next user after this time. A mailbox of 64 GiB may take longer, and so may somebody who
-# stops his own program.
+# popa3d-recover lets this many users' programs work at once: what they do is mostly to wait for the disk.
+RECOVERIES_AT_ONCE = 4
+
+# One that has not ended by then works on beside them, but holds up nobody: it waits for a lock, has a large mailbox, or its
+# user has stopped it. Most take less than a second.
+RECOVERY_SLOW_S = 5
+
+# So many at once with those: each is a process of some 10 MB.
+RECOVERIES = 20
+
+# popa3d-recover waits this long for one of them. A mailbox of 64 GiB may take longer, and so may somebody who stops his own
+# program.
 RECOVERY_TIMEOUT_S = 3 * 60
+
+# And this long in all: mail is not delivered before the host's start is done. The systemd unit has TimeoutStartSec beyond
+# it, so that popa3d-recover can still say who is left.
+RECOVERY_LIMIT_S = 10 * 60
 
 
 class Settings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -14,22 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import HOME, PAM_OPEN, Host, bind, unmount
+from tests.host import HOME, PAM_OPEN, Host
 from tests.root.interrupted import AFTER, BEFORE, interrupt
+from tests.root.recovering import RECOVER, limits, recover
 from tests.talk import Talk, children, descriptors, ids, wait_until
 
-RECOVER = str(HOME / "bin/popa3d-recover")
-USAGE = "usage: popa3d-recover [-c file] --all | user ...\n"
+USAGE = "usage: popa3d-recover [-hV] [-c file] --all | user ...\n"
 FORGED = "-0123456789abcdef.journal"
-
-
-def recover(*arguments: str, program: str = RECOVER, **options: object) -> tuple[int, str]:
-    """Exit status and standard error of popa3d-recover, which has nothing to say on standard output."""
-    done = subprocess.run(  # type: ignore[call-overload]
-        [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False, **options
-    )
-    assert done.stdout == ""
-    return done.returncode, done.stderr
 
 
 def journals(state: Path, uid: int = 20001) -> list[str]:
@@ -48,15 +38,8 @@ def locked(mailbox: Path) -> Iterator[None]:
 @pytest.fixture
 def impatient(host: Host) -> Iterator[None]:
     """Locks are waited for one second only."""
-    params = HOME / "lib/popa3d/params.py"
-    other = host.base / "params.py"
-    text, found = re.subn(r"(?m)^LOCK_TIMEOUT_S = 20$", "LOCK_TIMEOUT_S = 1", params.read_text())
-    assert found == 1
-    other.write_text(text)
-    bind(other, params)
-    yield
-    unmount(params)
-    other.unlink()
+    with limits(host, LOCK_TIMEOUT_S=1):
+        yield
 
 
 @pytest.mark.parametrize("who", ["alice", "--all"])
@@ -169,10 +152,38 @@ def test_users_that_cannot_be(host: Host, state: Path) -> None:
     assert mailbox.read_bytes() == AFTER
 
 
-@pytest.mark.parametrize("words", ["", "--all alice", "alice --all", "-x", "-c", "-c /dev/null", "--all --all", "alice -c x"])
+@pytest.mark.parametrize("words", ["", "--all alice", "alice --all", "-c /dev/null", "alice -c x", "alice -x"])
 def test_usage(host: Host, words: str) -> None:
     """A wrong command line gives the usage line and status 2."""
     assert recover(*words.split()) == (2, USAGE)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("-x", "unknown option -x"),
+        ("-xyz alice", "unknown option -x"),
+        ("--every", "unknown option --every"),
+        ("-c /dev/null -all", "unknown option -a"),
+        ("-", "unknown option -"),
+        ("--all -\33[2J", "unknown option -?"),
+        ("-c", "option -c needs a file"),
+    ],
+)
+def test_wrong_options(host: Host, words: str, why: str) -> None:
+    """A wrong option is named, before the usage line."""
+    assert recover(*words.split()) == (2, f"popa3d-recover: {why}\n{USAGE}")
+
+
+@pytest.mark.parametrize("user", [0, 20001])
+def test_help_and_version(host: Host, user: int) -> None:
+    """-h prints the usage and where the manual is, -V what popa3d -V prints; anybody may ask."""
+    version = subprocess.run([str(HOME / "bin/popa3d"), "-V"], capture_output=True, text=True, check=True).stdout
+    for word, text in (("-h", f"{USAGE}manual: popa3d-recover(8)\n"), ("-V", version)):
+        done = subprocess.run(
+            [RECOVER, word], capture_output=True, text=True, check=False, user=user, group=user, extra_groups=[]
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, text, "")
 
 
 def test_not_root(host: Host, state: Path) -> None:
@@ -263,7 +274,13 @@ def crowded(place: Path, own: Path) -> str:
     return f"{own}: too many files"
 
 
-@pytest.mark.parametrize("spoil", [link, foreign, writable, crowded], ids=lambda spoil: spoil.__name__)
+def imaginative(place: Path, own: Path) -> str:
+    for number in range(20):
+        (own / f"name{number}{FORGED}").touch()
+    return f"{own}: too many files"
+
+
+@pytest.mark.parametrize("spoil", [link, foreign, writable, crowded, imaginative], ids=lambda spoil: spoil.__name__)
 def test_directories_that_are_not_used(host: Host, state: Path, spoil: object) -> None:
     """Where a state directory cannot be used, that is a failure, with a line, and not nothing to do."""
     mailbox = interrupt(host)

@@ -60,12 +60,12 @@ CALLS = {
     "lockf flock ftruncate truncate posix_fallocate": "owner/mboxfile.py",
     "pwrite": "owner/mboxfile.py owner/journal.py",
     "mkdir chmod chown": "root/state.py",
-    "fork forkpty posix_spawn": "root/session.py root/recover.py owner/scan.py listen/daemon.py listen/service.py",
+    "fork forkpty posix_spawn": "root/session.py root/recovery.py owner/scan.py listen/daemon.py listen/service.py",
     "call_function": "root/libc.py",
     "prctl": "root/libc.py root/privileges.py",
-    "setsid": "root/process.py root/recover.py listen/daemon.py listen/service.py",
+    "setsid": "root/process.py root/recovery.py listen/daemon.py listen/service.py",
     "execve execv execl": "root/handover.py",
-    "alarm waitpid": "root/session.py root/recover.py owner/scan.py listen/daemon.py listen/log_queue.py",
+    "alarm waitpid": "root/session.py root/recovery.py owner/scan.py listen/daemon.py listen/log_queue.py",
 }
 
 RUNS_AS = {

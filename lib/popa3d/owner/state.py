@@ -87,12 +87,25 @@ class State:
         os.rename(old, new, src_dir_fd=self._fd, dst_dir_fd=self._fd)
 
     def remove(self, names: "Iterable[bytes]") -> None:
-        """Remove files; those that are not there are no error. Raises OSError."""
+        """Remove files; those that are not there are no error. Raises OSError.
+
+        A directory, which only the owner's hand can have made, must not be in the way for ever: what is in it stays.
+        """
         for name in names:
             try:
                 os.unlink(name, dir_fd=self._fd)
             except FileNotFoundError:
                 pass
+            except IsADirectoryError:
+                self._remove_directory(name)
+
+    def _remove_directory(self, name: bytes) -> None:
+        """Remove an empty directory; give another one a name that is no file's of ours. Raises OSError."""
+        try:
+            os.rmdir(name, dir_fd=self._fd)
+        except OSError:
+            aside = self.name(b".aside-%s" % os.urandom(8).hex().encode())
+            os.rename(name, aside, src_dir_fd=self._fd, dst_dir_fd=self._fd)
 
     def sync(self) -> None:
         """See the names on the disk."""

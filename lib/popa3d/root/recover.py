@@ -12,26 +12,23 @@ import os
 import pwd
 import re
 import sys
-import time
 
-from .. import log
-from ..params import RECOVERY_TIMEOUT_S
-from . import handover, options, privileges, process, state
+from .. import DATE, VERSION, log
+from . import options, process
+from .recovery import Recovery, complain, journals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import NoReturn
 
-    from ..params import Settings
-
-_USAGE = "usage: popa3d-recover [-c file] --all | user ..."
+_USAGE = "usage: popa3d-recover [-hV] [-c file] --all | user ..."
+_MANUAL = "manual: popa3d-recover(8)"
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
 
-# As owner.journal names what it has begun: one file, or some, then with a dot and more behind it. A mailbox has two hundred
-# at most. Who has more than these has made them himself, and does not keep root busy with them.
-_JOURNAL = re.compile(r"(.+)-[0-9a-f]{16}\.journal(\..*)?")
-_FILES = 1000
-_LOOK_S = 0.02
+
+class _Misused(Exception):
+    """The command line is wrong; the text says what, or is empty."""
 
 
 def main(worker: str) -> "NoReturn":
@@ -47,80 +44,85 @@ def main(worker: str) -> "NoReturn":
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
     try:
         status = _main(worker)
+    except _Misused as misused:
+        if misused.args[0]:
+            complain(misused.args[0])
+        complain(_USAGE, "")
+        status = 2
     except options.Wrong as wrong:
-        _complain(str(wrong), "" if wrong.args[0] == _USAGE else "popa3d-recover: ")
+        complain(str(wrong))
         status = 2
     except BaseException as error:
         log.crash(error)
-        _complain("internal error; the system log says where")
+        complain("internal error; the system log says where")
         status = _EX_SOFTWARE
     os._exit(status)
 
 
 def _main(worker: str) -> int:
-    """The exit status. Raises options.Wrong."""
-    names, file = _arguments(sys.argv[1:])
+    """The exit status. Raises _Misused or options.Wrong."""
+    asked = _arguments(sys.argv[1:])
+    if isinstance(asked, str):
+        os.write(1, f"{asked}\n".encode())
+        return 0
+    names, file = asked
     if os.getuid() != 0:
         raise options.Wrong("must be started by root")
     settings = options.read(file)
-    failed = False
-    if not names:
-        names, failed = _interrupted(settings.state)
-    for name in names:
-        why = _recover(worker, name, settings)
-        if why:
-            _complain(f"{name}: {why}")
-            failed = True
-    return 1 if failed else 0
+    recovery = Recovery(worker, settings)
+    for name in names or _interrupted(recovery, settings.state):
+        recovery.begin(name)
+    recovery.finish()
+    return 1 if recovery.failed else 0
 
 
-def _arguments(words: list[str]) -> tuple[list[str], str]:
-    """The users (none: all of them) and the configuration file of the command line. Raises options.Wrong."""
+def _arguments(words: list[str]) -> tuple[list[str], str] | str:
+    """The users (none: all of them) and the configuration file of the command line, or a text to print instead.
+
+    Raises _Misused.
+    """
     file = ""
-    if words and words[0].startswith("-c"):
-        file = words[0][2:] or "".join(words[1:2])
-        words = words[1 if words[0][2:] else 2 :]
-    if not words or (words != ["--all"] and any(word.startswith("-") for word in words)):
-        raise options.Wrong(_USAGE)
-    return [] if words == ["--all"] else words, file
+    everybody = False
+    rest = list(words)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        if word == "--all":
+            everybody = True
+        elif word == "-h":
+            return f"{_USAGE}\n{_MANUAL}"
+        elif word == "-V":
+            return f"popa3d version {VERSION} ({DATE})"
+        elif word.startswith("-c"):
+            if not word[2:] and not rest:
+                raise _Misused("option -c needs a file")
+            file = word[2:] or rest.pop(0)
+        else:
+            raise _Misused(f"unknown option {word if word.startswith('--') else word[:2]}")
+    if everybody == bool(rest) or any(word.startswith("-") for word in rest):
+        raise _Misused("")
+    return list(dict.fromkeys(rest)), file
 
 
-def _interrupted(place: str) -> tuple[list[str], bool]:
-    """The accounts for whose mailboxes there are journals, and whether some could not be looked for (complained of)."""
+def _interrupted(recovery: Recovery, place: str) -> "Iterator[str]":
+    """The accounts for whose mailboxes there are journals in the state directories, one user after the other."""
     try:
         numbers = sorted(int(name) for name in os.listdir(place) if re.fullmatch("[1-9][0-9]{0,9}", name))
     except FileNotFoundError:
-        return [], False  # no session has been here yet
+        return  # no session has been here yet
     except OSError as error:
-        _complain(f"{place}: {error.strerror}")
-        return [], True
-    found = []
-    failed = False
+        recovery.fail(place, str(error.strerror))
+        return
     for number in numbers:
+        if recovery.is_over():  # to look for accounts can take its time, too
+            recovery.pass_over(f"{place}/{number}")
+            continue
         try:
-            # Whose they are is to be seen: users can write any names into their directories.
-            found += [name for name in sorted(_journals(place, number)) if _uid(name) == number]
+            names = sorted(journals(place, number))
         except OSError as error:
-            _complain(f"{place}/{number}: {error.strerror}")
-            failed = True
-    return found, failed
-
-
-def _journals(place: str, uid: int) -> set[str]:
-    """The accounts of which the directory of user `uid` says that they have journals. Raises OSError."""
-    found = set()
-    fd = os.open(f"{place}/{uid}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        with os.scandir(fd) as entries:
-            for count, entry in enumerate(entries):
-                if count >= _FILES:
-                    raise OSError(7, "too many files", f"{place}/{uid}")
-                match = _JOURNAL.fullmatch(entry.name)
-                if match:
-                    found.add(match[1])
-    finally:
-        os.close(fd)
-    return found
+            recovery.fail(f"{place}/{number}", str(error.strerror))
+            continue
+        # Whose they are is to be seen: users can write any names into their directories.
+        yield from [name for name in names if _uid(name) == number]
 
 
 def _uid(name: str) -> int:
@@ -128,66 +130,3 @@ def _uid(name: str) -> int:
         return pwd.getpwnam(name).pw_uid
     except (KeyError, ValueError):
         return -1
-
-
-def _recover(worker: str, name: str, settings: "Settings") -> str:
-    """Finish what the user's session has left, if it has. Why that failed, or nothing."""
-    try:
-        owner = pwd.getpwnam(name)
-    except (KeyError, ValueError):
-        return "no such account"
-    if not handover.serves(owner):
-        return "popa3d does not serve this account"
-    try:
-        try:
-            os.lstat(f"{settings.state}/{owner.pw_uid}")
-        except FileNotFoundError:
-            return ""  # he was never here
-        # What a session cannot use, it does without. Here that would pass for nothing to do.
-        state.prepare(settings.state, owner.pw_uid, owner.pw_gid)
-        if owner.pw_name not in _journals(settings.state, owner.pw_uid):
-            return ""
-        pid = os.fork()
-    except OSError as error:
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
-    if not pid:
-        _become(worker, owner, settings)
-    end = time.monotonic() + RECOVERY_TIMEOUT_S
-    done, how = os.waitpid(pid, os.WNOHANG)
-    while not done:
-        if time.monotonic() >= end:
-            return f"still at work after {RECOVERY_TIMEOUT_S} seconds (process {pid}); the others need not wait"
-        time.sleep(_LOOK_S)
-        done, how = os.waitpid(pid, os.WNOHANG)
-    status = os.waitstatus_to_exitcode(how)
-    if status < 0:
-        return f"signal {-status} has ended popa3d-session"
-    return "not finished; the system log says why" if status else ""
-
-
-def _become(worker: str, owner: "pwd.struct_passwd", settings: "Settings") -> "NoReturn":
-    """Become the owner's program. Nothing of root's goes along, least of all a terminal: its user could type on that."""
-    try:
-        os.setsid()
-        null = os.open("/dev/null", os.O_RDWR)
-        for fd in (0, 1):
-            os.dup2(null, fd)
-        process.secure()
-        told = handover.tell(owner, "", settings, b"", recovery=True)
-        privileges.become(owner.pw_uid, owner.pw_gid)
-        log.write(log.ERROR, f"{worker}: {handover.become(worker, told)}")
-    except handover.Unusable as why:
-        log.write(log.ERROR, str(why))
-    except BaseException as error:
-        log.crash(error)
-    finally:
-        os._exit(1)
-
-
-def _complain(text: str, who: str = "popa3d-recover: ") -> None:
-    """One line on standard error. Anything but printable ASCII becomes "?"."""
-    line = "".join(c if " " <= c <= "~" else "?" for c in f"{who}{text}")
-    try:
-        os.write(2, f"{line}\n".encode())
-    except OSError:
-        pass  # nobody listens; there is the exit status

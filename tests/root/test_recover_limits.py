@@ -1,0 +1,102 @@
+"""popa3d-recover among users who stop their programs: each that could not be finished is named, and the others are finished."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from popa3d import params
+from tests.host import HOME, Host, bind, unmount
+from tests.root.interrupted import AFTER, interrupt
+from tests.root.recovering import RECOVER, limits, recover
+from tests.talk import wait_until
+
+
+@contextlib.contextmanager
+def stopped(host: Host, *uids: int) -> Iterator[None]:
+    """The programs of these users stop as soon as they are theirs, as their users can do to them; in the end they go on."""
+    real, worker, pids = HOME / "bin/real-session", HOME / "bin/popa3d-session", host.base / "pids"
+    pids.mkdir(mode=0o777)
+    pids.chmod(0o777)
+    shutil.copy(worker, real)
+    script = host.base / "popa3d-session"
+    case = "|".join(map(str, uids))
+    script.write_text(f"#!/bin/sh\ncase $(id -u) in\n{case}) : > {pids}/$$; kill -STOP $$ ;;\nesac\nexec {real}\n")
+    script.chmod(0o755)
+    bind(script, worker)
+    try:
+        yield
+    finally:
+        for path in pids.iterdir():
+            os.kill(int(path.name), signal.SIGCONT)
+        wait_until(lambda: not any(Path(f"/proc/{path.name}").exists() for path in pids.iterdir()))
+        unmount(worker)
+        shutil.rmtree(pids)
+        real.unlink()
+
+
+def without_process(said: str) -> list[str]:
+    """The lines, without the number of the process that they end with."""
+    return re.sub(r" \(process \d+\)$", "", said, flags=re.M).splitlines()
+
+
+def test_some_are_stopped(host: Host, state: Path) -> None:
+    """Users who stop their programs hold up nobody for long; each is named, with the process, which goes on in the end."""
+    mailboxes = [interrupt(host, name=name) for name in ("alice", "bob", "carol")]
+    before = [mailbox.read_bytes() for mailbox in mailboxes]
+    with (
+        limits(host, RECOVERIES_AT_ONCE=1, RECOVERY_SLOW_S=1, RECOVERY_TIMEOUT_S=4, RECOVERY_LIMIT_S=40),
+        stopped(host, 20001, 20002),
+    ):
+        status, said = recover("--all")
+        pids = sorted(path.name for path in (host.base / "pids").iterdir())
+        assert sorted(re.findall(r"\(process (\d+)\)$", said, re.M)) == pids and len(pids) == 2
+        assert without_process(said) == [f"popa3d-recover: {name}: still at work after 4 seconds" for name in ("alice", "bob")]
+        assert status == 1
+        assert [mailbox.read_bytes() for mailbox in mailboxes] == [*before[:2], AFTER]
+    assert [mailbox.read_bytes() for mailbox in mailboxes] == [AFTER] * 3
+
+
+def test_several_at_once(host: Host, state: Path) -> None:
+    """One that has not had its time yet takes one of several places."""
+    mailboxes = [interrupt(host, name=name) for name in ("alice", "bob", "carol")]
+    before = mailboxes[0].read_bytes()
+    with limits(host, RECOVERIES_AT_ONCE=2, RECOVERY_LIMIT_S=8), stopped(host, 20001):
+        status, said = recover("alice", "bob", "carol", "alice")
+        assert (status, without_process(said)) == (1, ["popa3d-recover: alice: still at work after 8 seconds"])
+        assert [mailbox.read_bytes() for mailbox in mailboxes] == [before, AFTER, AFTER]
+
+
+def test_too_many_are_stopped(host: Host, state: Path, tmp_path: Path) -> None:
+    """There are no more at once than there may be, and an end to it, which names all that are left; root sleeps meanwhile."""
+    mailboxes = [interrupt(host, name=name) for name in ("alice", "bob", "carol", "dave")]
+    before = [mailbox.read_bytes() for mailbox in mailboxes]
+    trace = tmp_path / "trace"
+    with (
+        limits(host, RECOVERIES_AT_ONCE=1, RECOVERY_SLOW_S=1, RECOVERIES=2, RECOVERY_LIMIT_S=6),
+        stopped(host, 20001, 20002),
+    ):
+        status, said = recover("-qq", "-o", str(trace), RECOVER, "--all", program="strace")
+        assert (status, without_process(re.sub("after [1-6] s", "after N s", said))) == (1, [
+            "popa3d-recover: carol: not looked at: 6 seconds are over",
+            f"popa3d-recover: {state}/20004: not looked at: 6 seconds are over",
+            "popa3d-recover: alice: still at work after N seconds",
+            "popa3d-recover: bob: still at work after N seconds",
+        ])  # fmt: skip
+        assert [mailbox.read_bytes() for mailbox in mailboxes] == before
+    calls = trace.read_text()
+    assert calls.count("rt_sigtimedwait(") in range(2, 12) and calls.count("wait4(") < 30 and "sleep" not in calls
+
+
+def test_the_unit_lets_it_come_to_its_end() -> None:
+    """popa3d-recover.service waits longer than popa3d-recover takes, and has room for all processes that it may leave."""
+    unit = (HOME / "packaging/systemd/popa3d-recover.service").read_text()
+    (minutes,) = re.findall(r"^TimeoutStartSec=(\d+)min$", unit, re.M)
+    (tasks,) = re.findall(r"^TasksMax=(\d+)$", unit, re.M)
+    assert int(minutes) * 60 >= params.RECOVERY_LIMIT_S + params.RECOVERY_TIMEOUT_S
+    assert int(tasks) > params.RECOVERIES * -(-params.RECOVERY_LIMIT_S // params.RECOVERY_TIMEOUT_S)
