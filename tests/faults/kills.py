@@ -16,10 +16,19 @@ from tests.talk import Talk, descriptors, wait_until
 CALLS = ("fcntl", "pread64", "pwrite64", "fdatasync", "fsync", "ftruncate", "openat", "close", "rename", "renameat", "unlinkat")
 
 
-def attach(pid: int, log: Path, *options: str) -> subprocess.Popen[bytes]:
+class Tracer(subprocess.Popen[bytes]):
+    """strace. It ends by itself with what it traces; but if the test fails first, nobody would wait for it for ever."""
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None:
+            self.terminate()
+        self.wait()
+
+
+def attach(pid: int, log: Path, *options: str) -> Tracer:
     """strace at work on process `pid`, and with the option -f on those that it starts."""
     with tempfile.TemporaryFile() as said:
-        tracer = subprocess.Popen(["strace", "-o", str(log), "-p", str(pid), *options], stderr=said)
+        tracer = Tracer(["strace", "-o", str(log), "-p", str(pid), *options], stderr=said)
         # It is the process's tracer some moments before it has stopped it.
         wait_until(lambda: b" attached" in os.pread(said.fileno(), 4096, 0))
     return tracer

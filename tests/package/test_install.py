@@ -7,6 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from popa3d.params import Settings
 from popa3d.root import options
 from tests.host import Host
@@ -86,6 +88,25 @@ def test_by_itself(host: Host, installed: Machine) -> None:
     installed.run("service", "popa3d", "status", status=3)
     installed.run("service", "popa3d", "try-restart")
     assert not port_is_open()
+
+
+WRONG = "popa3d: /etc/popa3d.toml: unknown key listen.ports"
+
+
+@pytest.mark.parametrize("action", ["restart", "try-restart", "force-reload", "reload", "start"])
+def test_a_wrong_configuration(installed: Machine, action: str) -> None:
+    """Nothing that the init script does with a wrong file stops the daemon that works; it fails, and says why."""
+    installed.run("service", "popa3d", "start")
+    serves(installed)
+    (before,) = installed.processes("popa3d -D")
+    (installed.root / "etc/popa3d.toml").write_text("[listen]\nports = 110\n")
+    if action == "start":
+        installed.run("service", "popa3d", "stop")
+    said = installed.run("service", "popa3d", action, status=1)
+    assert WRONG in said and "failed" in said and "Terminated" not in said
+    if action != "start":
+        assert installed.processes("popa3d -D") == [before]
+        serves(installed)
 
 
 def test_a_port_that_is_taken(installed: Machine) -> None:

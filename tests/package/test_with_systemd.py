@@ -59,6 +59,12 @@ def test_a_unit(installed: Machine, unit: str) -> None:
     if unit == "popa3d.service":
         installed.run("systemctl", "reload", unit)
         serves(installed)
+        file = installed.root / "etc/popa3d.toml"
+        file.write_text("[listen]\nports = 110\n")
+        assert "failed" in installed.run("systemctl", "reload", unit, status=1)
+        assert "unknown key listen.ports" in installed.run("journalctl", "-u", unit)
+        serves(installed)
+        file.unlink()
     installed.reboot()
     session_with_deletion(installed)
     installed.run("systemctl", "disable", "--now", unit)

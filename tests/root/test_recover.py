@@ -213,7 +213,7 @@ def test_configuration(host: Host, state: Path, option: list[str]) -> None:
     assert mailbox.read_bytes() == AFTER and not state.exists()
     shutil.rmtree(elsewhere)
     host.configuration("[mailbox]\nstat = 1\n")
-    assert recover(*words, "--all") == (2, f"popa3d-recover: {path}: unknown key mailbox.'stat'\n")
+    assert recover(*words, "--all") == (2, f"popa3d-recover: {path}: unknown key mailbox.stat\n")
     os.chmod(path, 0o666)
     assert recover(*words, "alice") == (2, f"popa3d-recover: {path}: must belong to root and be writable by root alone\n")
     os.unlink(path)

@@ -21,8 +21,9 @@ _CMDLINE_OCTETS = 65536
 class Process:
     """One process of popa3d: `authenticated` if it is popa3d-session, `daemon` if it, or what started it, was to listen."""
 
-    def __init__(self, pid: int, parent: int, uid: int, authenticated: bool, daemon: bool) -> None:
+    def __init__(self, pid: int, program: str, parent: int, uid: int, authenticated: bool, daemon: bool) -> None:
         self.pid = pid
+        self.program = program  # its path, which is absolute or not
         self.parent = parent
         self.uid = uid  # the effective one
         self.authenticated = authenticated
@@ -43,19 +44,44 @@ def look(pid: int) -> Process | None:
             status = dict(line.partition(b":")[::2] for line in file.read().splitlines())
         uid = int(status[b"Uid"].split()[1])
         authenticated = words[2].endswith(_OWNER)
-        return Process(pid, int(status[b"PPid"]), uid, authenticated, not authenticated and _listens(words[3:]))
+        daemon = not authenticated and _listens(words[3:])
+        return Process(pid, os.fsdecode(words[2]), int(status[b"PPid"]), uid, authenticated, daemon)
     except (OSError, KeyError):  # it ended meanwhile
         return None
 
 
-def sessions() -> list[Process]:
-    """The sessions that the caller may see, by process id: root all, others their own. Empty if there is no /proc."""
+def _every() -> dict[int, Process]:
+    """All processes of popa3d, by process id. Empty if there is no /proc."""
     try:
         pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
     except OSError:
-        return []
-    every = {found.pid: found for found in map(look, pids) if found}
-    listeners = {pid for pid, found in every.items() if found.daemon and found.parent not in every and not _connected(pid)}
+        return {}
+    return {found.pid: found for found in map(look, pids) if found}
+
+
+def _listeners(every: dict[int, Process]) -> set[int]:
+    return {pid for pid, found in every.items() if found.daemon and found.parent not in every and not _connected(pid)}
+
+
+def listeners(program: str) -> list[int]:
+    """The processes that listen with the file `program`, by process id; not those of containers, which have another root."""
+    every = _every()
+    return [pid for pid in sorted(_listeners(every)) if _runs(every[pid], program)]
+
+
+def _runs(process: Process, program: str) -> bool:
+    """Whether the process was started from the file `program`."""
+    start = "root" if process.program.startswith("/") else "cwd/"
+    try:
+        return os.path.samefile(f"/proc/{process.pid}/{start}{process.program}", program)
+    except OSError:
+        return False
+
+
+def sessions() -> list[Process]:
+    """The sessions that the caller may see, by process id: root all, others their own. Empty if there is no /proc."""
+    every = _every()
+    listeners = _listeners(every)
     chosen = {}
     for pid, found in every.items():
         top = pid not in listeners and (found.parent in listeners or found.parent not in every)

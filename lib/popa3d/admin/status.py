@@ -12,7 +12,7 @@ import sys
 import time
 
 from .. import DATE, VERSION
-from . import sessions
+from . import processes, sessions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ class _Unwritable(Exception):
 def main() -> int:
     """Do what the command line says; the exit status. Wrong usage exits 2 by itself."""
     asked = _arguments()
+    if asked.listeners is not None:
+        _say("".join(f"{pid}\n" for pid in processes.listeners(asked.listeners)))
+        return 0
     try:
         while True:
             _say(_shown(asked.json, asked.watch is not None))
@@ -146,6 +149,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="a JSON array instead of a table")
     parser.add_argument("--watch", metavar="N", type=_seconds, help="show it again every N seconds, until Ctrl-C")
+    parser.add_argument("--listeners", metavar="PROGRAM", help="only the process ids of those that listen with this popa3d")
     parser.add_argument("-V", "--version", action="version", version=f"popa3d-status version {VERSION} ({DATE})")
     return parser.parse_args()
 
