@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.host import HOME, Host, bind, tmpfs, unmount
-from tests.talk import POPA3D, Talk, wait_until
+from tests.talk import POPA3D, Talk, descriptors, wait_until
 
 INSTALLED = Path("/usr/lib/python3/dist-packages/pam")  # Debian's python3-pampy, 2.0.2
 NEWER = Path(sys.prefix) / f"lib/python3.{sys.version_info.minor}/site-packages/pam"  # python-pam 2.1.0
@@ -339,6 +339,18 @@ def test_modules_see_no_environment(host: Host, front: Path) -> None:
     assert with_front(host, front, authentication=NO_ENVIRONMENT) == b"+OK\r\n"
     with Talk(env={"LD_DEBUG_OUTPUT": "/x", "": "y=z"}) as talk:
         assert talk.login() == b"+OK\r\n"
+
+
+LEAKS = "import posix; posix.set_inheritable(posix.open('/etc/shadow', 0), True); return self.real_authenticate(handle, flags)"
+
+
+def test_what_pam_leaves_open(host: Host, front: Path) -> None:
+    """A descriptor that a PAM module forgets to close, and would let other programs have, is not there after the login."""
+    assert with_front(host, front, authentication=LEAKS) == b"+OK\r\n"
+    with Talk() as talk:
+        assert talk.login() == b"+OK\r\n"
+        assert talk.ask(b"NOOP") == b"+OK\r\n"
+        assert "/etc/shadow" not in descriptors(talk.process.pid).values()
 
 
 def test_account_management_is_not_left_out(host: Host, front: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from popa3d.params import SESSIONS, SESSIONS_PER_SOURCE
 from tests.faults.kills import attach
-from tests.host import PAM_OPEN, PAM_QUICK, Host
+from tests.host import PAM_OPEN, PAM_QUICK, Host, bind, unmount
 from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, wait_until
 from tests.talk import POPA3D, children, descriptors, ids
 
@@ -78,6 +78,20 @@ def test_lines_that_wait_are_logged_at_the_end(host: Host) -> None:
         host.syslog.wait("127.0.1.2: sessions limit reached")
         with Daemon(host):
             assert logged_in()
+
+
+def test_a_stuck_log_does_not_keep_the_port(host: Host) -> None:
+    """The process that cannot log is there when the listener has ended, and the next listener can have its port."""
+    with Daemon(host, "[listen]\nsessions_per_source = 1\n") as daemon, Connected() as one:
+        assert one.line().startswith(b"+OK")
+        with host.stuck_log():
+            assert over_the_limit("127.0.0.1")
+            wait_until(lambda: len(children(daemon.pid)) == 2)
+            os.kill(daemon.pid, signal.SIGKILL)
+            daemon.process.wait(60)
+            one.client.close()
+            with Daemon(host):
+                pass
 
 
 def test_client_that_resets_early(host: Host) -> None:
@@ -184,10 +198,24 @@ def test_alarm_of_the_log(host: Host) -> None:
 
 
 def test_sessions_have_nothing_of_the_listener(host: Host) -> None:
-    """No process of a session, before or after the login, has a socket that listens."""
-    with Daemon(host) as daemon, Connected() as talk:
-        assert talk.line().startswith(b"+OK")
-        (session,) = children(daemon.pid)
-        listening = {what for what in descriptors(daemon.pid).values() if what.startswith("socket:")}
-        for pid in (session, *children(session)):
-            assert not listening & set(descriptors(pid).values())
+    """No process of a session has a socket that listens: neither while libwrap is at work, nor before or after the login."""
+    ready, go = host.base / "ready", host.base / "go"
+    for fifo in (ready, go):
+        os.mkfifo(fifo)
+    rules = host.base / "hosts.allow"
+    rules.write_text(f"popa3d: ALL: spawn (echo > {ready}; cat {go})\n")
+    bind(rules, "/etc/hosts.allow")
+    try:
+        with Daemon(host) as daemon, Connected() as talk:
+            ready.read_bytes()
+            listening = {what for what in descriptors(daemon.pid).values() if what.startswith("socket:")}
+            (session,) = children(daemon.pid)
+            assert not listening & set(descriptors(session).values())
+            go.write_bytes(b"")
+            assert talk.line().startswith(b"+OK")
+            for pid in (session, *children(session)):
+                assert not listening & set(descriptors(pid).values())
+    finally:
+        unmount("/etc/hosts.allow")
+        ready.unlink()
+        go.unlink()

@@ -9,9 +9,14 @@ from popa3d.root.privileges import NotDropped
 
 
 class Kernel:
-    """Ids as Linux keeps them. broken: calls that say they have worked, and have not. open: calls that give root back."""
+    """Ids as Linux keeps them.
 
-    def __init__(self, broken: str = "", gives_back: str = "") -> None:
+    broken: a call that says it has worked, and has not. wrong: one that sets the last id to another. gives_back: one that
+    gives root back.
+    """
+
+    def __init__(self, broken: str = "", wrong: str = "", gives_back: str = "") -> None:
+        self.wrong = wrong
         self.uids, self.gids, self.groups = [0, 0, 0], [0, 0, 0], [0, 8]
         self.broken, self.gives_back = broken, gives_back
         self.dumpable = 1
@@ -28,13 +33,15 @@ class Kernel:
         if call == "setresuid" and new[1] != ids[1]:
             self.dumpable = 1  # as with fs.suid_dumpable = 1
         ids[:] = [old if one == -1 else one for old, one in zip(ids, new, strict=True)]
+        if call == self.wrong and ids[2]:
+            ids[2] = 5
 
     def setgroups(self, groups: list[int]) -> None:
         self.calls.append(f"setgroups {groups}")
         if 0 not in self.uids and self.gives_back != "setgroups":
             raise PermissionError
         if self.broken != "setgroups" and 0 in self.uids:
-            self.groups = groups
+            self.groups = [5] if self.wrong == "setgroups" else groups
 
     def setresuid(self, *new: int) -> None:
         self._set("setresuid", self.uids, new)
@@ -93,6 +100,13 @@ def test_a_call_that_did_nothing(monkeypatch: pytest.MonkeyPatch, call: str) -> 
     """A kernel that says yes and changes nothing is found out."""
     with pytest.raises(NotDropped):
         become(monkeypatch, Kernel(broken=call))
+
+
+@pytest.mark.parametrize("call", ["setgroups", "setresuid", "setresgid"])
+def test_a_call_that_did_something_else(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """An id or a group that is neither root's nor the user's is found out."""
+    with pytest.raises(NotDropped):
+        become(monkeypatch, Kernel(wrong=call))
 
 
 @pytest.mark.parametrize("call", ["setuid", "setresuid", "setgid", "setgroups"])
