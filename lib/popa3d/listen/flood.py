@@ -73,8 +73,6 @@ class Flood:
         source = around[0]
         if sum(session.networks[0] == source for session in counting) >= limits.per_source:
             return f"{source}: per source limit reached"
-        if len(self._sessions) >= limits.sessions:
-            return f"{source}: sessions limit reached"
         unknown = [session for session in counting if not session.logged_in]
         room = limits.sessions - sum(session.logged_in for session in self._sessions.values())
         most = min(limits.unauthenticated, room)

@@ -76,6 +76,13 @@ def test_unauthenticated_sessions_never_take_the_room_of_others() -> None:
     assert flood.refusal("203.0.113.9", 0.0, limits(), 0.999) == "203.0.113.9: sessions limit reached"
 
 
+def test_the_limit_is_the_limit() -> None:
+    """Even where it is too small for chances and shares."""
+    flood = Flood()
+    assert len(admitted(flood, [f"10.0.{i}.1" for i in range(30)], limits(unauthenticated=10), chance=0.0)) == 10
+    assert flood.refusal("203.0.113.9", 0.0, limits(unauthenticated=10), 0.0) == "203.0.113.9: unauthenticated limit reached"
+
+
 def test_early_random_drop() -> None:
     """From half of the limit on a newcomer is refused by chance, the more surely the fuller it is."""
     flood = Flood()
