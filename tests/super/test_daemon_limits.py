@@ -82,16 +82,15 @@ def test_lines_that_wait_are_logged_at_the_end(host: Host) -> None:
 
 def test_a_stuck_log_does_not_keep_the_port(host: Host) -> None:
     """The process that cannot log is there when the listener has ended, and the next listener can have its port."""
-    with Daemon(host, "[listen]\nsessions_per_source = 1\n") as daemon, Connected() as one:
+    with host.stuck_log(), Daemon(host, "[listen]\nsessions_per_source = 1\n") as daemon, Connected() as one:
         assert one.line().startswith(b"+OK")
-        with host.stuck_log():
-            assert over_the_limit("127.0.0.1")
-            wait_until(lambda: len(children(daemon.pid)) == 2)
-            os.kill(daemon.pid, signal.SIGKILL)
-            daemon.process.wait(60)
-            one.client.close()
-            with Daemon(host):
-                pass
+        assert over_the_limit("127.0.0.1")
+        wait_until(lambda: len(children(daemon.pid)) == 2)
+        (writer,) = [pid for pid in children(daemon.pid) if not children(pid)]
+        os.kill(daemon.pid, signal.SIGKILL)
+        daemon.process.wait(60)
+        with Daemon(host):
+            assert Path(f"/proc/{writer}").exists()
 
 
 def test_client_that_resets_early(host: Host) -> None:
