@@ -87,10 +87,11 @@ def test_a_stuck_log_does_not_keep_the_port(host: Host) -> None:
         assert over_the_limit("127.0.0.1")
         wait_until(lambda: len(children(daemon.pid)) == 2)
         (writer,) = [pid for pid in children(daemon.pid) if not children(pid)]
+        assert not [what for what in descriptors(writer).values() if what in listening_sockets()]
         os.kill(daemon.pid, signal.SIGKILL)
         daemon.process.wait(60)
         with Daemon(host):
-            assert Path(f"/proc/{writer}").exists()
+            pass
 
 
 def test_client_that_resets_early(host: Host) -> None:

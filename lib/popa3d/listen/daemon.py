@@ -124,6 +124,7 @@ class Listener:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         self._service.ready()
         while not self._stopping or self._flood.living():
+            self._log.start()  # here no connection is open, which would stay so until the line is logged
             now = time.monotonic()
             poll = select.poll()
             poll.register(reading, select.POLLIN)

@@ -35,25 +35,24 @@ class LogQueue:
         return len(self._lines) < LOG_LINES
 
     def put(self, priority: int, text: str) -> None:
-        """Log a line soon."""
+        """Log a line with the next `start`."""
         if self.has_room():
             self._lines.append((priority, text))
         else:
             self._lost += 1
-        self._start()
 
     def ended(self, pid: int) -> None:
-        """Process `pid` is gone; if it was the writer, the next one starts."""
+        """Process `pid` is gone; if it was the writer, the next one may start."""
         if pid == self._writer:
             self._writer = 0
-            self._start()
 
     def finish(self) -> None:
         """Log what waits, beside another writer if there is one: nobody will be there to start the next."""
         self._writer = 0
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start a writer, if there is something to write and none at work. It has what is open now, as long as it is at work."""
         if self._writer or not self._lines:
             return
         lines = list(self._lines)
