@@ -50,13 +50,13 @@ def test_some_are_stopped(host: Host, state: Path) -> None:
     mailboxes = [interrupt(host, name=name) for name in ("alice", "bob", "carol")]
     before = [mailbox.read_bytes() for mailbox in mailboxes]
     with (
-        limits(host, RECOVERIES_AT_ONCE=1, RECOVERY_SLOW_S=1, RECOVERY_TIMEOUT_S=4, RECOVERY_LIMIT_S=40),
+        limits(host, RECOVERIES_AT_ONCE=1, RECOVERY_SLOW_S=1, RECOVERY_TIMEOUT_S=6, RECOVERY_LIMIT_S=12),
         stopped(host, 20001, 20002),
     ):
         status, said = recover("--all")
         pids = sorted(path.name for path in (host.base / "pids").iterdir())
         assert sorted(re.findall(r"\(process (\d+)\)$", said, re.M)) == pids and len(pids) == 2
-        assert without_process(said) == [f"popa3d-recover: {name}: still at work after 4 seconds" for name in ("alice", "bob")]
+        assert without_process(said) == [f"popa3d-recover: {name}: still at work after 6 seconds" for name in ("alice", "bob")]
         assert status == 1
         assert [mailbox.read_bytes() for mailbox in mailboxes] == [*before[:2], AFTER]
     assert [mailbox.read_bytes() for mailbox in mailboxes] == [AFTER] * 3
@@ -66,7 +66,7 @@ def test_several_at_once(host: Host, state: Path) -> None:
     """One that has not had its time yet takes one of several places."""
     mailboxes = [interrupt(host, name=name) for name in ("alice", "bob", "carol")]
     before = mailboxes[0].read_bytes()
-    with limits(host, RECOVERIES_AT_ONCE=2, RECOVERY_LIMIT_S=8), stopped(host, 20001):
+    with limits(host, RECOVERIES_AT_ONCE=2, RECOVERY_SLOW_S=60, RECOVERY_LIMIT_S=8), stopped(host, 20001):
         status, said = recover("alice", "bob", "carol", "alice")
         assert (status, without_process(said)) == (1, ["popa3d-recover: alice: still at work after 8 seconds"])
         assert [mailbox.read_bytes() for mailbox in mailboxes] == [before, AFTER, AFTER]

@@ -1,18 +1,22 @@
 """What is known of a large mailbox, kept for the next login: a file in the state directory. A cache, never an authority.
 
 It is believed if it is whole, and if the mailbox is the same file with the same size and times; if these differ, it is
-compared with the mailbox (scan.scan_rest). Nothing is deleted before the mailbox itself was compared with it.
+compared with the mailbox (scan.scan_rest). Nothing is deleted before the mailbox itself was compared with it, and all of
+its positions with each other: at a login that would take longer than all else.
 
 Runs as: the mailbox owner; `load` with the mailbox locked.
 Trusts: nobody; the owner could write anything into it, and would deceive himself.
 """
 
 import posix as os  # as os, without its start-up time
+import sys
+from _operator import sub  # what the module operator is made of
 from _struct import calcsize, pack, unpack_from  # what the module struct is made of
 from zlib import crc32
 
 from ..params import MAX_MESSAGES
 from .index import Index, Rest, decode
+from .mbox import MESSAGE_OCTETS
 from .mboxfile import MboxFile
 from .state import State
 
@@ -20,6 +24,7 @@ _MAGIC = b"popa3d index 02\n"
 _NUMBERS = "=QQQqq"  # the file's identity, mtime and ctime in ns
 _HEAD = len(_MAGIC) + calcsize(_NUMBERS)
 _CHECK = "=I"
+_FROM_OCTETS = len(b"From \n")
 
 
 def load(state: State, file: MboxFile) -> Index | None:
@@ -56,10 +61,31 @@ def _read(fd: int, file: MboxFile) -> Index | None:
     if os.read(fd, calcsize(_CHECK) + 1) != pack(_CHECK, check):
         return None
     status = file.status()
-    if index is None or not len(index) or index.size > status.st_size or not file.is_it(*identity):
+    if index is None or not len(index) or index.size > status.st_size or not file.is_it(*identity) or not _is_bounded(index):
         return None
     index.saved = (index.size, mtime, ctime) == (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return index
+
+
+def _is_bounded(index: Index) -> bool:
+    """Whether no size is negative or above 2^56, which the highest octets tell, and the last message is within the mailbox.
+
+    This costs half a millisecond in a large mailbox. To look at all positions would cost twenty.
+    """
+    highest = slice(7 if sys.byteorder == "little" else 0, None, 8)
+    if index.octets.tobytes()[highest].count(0) != len(index):
+        return False
+    return 0 <= index.start[-1] <= index.size - MESSAGE_OCTETS and index.end[-1] <= index.size
+
+
+def is_sound(index: Index) -> bool:
+    """Whether the positions of an index that was loaded can be those of messages, one behind the other."""
+    return (
+        index.start[0] >= 0
+        and min(map(sub, index.content, index.start)) >= _FROM_OCTETS
+        and min(map(sub, index.end, index.content)) >= MESSAGE_OCTETS - _FROM_OCTETS
+        and min(map(sub, index.start[1:], index.end), default=0) >= 0
+    )
 
 
 def save(state: State, file: MboxFile, index: "Index | Rest", mtime_ns: int, ctime_ns: int) -> None:

@@ -36,6 +36,7 @@ class Maildrop:
         self.index = Index()
         self._max_messages = max_messages
         self._verified = True  # the index was made from the file, or compared with all of it
+        self._kept = False  # the index, or a part of it, was kept by an earlier session
         self._seen: tuple[int, ...] = ()
         if file.absent:
             return
@@ -66,14 +67,16 @@ class Maildrop:
                 self._still_settled()
             finally:
                 self.file.unlock()
-        if not block and self.index.content[i] + first < self.index.end[i]:
+        if not block and self.index.content[i] + first != self.index.end[i]:
             raise Changed
         return block
 
     def unchecked(self, i: int, first: int = 0) -> bytes:
         """The same, not checked: right if the mailbox `is_untouched` afterwards, and the block is as long as it should be."""
-        start = self.index.content[i] + first
-        return self.file.read(min(WRITE_OCTETS, self.index.end[i] - start), start)
+        start, end = self.index.content[i] + first, self.index.end[i]
+        if not 0 <= start <= end <= self.index.size:
+            return b""  # the index was forged
+        return self.file.read(min(WRITE_OCTETS, end - start), start)
 
     def is_untouched(self) -> bool:
         """Whether nobody has written to the mailbox since it was looked at last."""
@@ -86,7 +89,7 @@ class Maildrop:
         if not self.is_untouched():
             self._compare()
             self._still_settled()
-        if self.state.has_journal() or not (self._verified or self.is_same()):
+        if self.state.has_journal() or not (self._verified or self.is_same()) or not self._is_sound():
             raise Changed
         added = Parser(self._max_messages)
         place = self.index.size
@@ -145,6 +148,7 @@ class Maildrop:
             known = index_file.load(self.state, self.file)
         if known is not None and known.saved and len(known) <= self._max_messages:
             self._verified = False
+            self._kept = True
             return known
         index = None
         try:
@@ -153,7 +157,16 @@ class Maildrop:
         except Refused:
             pass  # the last message was not the whole of it
         known = None  # its memory is needed
+        self._kept = index is not None
         return index or scan(self.file, size, self._max_messages)
+
+    def _is_sound(self) -> bool:
+        """Whether what an earlier session has kept can be an index. To look at all of it would be slow at each login."""
+        if not self._kept:
+            return True
+        from . import index_file  # loaded by DELE
+
+        return index_file.is_sound(self.index)
 
     def is_same(self) -> bool:
         """Whether the file still begins with what was parsed. Raises OSError."""
