@@ -29,7 +29,7 @@ if [ -n "$$missing" ]; then \
 	apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
 endef
 
-.PHONY: all run test faults bench lint compile deb install uninstall clean
+.PHONY: all run test test-fresh faults bench lint compile deb install uninstall clean
 all: compile
 
 run: compile
@@ -43,6 +43,13 @@ test: .venv/installed compile
 	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the tests need root: they set user ids for real" >&2; exit 1; fi
 	@$(PYTHON) -B -m tests.package.clean_root
 	.venv/bin/python -B -m pytest
+
+# What the README tells to do, on a fresh Debian of a release with nothing but git, make and python3 (tests/fresh.py).
+RELEASE = $(shell . /etc/os-release && echo $$VERSION_CODENAME)
+test-fresh:
+	$(call need,mmdebstrap util-linux git)
+	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: this needs root: it makes a root file system" >&2; exit 1; fi
+	@$(PYTHON) -B -m tests.fresh $(RELEASE)
 
 # What the suite does with a sample of them, here with all: the update of a mailbox, stopped at every moment.
 faults: .venv/installed compile
