@@ -111,8 +111,9 @@ def test_systemd(host: Host, with_systemd: list[Path], package: Path) -> None:
         machine.run(*block("service stunnel4 restart").split())
         wait_until(lambda: any(address.endswith(":03E3") for address in listening()), 60)
         machine.run("sh", "-ec", block("systemctl stop stunnel4"))
-        for start in (lambda: None, machine.reboot):
-            start()
+        for later in (False, True):
+            if later:
+                machine.reboot()
             fetch(certificate)
             assert len(machine.processes("/etc/stunnel/popa3d.conf")) == 1
             assert machine.run("systemctl", "is-active", "stunnel@popa3d.service") == "active\n"
