@@ -12,9 +12,10 @@ EXAMPLES = fail2ban inetd pam.d popa3d.toml stunnel systemd sysusers.d tmpfiles.
 
 # What popa3d needs at run time; psutil is for popa3d-status.
 RUN_PACKAGES = python3-pampy python3-psutil
+# python3-six is what Debian's python-pam imports and does not depend on: one test lets it have the real one.
 # The C popa3d, the super-servers and fail2ban are only unpacked (tests/peers.py): their packages would start or replace
 # services.
-TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase systemd
+TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase systemd python3-six
 # What builds the Debian package, and what looks at it and makes hosts to install it on (tests/package).
 DEB_PACKAGES = dpkg-dev debhelper dh-python
 DEB_TEST_PACKAGES = $(DEB_PACKAGES) lintian mmdebstrap
@@ -28,7 +29,7 @@ if [ -n "$$missing" ]; then \
 	apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
 endef
 
-.PHONY: all run test faults bench lint compile deb install uninstall clean
+.PHONY: all run test test-fresh faults bench lint compile deb install uninstall clean
 all: compile
 
 run: compile
@@ -42,6 +43,13 @@ test: .venv/installed compile
 	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the tests need root: they set user ids for real" >&2; exit 1; fi
 	@$(PYTHON) -B -m tests.package.clean_root
 	.venv/bin/python -B -m pytest
+
+# What the README tells to do, on a fresh Debian of a release with nothing but git, make and python3 (tests/fresh.py).
+RELEASE = $(shell . /etc/os-release && echo $$VERSION_CODENAME)
+test-fresh:
+	$(call need,mmdebstrap util-linux git)
+	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: this needs root: it makes a root file system" >&2; exit 1; fi
+	@$(PYTHON) -B -m tests.fresh $(RELEASE)
 
 # What the suite does with a sample of them, here with all: the update of a mailbox, stopped at every moment.
 faults: .venv/installed compile
@@ -57,6 +65,7 @@ bench: compile
 	@exec unshare --pid --fork --kill-child $(PYTHON) -B -m tests.bench $(if $(QUICK),--quick)
 
 lint: .venv/installed
+	$(call need,mandoc)
 	.venv/bin/python -B -m pytest tests/lint
 
 # The interpreter never writes bytecode when a session starts (-B), so it is written here.

@@ -199,7 +199,7 @@ class Host:
         checkout = self.base / "checkout"  # reachable whatever is mounted over the place where it lies
         checkout.mkdir()
         bind(CHECKOUT, checkout)
-        shutil.copytree(checkout, self.base / "copy", symlinks=True, ignore=shutil.ignore_patterns(".*", "clean-root"))
+        shutil.copytree(checkout, self.base / "copy", symlinks=True, ignore=shutil.ignore_patterns(".*", "clean-root", "fresh"))
         for path in (self.base / "copy").rglob("*"):  # it may have been cloned with any umask
             if path.is_symlink():
                 continue

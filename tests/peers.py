@@ -15,7 +15,7 @@ from pathlib import Path
 
 PEERS = Path(__file__).resolve().parent.parent / "build/peers"
 PACKAGES = ("popa3d", "openbsd-inetd", "tcpd", "xinetd", "fail2ban", "procmail", "maildrop", "courier-authlib")
-NOT_NEEDED = ("libexttextcat-2.0-0", "liblua5.4-0")  # by plugins of Dovecot (make bench) that are not loaded
+NOT_NEEDED = ("liblua5.4-0",)  # by plugins of Dovecot (make bench) that are not loaded
 
 
 def program(package: str, path: str) -> Path:

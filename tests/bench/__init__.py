@@ -1,5 +1,5 @@
 """How fast popa3d is beside C popa3d and Dovecot, on the same private host: make bench, make bench QUICK=1.
 
-mail makes mailboxes, servers starts the servers, measure talks to them; logins, mailboxes and imports are the measurements;
+mail makes mailboxes, servers and dovecot start the servers, measure talks to them; logins, mailboxes and imports measure;
 report, page and chart write what was found.
 """

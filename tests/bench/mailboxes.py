@@ -10,8 +10,9 @@ from pathlib import Path
 
 from tests.bench import mail, measure
 from tests.bench.bench import Bench
+from tests.bench.dovecot import dovecot_home
 from tests.bench.report import Row
-from tests.bench.servers import BARE, STATE, Door, dovecot_home, floor, together
+from tests.bench.servers import BARE, STATE, Door, floor, together
 from tests.host import PAM_OPEN, Account
 
 PHASES = ("first time", "again", "10 new messages")

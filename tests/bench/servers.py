@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests import host, peers
+from tests.bench import dovecot
+from tests.bench.dovecot import listens
 from tests.host import Account, Host
 from tests.super.inetd import Inetd, kill_tree
 from tests.talk import children, wait_until
@@ -27,7 +29,6 @@ from tests.talk import children, wait_until
 OURS, C, DOVECOT, BARE = "popa3d", "C popa3d", "Dovecot", "bare Python"
 PREFIX = Path("/opt/bench")
 STATE = Path("/var/lib/popa3d-state")
-DOVECOT_HOMES = Path("/var/lib/dovecot-home")
 WORKERS = 16  # accounts of each server
 PASSWORD = "sesame-1"
 _PR_SET_CHILD_SUBREAPER = 36
@@ -114,7 +115,7 @@ class Place:
                 Door(C, "-D", 110, ACCOUNTS[C]),
             ]
             try:
-                stack.enter_context(_dovecot(self.host, 1105))
+                stack.enter_context(dovecot.running(self.host, 1105, ACCOUNTS[DOVECOT]))
                 doors.append(Door(DOVECOT, "", 1105, ACCOUNTS[DOVECOT]))
             except (OSError, AssertionError, subprocess.SubprocessError) as error:
                 self.missing = f"{type(error).__name__}: {error}"
@@ -127,7 +128,7 @@ class Place:
         shutil.rmtree(disk, ignore_errors=True)
         bound = []
         try:
-            for place in (self.host.spool, STATE, DOVECOT_HOMES):
+            for place in (self.host.spool, STATE, dovecot.HOMES):
                 place.mkdir(mode=0o711, exist_ok=True)
                 had, there = place.stat(), disk / place.name
                 there.mkdir(parents=True)
@@ -136,7 +137,7 @@ class Place:
                 host.bind(there, place)
                 bound.append(place)
             for account in ACCOUNTS[DOVECOT]:
-                _home(account)
+                dovecot.make_home(account)
             yield
         finally:
             for place in bound:
@@ -150,21 +151,12 @@ class Place:
         )
 
 
-def _listens(port: int) -> bool:
-    """Asking the kernel starts no session, connecting would."""
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        if words[3] == "0A" and int(words[1].rpartition(":")[2], 16) == port:
-            return True
-    return False
-
-
 @contextlib.contextmanager
 def _daemon(command: list[str], port: int) -> Iterator[None]:
     """A program that detaches and listens: it becomes a child of ours (see the subreaper above)."""
     before = set(children(os.getpid()))
     subprocess.run(command, cwd="/", env={}, check=True, timeout=30)
-    wait_until(lambda: _listens(port), 20)
+    wait_until(lambda: listens(port), 20)
     (pid,) = set(children(os.getpid())) - before
     try:
         yield
@@ -172,80 +164,6 @@ def _daemon(command: list[str], port: int) -> Iterator[None]:
         kill_tree(pid)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
-
-
-DOVECOT_CONFIGURATION = """protocols = pop3
-listen = 127.0.0.1
-base_dir = /run/dovecot
-state_dir = /run/dovecot-state
-log_path = /run/dovecot.log
-ssl = no
-disable_plaintext_auth = no
-auth_mechanisms = plain
-auth_failure_delay = 0
-default_vsz_limit = 8 G
-mail_location = mbox:/var/lib/dovecot-home/%u/mail:INBOX=/var/mail/%u:INDEX=/var/lib/dovecot-home/%u/index
-mbox_read_locks = fcntl
-mbox_write_locks = fcntl
-passdb {
-  driver = pam
-  args = dovecot
-}
-userdb {
-  driver = passwd
-  override_fields = home=/var/lib/dovecot-home/%u
-}
-service pop3-login {
-  service_count = 0
-  process_min_avail = 2
-  inet_listener pop3 {
-    port = 1105
-  }
-  inet_listener pop3s {
-    port = 0
-  }
-}
-protocol pop3 {
-  mail_max_userip_connections = 1000
-}
-"""
-
-
-def dovecot_home(account: Account) -> Path:
-    """Where Dovecot keeps what it knows of this account's mailbox."""
-    return DOVECOT_HOMES / account.name
-
-
-def _home(account: Account) -> None:
-    home = dovecot_home(account)
-    home.mkdir(parents=True)
-    os.chown(home, account.uid, account.uid)
-
-
-@contextlib.contextmanager
-def _dovecot(here: Host, port: int) -> Iterator[None]:
-    """Dovecot at the places its programs have compiled in: /usr shows its packages too, for this namespace only."""
-    unpacked = [here.base / "copy/build/peers" / package / "usr" for package in ("dovecot-core", "dovecot-pop3d")]
-    for path in unpacked:
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: fetch it with: make bench")
-    layers = ":".join(map(str, [*unpacked, "/usr"]))
-    host._mount("overlay", "/usr", "overlay", data=f"lowerdir={layers}")
-    for account in ACCOUNTS[DOVECOT]:
-        _home(account)
-    configuration = here.base / "dovecot.conf"
-    configuration.write_text(DOVECOT_CONFIGURATION.replace("1105", str(port)))
-    master = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", str(configuration)], cwd="/", env={"PATH": "/usr/sbin:/usr/bin"})
-    try:
-        wait_until(lambda: master.poll() is not None or _listens(port), 20)
-        if master.poll() is not None:
-            log = Path("/run/dovecot.log")
-            raise OSError(f"dovecot ended with status {master.returncode}: {log.read_text()[-500:] if log.exists() else ''}")
-        yield
-    finally:
-        if master.poll() is None:
-            kill_tree(master.pid)
-        master.wait(20)
 
 
 def version(package: str) -> str:

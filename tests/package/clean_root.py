@@ -22,21 +22,24 @@ COMMON = (
     " stunnel4 autopkgtest"
 )
 WANTED = (f"{COMMON} systemd-sysv dbus", f"{COMMON} sysvinit-core initscripts", "dovecot-pop3d sysvinit-core")
-DOWNLOAD = "apt-get -qy --no-install-recommends --download-only install"
+# What ours recommends, with all that this recommends in turn, on a host with sysvinit.
+RECOMMENDED = "sysvinit-core default-mta libwrap0"
+DOWNLOAD = "apt-get -qy --download-only install"
 ASK = ["apt-get", "indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages", "Origin: Debian"]
 
 
 def make() -> None:
     """Make the root where it is missing or older than this file says. CalledProcessError if that fails."""
     stamp = PLACE / "made"
-    if stamp.exists() and stamp.read_text() == repr(WANTED):
+    if stamp.exists() and stamp.read_text() == repr((WANTED, RECOMMENDED)):
         return
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(parents=True)
     sources = subprocess.run(ASK, capture_output=True, text=True, check=True).stdout
     (suite,) = re.findall(r"^VERSION_CODENAME=(.*)$", Path("/etc/os-release").read_text(), re.M)
     hooks = [
-        *[f'chroot "$1" {DOWNLOAD} {packages}' for packages in WANTED],
+        *[f'chroot "$1" {DOWNLOAD} --no-install-recommends {packages}' for packages in WANTED],
+        f'chroot "$1" {DOWNLOAD} --install-recommends {RECOMMENDED}',
         f'mkdir "$1/{ARCHIVE}" && mv "$1"/var/cache/apt/archives/*.deb "$1/{ARCHIVE}/"',
         f'cd "$1/{ARCHIVE}" && dpkg-scanpackages -m . > Packages',
         f'echo "deb [trusted=yes] file:/{ARCHIVE} ./" > "$1/etc/apt/sources.list"; rm -f "$1"/etc/apt/sources.list.d/*',
@@ -46,7 +49,7 @@ def make() -> None:
     options = ["--quiet", "--mode=root", "--variant=minbase", "--skip=cleanup/apt", '--aptopt=Acquire::Retries "3"']
     options += [f"--customize-hook={hook}" for hook in hooks]
     subprocess.run(["mmdebstrap", *options, suite, str(ROOT), "-"], input=sources, text=True, check=True, stdout=sys.stderr)
-    stamp.write_text(repr(WANTED))
+    stamp.write_text(repr((WANTED, RECOMMENDED)))
 
 
 if __name__ == "__main__":

@@ -179,9 +179,9 @@ class Machine:
         return self.run("apt-get", "-qy", "--no-install-recommends", "install", *packages)
 
     def put(self, file: Path) -> str:
-        """Copy a file to the machine's /tmp; its path there."""
-        shutil.copy(file, self.root / "tmp")
-        return f"/tmp/{file.name}"
+        """Copy a file to the machine's /srv; its path there. (Where systemd runs, /tmp may be one that only it sees.)"""
+        shutil.copy(file, self.root / "srv")
+        return f"/srv/{file.name}"
 
     def status(self, package: str = "popa3d") -> str:
         """What dpkg says of it: "ii", "rc" or nothing."""

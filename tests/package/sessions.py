@@ -16,7 +16,7 @@ UNIQUE_IDS = re.compile(rb"^\d+ ([0-9a-f]{16})\r$", re.M)
 
 STATE = "var/lib/popa3d-state"
 INETD_ON = ("update-inetd", "--comment-chars", "#", "--pattern", "popa3d", "--enable", "pop3")  # as README.Debian has it
-AGAIN = ("dpkg", "-i", "/tmp/popa3d_2.0.0-1_all.deb")  # once it was put there
+AGAIN = ("dpkg", "-i", "/srv/popa3d_2.0.0-1_all.deb")  # once it was put there
 
 
 def inetd_lines(machine: Machine) -> list[str]:

@@ -27,10 +27,10 @@ def test_autopkgtest(host: Host, with_autopkgtest: list[Path], package: Path) ->
         shutil.copytree(package.parent / "deb/popa3d-2.0.0", machine.root / "srv/popa3d")
         shutil.copy(package, machine.root / "srv")
         said = machine.run(
-            "autopkgtest", "--ignore-restrictions=isolation-container", "--output-dir=/tmp/tested",
+            "autopkgtest", "--ignore-restrictions=isolation-container", "--output-dir=/srv/tested",
             "--no-built-binaries", "/srv/popa3d/", f"/srv/{package.name}", "--", "null",
             status=None,
         )  # fmt: skip
-        summary = (machine.root / "tmp/tested/summary").read_text()
+        summary = (machine.root / "srv/tested/summary").read_text()
     machine.discard()
     assert [line.split() for line in summary.splitlines()] == [[name, "PASS"] for name in TESTS], said

@@ -35,6 +35,7 @@ FILES = """
 """
 UNITS = re.compile("^/usr/lib/systemd")  # where debhelper puts them after Debian 12
 OVERRIDDEN = ["duplicate-updaterc.d-calls-in-postinst", "duplicate-updaterc.d-calls-in-postrm", "initial-upload-closes-no-bugs"]
+POLICY = "out-of-date-standards-version,newer-standards-version"
 CONFFILES = ["/etc/init.d/popa3d", "/etc/init.d/popa3d-recover", "/etc/pam.d/popa3d"]
 DOCUMENTS = ["DESIGN.md", "NEWS.Debian.gz", "README.Debian", "README.md", "SECURITY.md"]
 DOCUMENTS += ["changelog.Debian.gz", "changelog.gz", "copyright"]
@@ -79,10 +80,11 @@ def test_what_it_says_of_itself(package: Path) -> None:
     assert field(package, "Provides") == field(package, "Conflicts") == "pop3-server"
     assert not field(package, "Replaces")
     depends = field(package, "Depends")
-    for needed in ("python3 (>= 3.11)", "python3-pampy", "python3-psutil", "libpam-runtime", "adduser", "update-inetd"):
+    needed_packages = "python3-pampy python3-psutil libpam-runtime adduser update-inetd netbase"
+    for needed in ("python3 (>= 3.11)", *needed_packages.split()):
         assert needed in depends.split(", ")
-    assert "inet-superserver" in field(package, "Recommends") and "systemd" in field(package, "Recommends")
-    assert field(package, "Suggests") == "fail2ban, stunnel4"
+    assert field(package, "Recommends") == "default-mta | mail-transport-agent, libwrap0"
+    assert field(package, "Suggests") == "fail2ban, openbsd-inetd | inet-superserver, stunnel4"
     done = subprocess.run(["dpkg-deb", "--info", package, "conffiles"], capture_output=True, text=True, check=True)
     assert sorted(done.stdout.split()) == CONFFILES
 
@@ -130,9 +132,13 @@ def test_the_same_octets(package: Path, tmp_path: Path) -> None:
 
 
 def test_lintian(package: Path) -> None:
-    """lintian has nothing to say, not even for information; each of the overrides is used, and has a reason."""
+    """lintian has nothing to say, not even for information; each of the overrides is used, and has a reason.
+
+    It is not asked about Standards-Version: the newest that it knows is another one in each release of Debian.
+    """
     changes = next(package.parent.glob("*_*.changes"))
-    command = ["lintian", "--allow-root", "--no-cfg", "--display-level", ">=info", "--show-overrides", str(changes)]
+    options = ["--allow-root", "--no-cfg", "--show-overrides", "--display-level=>=info", f"--suppress-tags={POLICY}"]
+    command = ["lintian", *options, str(changes)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if not line.startswith("N: ")]
     assert all(line.startswith("O: ") for line in lines), done.stdout

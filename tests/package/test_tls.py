@@ -96,7 +96,10 @@ def test_inetd(host: Host, with_stunnel: list[Path], package: Path) -> None:
 
 
 def test_systemd(host: Host, with_systemd: list[Path], package: Path) -> None:
-    """popa3d.socket with what the page adds to it, and stunnel as a unit of systemd, are there after a reboot too."""
+    """popa3d.socket with what the page adds to it, and stunnel as a unit of systemd, are there after a reboot too.
+
+    stunnel's init script, which was started before, is stopped by what the page says, and stays off.
+    """
     with Machine(with_systemd, "systemd") as machine:
         machine.install(*STUNNEL)
         certificate = prepare(machine, package)
@@ -105,8 +108,14 @@ def test_systemd(host: Host, with_systemd: list[Path], package: Path) -> None:
         (place / "override.conf").write_text(block("[Socket]"))
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "enable", "--now", "popa3d.socket")
-        machine.run("sh", "-ec", block("sed -i"))
-        fetch(certificate)
-        machine.reboot()
-        fetch(certificate)
+        machine.run(*block("service stunnel4 restart").split())
+        wait_until(lambda: any(address.endswith(":03E3") for address in listening()), 60)
+        machine.run("sh", "-ec", block("systemctl stop stunnel4"))
+        for later in (False, True):
+            if later:
+                machine.reboot()
+            fetch(certificate)
+            assert len(machine.processes("/etc/stunnel/popa3d.conf")) == 1
+            assert machine.run("systemctl", "is-active", "stunnel@popa3d.service") == "active\n"
+            assert machine.run("systemctl", "is-active", "stunnel4.service", status=3) == "inactive\n"
     machine.discard()

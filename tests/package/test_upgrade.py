@@ -174,7 +174,7 @@ def test_unpacked_and_configured_later(host: Host, machine: Machine, package: Pa
     """Between unpacking and configuring, and after a reboot in between, what was on is not forgotten."""
     old(machine, standalone=False)
     machine.run("dpkg", "--unpack", machine.put(package))
-    machine.run("dpkg", "--unpack", "/tmp/popa3d_2.0.0-1_all.deb")
+    machine.run("dpkg", "--unpack", "/srv/popa3d_2.0.0-1_all.deb")
     machine.reboot()
     assert not port_is_open()
     machine.run("dpkg", "--configure", "popa3d")

@@ -1,0 +1,140 @@
+"""Dovecot as the benchmark has it: mboxes in /var/mail, indexes apart, fcntl(2) locks, and as little else as possible.
+
+Runs as: root, in the private namespaces of tests/host.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests import host
+from tests.host import Account, Host
+from tests.super.inetd import kill_tree
+from tests.talk import wait_until
+
+HOMES = Path("/var/lib/dovecot-home")
+
+# Debian 12 has 2.3, Debian 13 has 2.4, whose settings have other names. @HOMES@ and @PORT@ are filled in.
+COMMON = """listen = 127.0.0.1
+base_dir = /run/dovecot
+state_dir = /run/dovecot-state
+log_path = /run/dovecot.log
+ssl = no
+auth_mechanisms = plain
+auth_failure_delay = 0
+default_vsz_limit = 8 G
+mbox_read_locks = fcntl
+mbox_write_locks = fcntl
+protocol pop3 {
+  mail_max_userip_connections = 1000
+}
+service pop3-login {
+  process_min_avail = 2
+  inet_listener pop3 {
+    port = @PORT@
+  }
+  inet_listener pop3s {
+    port = 0
+  }
+}
+"""
+CONFIGURATIONS = {
+    "2.3": """protocols = pop3
+disable_plaintext_auth = no
+mail_location = mbox:@HOMES@/%u/mail:INBOX=/var/mail/%u:INDEX=@HOMES@/%u/index
+passdb {
+  driver = pam
+  args = dovecot
+}
+userdb {
+  driver = passwd
+  override_fields = home=@HOMES@/%u
+}
+service pop3-login {
+  service_count = 0
+}
+""",
+    "2.4": """dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+protocols = pop3
+auth_allow_cleartext = yes
+mail_driver = mbox
+mail_path = @HOMES@/%{user}/mail
+mail_inbox_path = /var/mail/%{user}
+mail_index_path = @HOMES@/%{user}/index
+passdb pam {
+  service_name = dovecot
+}
+userdb passwd {
+  fields {
+    home = @HOMES@/%{user}
+  }
+}
+service pop3-login {
+  restart_request_count = unlimited
+}
+""",
+}
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens there. Asking the kernel starts no session, connecting would."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if words[3] == "0A" and int(words[1].rpartition(":")[2], 16) == port:
+            return True
+    return False
+
+
+def dovecot_home(account: Account) -> Path:
+    """Where Dovecot keeps what it knows of this account's mailbox."""
+    return HOMES / account.name
+
+
+def make_home(account: Account) -> None:
+    """The directory for that, which is the account's."""
+    home = dovecot_home(account)
+    home.mkdir(parents=True)
+    os.chown(home, account.uid, account.uid)
+
+
+def _configuration(port: int) -> str:
+    """For the version that is there; OSError if it is neither of the two."""
+    done = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, text=True, check=True)
+    if done.stdout[:3] not in CONFIGURATIONS:
+        raise OSError(f"no configuration for Dovecot {done.stdout.strip()}")
+    text = CONFIGURATIONS[done.stdout[:3]] + COMMON  # 2.4 wants its version first
+    return text.replace("@HOMES@", str(HOMES)).replace("@PORT@", str(port))
+
+
+@contextlib.contextmanager
+def running(here: Host, port: int, accounts: Sequence[Account]) -> Iterator[None]:
+    """Dovecot at the places its programs have compiled in: /usr shows its packages too, for this namespace only.
+
+    Raises OSError if it is missing or ends, AssertionError if it does not listen.
+    """
+    unpacked = [here.base / "copy/build/peers" / package / "usr" for package in ("dovecot-core", "dovecot-pop3d")]
+    for path in unpacked:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: fetch it with: make bench")
+    layers = ":".join(map(str, [*unpacked, "/usr"]))
+    host._mount("overlay", "/usr", "overlay", data=f"lowerdir={layers}")
+    for account in accounts:
+        make_home(account)
+    configuration = here.base / "dovecot.conf"
+    configuration.write_text(_configuration(port))
+    master = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", str(configuration)], cwd="/", env={"PATH": "/usr/sbin:/usr/bin"})
+    try:
+        wait_until(lambda: master.poll() is not None or listens(port), 20)
+        if master.poll() is not None:
+            log = Path("/run/dovecot.log")
+            raise OSError(f"dovecot ended with status {master.returncode}: {log.read_text()[-500:] if log.exists() else ''}")
+        yield
+    finally:
+        if master.poll() is None:
+            kill_tree(master.pid)
+        master.wait(20)
