@@ -6,10 +6,10 @@ Trusts: nobody; it is as true as what it was made from.
 
 from _struct import calcsize, pack, unpack_from  # what the module struct is made of
 
-from .unique_id import OCTETS
+from .unique_id import OCTETS, octets
 
 NONE = memoryview(b"").cast("q")
-_SOME = 4096  # messages that are worked on at once: numbers take more memory than their octets
+_SOME = 4096  # messages that are worked on at once: objects take five times the memory of their octets
 _NUMBERS = "=4q"
 _HEAD = calcsize(_NUMBERS)
 COLUMNS = ("start", "content", "end", "octets")
@@ -43,6 +43,56 @@ class Index:
         """All of it but `saved` as octets, for another process of the same machine, or for the next login: see `decode`."""
         yield _head(len(self), self)
         yield from (self.start, self.content, self.end, self.octets, self.ids)
+
+
+class Builder:
+    """An index that grows, message by message: whole ones, in their order."""
+
+    def __init__(self) -> None:
+        # The numbers of the last messages, in the order of COLUMNS, and packed those before.
+        self._noted: list[tuple[int, int, int, int]] = []
+        self._digests: list[bytes] = []
+        self._packed = (bytearray(), bytearray(), bytearray(), bytearray())
+        self._ids = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._ids) // OCTETS + len(self._noted)
+
+    def note(self, numbers: tuple[int, int, int, int], digest: bytes) -> None:
+        """One message more. numbers: in the order of COLUMNS. digest: see unique_id."""
+        self._noted.append(numbers)
+        self._digests.append(digest)
+        if len(self._noted) >= _SOME:
+            self._flush()
+
+    def extend(self, columns: tuple[list[int], list[int], list[int], list[int]], digests: list[bytes], place: int) -> None:
+        """Some messages more; all positions count from `place`."""
+        self._flush()
+        for packed, column, first in zip(self._packed, columns, (place, place, place, 0), strict=True):
+            packed.extend(pack(f"{len(column)}q", *([first + number for number in column] if first else column)))
+        self._ids += octets(b"".join(digests))
+
+    def begin_with(self, known: Index) -> None:
+        """Begin with all messages of `known` but the last; it is empty then, as one of the two is enough."""
+        last = len(known) - 1
+        for packed, name in zip(self._packed, COLUMNS, strict=True):
+            packed.extend(getattr(known, name)[:last])
+            setattr(known, name, NONE)
+        self._ids += known.ids[: last * OCTETS]
+        known.ids = b""
+
+    def finish(self, index: Index) -> None:
+        """Put all that was noted into `index`."""
+        self._flush()
+        index.start, index.content, index.end, index.octets = (memoryview(packed).cast("q") for packed in self._packed)
+        index.ids = bytes(self._ids)
+
+    def _flush(self) -> None:
+        for packed, noted in zip(self._packed, zip(*self._noted, strict=True), strict=False):
+            packed.extend(pack(f"{len(noted)}q", *noted))
+        self._ids += octets(b"".join(self._digests))
+        self._noted.clear()
+        self._digests.clear()
 
 
 class Rest:

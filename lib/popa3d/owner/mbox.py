@@ -10,12 +10,11 @@ Runs as: the mailbox owner.
 Trusts: nobody; memory is bounded by the block size and some octets a message, whatever the lines' lengths.
 """
 
-from _struct import pack  # what the module struct is made of
 from zlib import crc32
 
 from ..params import HEADER_LINE_OCTETS
-from .index import COLUMNS, NONE, Index
-from .unique_id import OCTETS, UniqueId, unique_id
+from .index import Builder, Index
+from .unique_id import UniqueId, digest
 
 _FROM = b"From "
 MESSAGE_OCTETS = len(b"From \nX")  # the shortest there is
@@ -23,8 +22,8 @@ MESSAGE_OCTETS = len(b"From \nX")  # the shortest there is
 # What the parser is in the middle of.
 _PREAMBLE, _SEPARATOR, _CONTENT, _HEADER, _LONG_LINE, _BODY = range(6)
 
-_FLUSH = 4096  # messages
-_WINDOW = 4096  # CRLF mailboxes: the end of a header is looked for in steps of this
+_SAMPLE = 16  # messages, after which it is seen
+_SHORT = 600  # whether they have fewer octets than this, on the average: then more are taken at once (dense.py)
 _LOOK_BACK = 3  # octets before the current place that are still looked at: an empty line and the LF before it
 
 
@@ -36,20 +35,13 @@ class Parser:
         self.refused = ""
         self.begun = False  # the first message has been found
         self._max_messages = max_messages
-        # The index's numbers of the messages so far: the last ones, and packed those before.
-        self._starts: list[int] = []
-        self._contents: list[int] = []
-        self._ends: list[int] = []
-        self._octets: list[int] = []
-        self._ids: list[bytes] = []
-        self._packed = (bytearray(), bytearray(), bytearray(), bytearray())
-        self._packed_ids = bytearray()
-        self._flushed = 0
+        self._whole = Builder()  # the index of the whole messages so far
         self._crlf_known = False
         self._buffer = b""
         self._base = 0  # the place in the file of _buffer[0]
         self._at = 0  # the current place in _buffer: what is before it is done with
         self._state = _PREAMBLE
+        self._start = self._text = 0  # the places in the file of the message that comes next, or is not whole yet
         self._id = UniqueId()
         self._growth = 0  # octets that the message's lines so far grow by when sent
         self._blank = 0  # the place in the file of the empty line that ended the header
@@ -74,17 +66,12 @@ class Parser:
 
     def go_on(self, known: Index, check: int) -> None:
         """Begin with a mailbox that is `known` (then empty) up to its last message, which comes next. check: up to there."""
-        last = len(known) - 1
+        last = known.start[len(known) - 1]
         self.index.crlf = known.crlf
-        self.index.size = self._base = known.start[last]
+        self.index.size = self._base = last
         self.index.check = check
         self._crlf_known = True
-        for packed, name in zip(self._packed, COLUMNS, strict=True):
-            packed.extend(getattr(known, name)[:last])
-            setattr(known, name, NONE)  # one of the two is enough
-        self._packed_ids += known.ids[: last * OCTETS]
-        known.ids = b""
-        self._flushed = last
+        self._whole.begin_with(known)
 
     def finish(self) -> None:
         """The file ends here."""
@@ -105,10 +92,7 @@ class Parser:
         elif self._state == _BODY and self._crlf(buffer.endswith(b"\n\r\n")) and self._base + end - 2 > self._blank:
             end -= 2
         self._close(end)
-        self._flush()
-        index = self.index
-        index.start, index.content, index.end, index.octets = (memoryview(packed).cast("q") for packed in self._packed)
-        index.ids = bytes(self._packed_ids)
+        self._whole.finish(self.index)
 
     def _crlf(self, condition: bool) -> bool:
         return self.index.crlf and condition
@@ -130,55 +114,62 @@ class Parser:
 
     def _begin(self) -> bool:
         """A message starts here."""
-        self.begun = True
-        if self._starts or self._flushed:
+        if self.begun:
             self._whole_messages()
-        if self._flushed + len(self._starts) >= self._max_messages:
+        self.begun = True
+        if not self._room():
             self.refused = f"has more than {self._max_messages} messages"
             return False
-        self._starts.append(self._base + self._at)
+        self._start = self._base + self._at
         self._at += len(_FROM)
         self._state = _SEPARATOR
         return True
 
     def _whole_messages(self) -> None:
         """Be done with the messages that are in the buffer up to the next one's start, as the steps would be; most are."""
-        if self.index.crlf:
-            return
-        buffer, base, at = self._buffer, self._base, self._at
-        find, startswith = buffer.find, buffer.startswith
-        note_start, note_content, note_end = self._starts.append, self._contents.append, self._ends.append
-        note_octets, note_id = self._octets.append, self._ids.append
-        for _ in range(self._max_messages - self._flushed - len(self._starts)):
+        while self._dense() if self.index.crlf else self._sparse():
+            pass
+
+    def _room(self) -> int:
+        return self._max_messages - len(self._whole)
+
+    def _sparse(self) -> bool:
+        """Whole messages of an LF mailbox one by one. True if there may be more of them."""
+        buffer, base, first = self._buffer, self._base, self._at
+        find, startswith, note = buffer.find, buffer.startswith, self._whole.note
+        at = first
+        more = self._room() > _SAMPLE
+        for _ in range(min(self._room(), _SAMPLE)):
             next_one = find(b"\n\nF", at)  # thrice as fast as the whole, and nearly always it; but not in mail made to harm
             if not startswith(_FROM, next_one + 2):
                 next_one = find(b"\n\nFrom ", next_one)
-            if next_one < 0:
-                break
             line = find(b"\n", at)
-            blank = find(b"\n\n", line)
             content = line + 1
-            if blank == line or startswith(_FROM, content):
-                break  # no header
+            if next_one < 0 or startswith(_FROM, content):
+                more = False
+                break
+            blank = find(b"\n\n", line)
             end = next_one + 1 if blank < next_one else next_one + 2
-            note_start(base + at)
-            note_content(base + content)
-            note_end(base + end)
-            note_octets(len(buffer[content:end].replace(b"\n", b"\r\n")))
-            note_id(unique_id(buffer[line : blank + 1]))
+            octets = len(buffer[content:end].replace(b"\n", b"\r\n"))
+            note((base + at, base + content, base + end, octets), digest(buffer[line : blank + 1]))
             at = next_one + 2
         self._at = at
-        if len(self._starts) > _FLUSH:
-            self._flush()
+        if more and at - first < _SAMPLE * _SHORT:
+            while self._dense():
+                pass
+        return more
 
-    def _flush(self) -> None:
-        """Pack what has been noted: objects take five times the memory of their octets."""
-        for packed, noted in zip(self._packed, (self._starts, self._contents, self._ends, self._octets), strict=True):
-            packed.extend(pack(f"{len(noted)}q", *noted))
-        self._packed_ids += b"".join(self._ids)
-        self._flushed += len(self._starts)
-        for some in (self._starts, self._contents, self._ends, self._octets, self._ids):
-            some.clear()
+    def _dense(self) -> bool:
+        """Whole messages many at once. True if there were some."""
+        from .dense import Dense, window  # for those who have such mail
+
+        text = window(self._buffer, self._at, self.index.crlf)
+        if not text:
+            return False
+        found = Dense(text, self.index.crlf, self._room())
+        self._whole.extend((found.start, found.content, found.end, found.octets), found.digests, self._base + self._at)
+        self._at += found.next
+        return found.next > 0
 
     def _separator(self) -> bool:
         """The rest of the "From " line. The first one decides between LF and CRLF."""
@@ -190,7 +181,7 @@ class Parser:
             self.index.crlf = self._buffer[end - 1] == 0x0D
             self._crlf_known = True
         self._at = end + 1
-        self._contents.append(self._base + self._at)
+        self._text = self._base + self._at
         self._id = UniqueId()
         self._growth = 0
         self._state = _CONTENT
@@ -228,17 +219,9 @@ class Parser:
 
     def _empty_line(self, start: int) -> tuple[int, int]:
         """Place in the buffer and length of the first empty line behind an LF at `start` or later; (0, 0) if there is none."""
-        find, stop = self._buffer.find, len(self._buffer)
-        if not self.index.crlf:
-            return find(b"\n\n", start) + 1, 1
-        for window in range(start, stop, _WINDOW):
-            one = find(b"\n\n", window, window + _WINDOW + 1) + 1
-            two = find(b"\n\r\n", window, window + _WINDOW + 2) + 1
-            if one and not 0 < two < one:
-                return one, 1
-            if two:
-                return two, 2
-        return 0, 0
+        lf = self._buffer.find(b"\n\n", start) + 1
+        crlf = self._buffer.find(b"\n\r\n", start) + 1 if self.index.crlf else 0
+        return (crlf, 2) if crlf and not 0 < lf < crlf else (lf, 1)
 
     def _long_line(self) -> bool:
         """The rest of a header line that is too long to hold."""
@@ -260,17 +243,16 @@ class Parser:
 
     def _body(self) -> bool:
         """Up to the next "From " line behind an empty one."""
-        buffer = self._buffer
-        found = buffer.find(b"\nFrom ", max(0, self._at - 1))
-        while found >= 0:
-            if found and buffer[found - 1] == 0x0A:
-                end = found
-                break
-            if self._crlf(buffer[max(0, found - 2) : found] == b"\n\r"):
-                end = found - 1
-                break
-            found = buffer.find(b"\nFrom ", found + 1)
-        else:
+        buffer, behind = self._buffer, max(0, self._at - _LOOK_BACK)
+        found = buffer.find(b"\n\nF", max(0, self._at - 2))  # see _sparse
+        if not buffer.startswith(_FROM, found + 2):
+            found = buffer.find(b"\n\nFrom ", found)
+        end = found = found + 1
+        if self.index.crlf:
+            other = buffer.find(b"\n\r\nFrom ", behind) + 1
+            if other and not 0 < found < other:
+                end, found = other, other + 1
+        if not found:
             done = len(buffer) - len(b"\n\r\nFrom ") + 1  # the start of a separator may be behind this
             if done > self._at:
                 self._advance(done)
@@ -286,9 +268,9 @@ class Parser:
         self._advance(max(end, self._at))
         if self._buffer[self._at - 1] != 0x0A:
             self._growth += 2  # RETR ends the last line, so its CRLF counts
-        self._ends.append(self._base + self._at)
-        self._octets.append(self._ends[-1] - self._contents[-1] + self._growth)
-        self._ids.append(self._id.octets())
+        end = self._base + self._at
+        octets = end - self._text + self._growth
+        self._whole.note((self._start, self._text, end, octets), self._id.digest())
 
     def _advance(self, end: int) -> None:
         """Be done with the content up to `end`."""

@@ -4,6 +4,9 @@ It is an MD5 over whole header fields, continuation lines and line ends included
 X-Delivery-ID; the first Received; Date and Message-ID as long as no Received came. Names match without regard to case, but
 the X of X-Delivery-ID is upper case.
 
+Most headers have few fields that count: they are searched for, one by one. One that has many was made to cost time, and is
+taken apart as a whole.
+
 Runs as: the mailbox owner.
 Trusts: nobody; a header of any size takes constant memory.
 """
@@ -11,10 +14,15 @@ Trusts: nobody; a header of any size takes constant memory.
 import _md5  # hashlib would load OpenSSL at each session's start; MD5 is no secret here, only a name
 
 OCTETS = 8
+DIGEST_OCTETS = 16
 
-_RECEIVED = b"\nreceived:"
-_BEFORE_RECEIVED = (b"\ndate:", b"\nmessage-id:")
-_ALWAYS = (b"\ndelivered-to:", b"\nx-delivery-id:")
+RECEIVED = b"\nreceived:"
+BEFORE_RECEIVED = (b"\ndate:", b"\nmessage-id:")
+ALWAYS = (b"\ndelivered-to:", b"\nx-delivery-id:")
+UPPER_X = 0x58
+
+_FEW = 8  # fields that count, and lines that continue them, in one header; each takes a third of a microsecond
+_WINDOW = 16 * 1024  # octets of a header that are taken apart at once: each field takes some hundred octets of memory
 
 
 class UniqueId:
@@ -28,78 +36,97 @@ class UniqueId:
     def lines(self, lines: bytes) -> None:
         """Feed whole header lines, line ends included; only the header's very last one may lack its LF."""
         text = b"\n" + lines
-        starts, received = _fields(text, self._received)
-        self._received = self._received or received
-        if self._inside:
-            starts.insert(0, 0)  # folded lines may come first
-        self._inside = False
-        for start in starts:
-            end = _field_end(text, start)
-            self._digest.update(text[max(start, 1) : end])
-            self._inside = self._inside or end == len(text)
+        few = None if self._inside else _few(text, self._received)
+        if few is not None:
+            octets, self._received, self._inside = few
+            self._digest.update(octets)
+            return
+        from .fields import counted  # for those who have such mail
+
+        at = 0
+        while at < len(lines):
+            end = lines.rfind(b"\n", at, at + _WINDOW) + 1 or lines.find(b"\n", at + _WINDOW) + 1 or len(lines)
+            octets, self._received, self._inside = counted(b"\n" + lines[at:end], self._received, self._inside)
+            self._digest.update(octets)
+            at = end
 
     def piece(self, piece: bytes, first: bool) -> None:
         """Feed a line that is too long to hold, piece by piece; the `first` piece must show the field's name."""
         if first and piece[:1] not in (b" ", b"\t"):
             start = b"\n" + piece[:32].lower()
-            self._inside = start.startswith(_ALWAYS[0]) or (start.startswith(_ALWAYS[1]) and piece[:1] == b"X")
+            self._inside = start.startswith(ALWAYS[0]) or (start.startswith(ALWAYS[1]) and piece[0] == UPPER_X)
             if not self._received:
-                self._received = start.startswith(_RECEIVED)
-                self._inside = self._inside or self._received or start.startswith(_BEFORE_RECEIVED)
+                self._received = start.startswith(RECEIVED)
+                self._inside = self._inside or self._received or start.startswith(BEFORE_RECEIVED)
         if self._inside:
             self._digest.update(piece)
 
-    def octets(self) -> bytes:
-        """The unique-id: OCTETS octets, in the order in which `texts` prints them."""
-        return _octets(self._digest.digest())
+    def digest(self) -> bytes:
+        """The digest that `octets` takes the unique-id from."""
+        found: bytes = self._digest.digest()
+        return found
 
 
-def unique_id(text: bytes) -> bytes:
-    """The unique-id of a message with this whole header, which has an LF before it, in one go."""
-    starts, _ = _fields(text, False)
-    return _octets(_md5.md5(b"".join([text[start : _field_end(text, start)] for start in starts])).digest())
+def digest(text: bytes) -> bytes:
+    """The digest of a message with this whole header, which has an LF before it, in one go."""
+    few = _few(text, False)
+    if few is not None:
+        found: bytes = _md5.md5(few[0]).digest()
+        return found
+    unique_id = UniqueId()
+    unique_id.lines(text[1:])
+    return unique_id.digest()
 
 
-def _octets(digest: bytes) -> bytes:
-    return digest[3::-1] + digest[7:3:-1]
+def octets(digests: bytes) -> bytes:
+    """The unique-ids of messages with these digests, one behind the other: OCTETS octets each, in the order of `texts`."""
+    found = bytearray(len(digests) // DIGEST_OCTETS * OCTETS)
+    for i in range(OCTETS):
+        found[i::OCTETS] = digests[i ^ 3 :: DIGEST_OCTETS]
+    return bytes(found)
 
 
-def _fields(text: bytes, received: bool) -> tuple[list[int], bool]:
-    """Where in `text`, lines with an LF before them, the fields start that count, in their order; whether Received is there.
+def _few(text: bytes, received: bool) -> tuple[bytes, bool, bool] | None:
+    """What is digested of `text`, lines with an LF before them; None if those are more than _FEW lines.
 
-    received: it has been seen before.
+    received: the first Received has been seen before. The same is returned for what follows, then whether the last field counts.
     """
     find = text.lower().find
-    starts = []
     stop = -1
+    starts = []
     if not received:
-        stop = find(_RECEIVED)
+        stop = find(RECEIVED)
         end = len(text)
         if stop >= 0:
             starts.append(stop + 1)
+            received = True
             end = stop
-        for name in _BEFORE_RECEIVED:
+        for name in BEFORE_RECEIVED:
             found = find(name, 0, end)
             while found >= 0:
                 starts.append(found + 1)
-                found = find(name, found + 1, end)
-    for name in _ALWAYS:
+                found = find(name, found + 1, end) if len(starts) <= _FEW else -1
+    for name in ALWAYS:
         found = find(name)
         while found >= 0:
-            if name is not _ALWAYS[1] or text[found + 1] == 0x58:
+            if name is not ALWAYS[1] or text[found + 1] == UPPER_X:
                 starts.append(found + 1)
-            found = find(name, found + 1)
+            found = find(name, found + 1) if len(starts) <= _FEW else -1
+    if not starts:
+        return b"", received, False
     if len(starts) > 1:
         starts.sort()
-    return starts, stop >= 0
-
-
-def _field_end(text: bytes, start: int) -> int:
-    """Where the field that starts at `start` ends: behind its last folded line. `start` 0 means: only folded lines."""
-    end = text.find(b"\n", start) + 1
-    while end and text.startswith((b" ", b"\t"), end):
-        end = text.find(b"\n", end) + 1
-    return end or len(text)
+    pieces = []
+    left = _FEW - len(starts)
+    end = 0
+    for start in starts:
+        end = text.find(b"\n", start) + 1
+        while left >= 0 and end and text.startswith((b" ", b"\t"), end):
+            end = text.find(b"\n", end) + 1
+            left -= 1
+        end = end or len(text)
+        pieces.append(text[start:end])
+    return (b"".join(pieces), received, end == len(text)) if left >= 0 else None
 
 
 def texts(ids: bytes, first: int, end: int) -> list[str]:

@@ -31,7 +31,8 @@ def messages(mailbox: bytes, line_end: bytes = b"\n") -> list[Message] | None:
                 return None
         else:
             found[-1][1].append(line)
-        after_empty = line in empty or (bool(found) and not found[-1][1])
+        # Before the first message either kind of empty line is one: nothing has said yet which kind the mailbox has.
+        after_empty = line in empty or not found or not found[-1][1]
         place += len(line)
     if not all(content for _, content in found):
         return None

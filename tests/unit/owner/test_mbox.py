@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import tracemalloc
 from itertools import pairwise
 
@@ -16,7 +17,7 @@ from tests.unit.owner import plain
 
 def parsed(mailbox: bytes, cuts: list[int]) -> list[plain.Message] | None:
     """What Parser makes of a mailbox, fed in blocks that end at `cuts`."""
-    parser = Parser(1000)
+    parser = Parser(100_000)
     for start, end in pairwise([0, *cuts, len(mailbox)]):
         parser.feed(mailbox[start:end])
     parser.finish()
@@ -28,9 +29,12 @@ def parsed(mailbox: bytes, cuts: list[int]) -> list[plain.Message] | None:
     return [plain.Message(s, mailbox[c:e], o, index.ids[8 * i : 8 * i + 8].hex()) for s, c, e, o, i in found]
 
 
-def every_way(mailbox: bytes, line_end: bytes = b"\n") -> None:
+FIRST = re.compile(rb"(?:\r?\n)*From [^\n]*\r\n")
+
+
+def every_way(mailbox: bytes) -> None:
     """Compare for the whole at once, octet by octet, and a few random splits."""
-    expected = plain.messages(mailbox, line_end)
+    expected = plain.messages(mailbox, b"\r\n" if FIRST.match(mailbox) else b"\n")
     seeded = random.Random(len(mailbox))
     splits = [[], list(range(1, len(mailbox)))] if len(mailbox) < 5000 else [[]]
     for _ in range(4):
@@ -43,7 +47,7 @@ def every_way(mailbox: bytes, line_end: bytes = b"\n") -> None:
 def test_random_mailboxes(part: int) -> None:
     """Messages, sizes and unique-ids are those of the plain definition, however the file is split into blocks."""
     for seed in range(part * 300, (part + 1) * 300):
-        mailbox = Case(seed).mailbox
+        mailbox = random.Random(-seed).choice((b"", b"", b"\n", b"\r\n", b"\n\r\n", b"\r\n\n\n", b"\r")) + Case(seed).mailbox
         every_way(mailbox)
         every_way(mailbox[: random.Random(seed).randrange(len(mailbox) + 1)])
 
@@ -58,7 +62,41 @@ def test_crlf_mailboxes(part: int) -> None:
         mailbox = b"".join(line + end for line, end in zip(lines[:-1], ends, strict=False)) + lines[-1]
         if not mailbox.startswith(b"From "):
             continue
-        every_way(mailbox, b"\r\n")
+        every_way(mailbox)
+
+
+PIECES = (
+    b"From |From |From a\n|From b\r\n|\n|\n|\r\n|\r|\n\n|\n\nFrom |\r\n\r\nFrom c\r\n|\n\r\nFrom |x|x\n|x\r\n| |\t| y\n|\ty\r\n"
+    b"|F|From|Date:|Date:1\n|Date:\n|date:\r\n|Message-ID:2\n|Received:3\n|Received:\n x\n|Delivered-To:4\n|X-Delivery-ID:5\n"
+    b"|x-delivery-id:6\n|MESSAGE-ID:\r\n|Status: RO\n|X-UID: 1\r\n|Subject: y\n| folded\n|y" + b"z" * 40
+).split(b"|")
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_pieces(part: int) -> None:
+    """So it is with anything that is put together of the format's pieces, whether it makes sense or not."""
+    for seed in range(part * 400, (part + 1) * 400):
+        seeded = random.Random(seed)
+        some = seeded.sample(PIECES, seeded.randint(2, len(PIECES)))
+        start = seeded.choice((b"", b"\n", b"\r\n", b"\r\n\n")) + seeded.choice((b"From a\n", b"From a\r\n", b""))
+        every_way(start + b"".join(seeded.choices(some, k=seeded.randint(1, 200))))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("part", range(3))
+def test_many_short_messages(part: int, end: bytes) -> None:
+    """So it is with hundreds of short messages, which are taken all at once, and what is odd between them."""
+    for seed in range(part * 60, (part + 1) * 60):
+        seeded = random.Random(seed)
+        kinds = []
+        for _ in range(seeded.randint(1, 12)):
+            fields = b"".join(seeded.choices(PIECES, k=seeded.randint(0, 4))).replace(b"From", b"from").strip(b"\r\n")
+            body = b"".join(seeded.choices(PIECES, k=seeded.randint(0, 4)))
+            kinds.append(b"From " + seeded.choice((b"", b"a")) + end + fields + seeded.choice((end, b"\n", end + end)) + body)
+        many = [seeded.choice(kinds) + seeded.choice((end * 2, end * 2, end * 2, end, b"\n\n")) for _ in range(400)]
+        mailbox = b"From a" + end + b"X" + end * 2 + b"".join(many)
+        every_way(mailbox)
+        every_way(mailbox[: seeded.randrange(len(mailbox))])
 
 
 @pytest.mark.parametrize(
@@ -78,6 +116,7 @@ def test_crlf_mailboxes(part: int) -> None:
     + [b"From x", b"From x\n", b"From x\nF", b"From x\nFrom", b"From x\nFrom ", b"From x\nFrom y\nA: b\n", b"From x\n\n"]
     + [b"From x\n\nFrom y\nA: b", b"From x\n\n\nFrom y\nA: b", b"From x\nA: b\n\nc\n\nFrom ", b"x\n\nFrom x\nA: b\n", b"\n x"]
     + [b"From x\nA: b\n\nc", b"From x\nA: b\n\nc\n", b"From x\nA: b\n\nc\n\n", b"From x\nA: b\n\nc\n\n\n", b"From x\nA: b\n\n\n"]
+    + [b"\r\nFrom a\nx\n", b"\n\r\nFrom a\nx\n", b"\r\nFrom a\nFrom b\nx\n"]
     + [b"From x\n" + b"\0" * 40 + b"\n\n\0\n", b"From x\nA: b\n\n\r\nFrom y\nA: b\n\n"],
 )
 def test_odd_mailboxes(mailbox: bytes) -> None:
