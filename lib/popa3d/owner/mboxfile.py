@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from ..dotlock import Dotlock
 
 _LOCK_STEP_S = 0.05
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFCHR: "a character device",
+}
 _BUSY = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)  # what POSIX lets a taken lock say
 
 
@@ -54,6 +62,9 @@ class MboxFile:
                 raise Refused("its directory is missing") from None
             self.absent = True
             return
+        except PermissionError:
+            _not_of_that_group(path.rpartition(b"/")[0], stat.S_IXGRP, "enter its directory")
+            raise
         # A device or a pipe would do something when opened. The check is repeated on what was opened: it may have become
         # something else meanwhile.
         _only_regular(status)
@@ -61,6 +72,8 @@ class MboxFile:
         try:
             self._fd = os.open(path, os.O_RDWR | flags)
         except OSError as error:
+            if error.errno == errno.EACCES:
+                _not_of_that_group(path, stat.S_IRGRP, "read it")
             if error.errno != errno.EROFS:
                 raise
             self._fd = os.open(path, os.O_RDONLY | flags)
@@ -195,4 +208,17 @@ def _is_directory(path: bytes) -> bool:
 
 def _only_regular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Refused("not a regular file")
+        raise Refused(f"not a regular file but {_KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}")
+
+
+def _not_of_that_group(path: bytes, bit: int, may: str) -> None:
+    """Raise Refused if a group has the permission `bit` for what may not be used, and neither the owner nor others have it.
+
+    Such a group may be one of the user's, which is why it works for his other programs; a session has his primary one only.
+    """
+    try:
+        status = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return
+    if status.st_uid != os.getuid() and status.st_gid != os.getgid() and status.st_mode & bit and not status.st_mode & bit >> 3:
+        raise Refused(f"only its group, {status.st_gid}, may {may}, which is not the user's primary one")
