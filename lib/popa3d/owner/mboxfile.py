@@ -33,7 +33,11 @@ class Refused(Exception):
 
 
 class InUse(Refused):
-    """Another program has kept its lock for LOCK_TIMEOUT_S."""
+    """Another program has kept its lock for LOCK_TIMEOUT_S, or is at work without one."""
+
+
+class Unfinished(Refused):
+    """What is there is no mailbox, but may be the beginning of one: if somebody is writing it, it is worth another look."""
 
 
 class MboxFile:
@@ -45,8 +49,6 @@ class MboxFile:
     def __init__(self, path: bytes, locks: tuple[str, ...]) -> None:
         """Open the file. Raises Refused or OSError."""
         self.path = path
-        self.absent = False
-        self.read_only = False
         self.written = False
         self._fd = -1
         self._locks = locks
@@ -55,6 +57,14 @@ class MboxFile:
             from ..dotlock import Dotlock  # for those who use it
 
             self._dotlock = Dotlock(path, os.getpid())
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Open what the path names now. Raises Refused or OSError."""
+        self.close()
+        self.absent = False
+        self.read_only = False
+        path = self.path
         try:
             status = os.lstat(path)
         except FileNotFoundError:
@@ -138,12 +148,12 @@ class MboxFile:
 
     # Locks
 
-    def lock(self, exclusive: bool) -> None:
-        """Take all locks, waiting for others at most LOCK_TIMEOUT_S. Raises InUse, Refused or OSError.
+    def lock(self, exclusive: bool, end: float | None = None) -> None:
+        """Take all locks, waiting for others until `end` (time.monotonic), or for LOCK_TIMEOUT_S. Raises InUse or OSError.
 
         One that is taken lets all go again before the next attempt: who takes them in another order is not held up.
         """
-        end = time.monotonic() + LOCK_TIMEOUT_S
+        end = time.monotonic() + LOCK_TIMEOUT_S if end is None else end
         while not self._try(exclusive):
             if time.monotonic() >= end:
                 raise InUse("locked by another program")
