@@ -23,10 +23,10 @@ def attempt(name: bytes, password: bytes) -> bytes:
 def test_shipped_pam_stack(host: Host) -> None:
     """With the shipped PAM file the right password opens the mailbox and a wrong one does not; both are logged with the peer."""
     assert attempt(b"alice", b"sesame-1") == b"+OK\r\n+OK\r\n+OK 0 0\r\n+OK\r\n"
-    host.syslog.wait("0 (0) deleted, 0 (0) left")
+    host.syslog.wait("0 (0) deleted, 0 (0) left for alice")
     assert "Session from 127.0.0.1" in host.syslog.text
     assert "Authentication passed for alice from 127.0.0.1" in host.syslog.text
-    assert "0 messages (0 bytes) loaded" in host.syslog.text
+    assert "0 messages (0 bytes) loaded for alice" in host.syslog.text
     assert attempt(b"alice", b"sesame-2") == b"+OK\r\n" + FAILED
     host.syslog.wait("Authentication failed for alice from 127.0.0.1")
     # what fail2ban's pam-generic filter reads: a non-empty tty, and the address as rhost

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.session import MAILBOX, handover, worker
 from tests.talk import Talk
 
-IN_USE = b"-ERR [IN-USE] mailbox is locked by another program\r\n"
+IN_USE = b"-ERR [IN-USE] mailbox is in use by another program\r\n"
 NOT_LOADED = b"-ERR mailbox cannot be loaded\r\n"
 NOBODY = 2**22 + 1  # beyond the largest pid_max
 

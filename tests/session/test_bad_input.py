@@ -118,7 +118,7 @@ def test_no_line_end_at_the_end(host: Host) -> None:
     host.pam_stack(PAM_QUICK)
     path = host.deliver("alice", MAILBOX)
     assert piped(script(b"DELE 1\r\nQUIT")).endswith(b"+OK\r\n+OK\r\n")
-    host.syslog.wait("Premature disconnect")
+    host.syslog.wait("Premature disconnect for alice")
     assert path.read_bytes() == MAILBOX
     host.syslog.clear()
     assert piped(b"USER alice\r\nPASS sesame-1") == b"+OK popa3d ready\r\n+OK\r\n"
@@ -155,7 +155,7 @@ def test_a_peer_that_never_reads(host: Host) -> None:
     with worker(handover(timeout_s=2).encode(), ends=ends) as talk:
         talk.send(b"RETR 1\r\n" * 5)
         assert talk.process.wait(30) == 0
-    host.syslog.wait("Connection timed out")
+    host.syslog.wait("Connection timed out for alice")
 
 
 @pytest.mark.parametrize("octets", [100, 200_000, 3_000_000])
@@ -171,8 +171,8 @@ def test_what_was_not_sent_is_not_deleted(host: Host, octets: int) -> None:
                 client.close()
             assert talk.process.wait(30) == 0
         assert path.read_bytes() == mailbox
-    host.syslog.wait("Connection timed out")
-    host.syslog.wait("Premature disconnect")
+    host.syslog.wait("Connection timed out for alice")
+    host.syslog.wait("Premature disconnect for alice")
 
 
 def small_connection() -> tuple[socket.socket, socket.socket]:

@@ -122,7 +122,7 @@ def test_any_other_change_ends_the_session(host: Host, change: Callable[[Path], 
             talk.send(commands + b"\r\n")
             assert talk.rest() in (b"", b"+OK\r\n" if b"DELE" in commands else b"")
             assert talk.status() == 1
-        host.syslog.wait("Another MUA active, giving up")
+        host.syslog.wait("Another MUA active, giving up for alice")
         assert (path.read_bytes() if path.exists() else None) == left
         path.unlink(missing_ok=True)
 
@@ -229,7 +229,7 @@ def test_closing_without_quit(host: Host) -> None:
     after = path.stat()
     assert (before.st_mtime_ns, before.st_ctime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ctime_ns, after.st_ino)
     assert path.read_bytes() == MAILBOX
-    host.syslog.wait("Premature disconnect")
+    host.syslog.wait("Premature disconnect for alice")
 
 
 def test_update_keeps_the_file(host: Host) -> None:

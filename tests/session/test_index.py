@@ -240,7 +240,7 @@ def test_verified_before_anything_is_deleted(host: Host) -> None:
             talk.send(b"QUIT\r\n")
             assert talk.rest() == (b"" if b"DELE" in commands else b"+OK\r\n")
     assert path.read_bytes() == MAILBOX + large
-    host.syslog.wait("Another MUA active, giving up")
+    host.syslog.wait("Another MUA active, giving up for alice")
 
 
 def test_equal_messages(place: tuple[Path, Path]) -> None:

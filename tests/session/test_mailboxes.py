@@ -78,10 +78,47 @@ def no_message(path: Path) -> None:
     path.write_bytes(b"From x\nFrom y\nSubject: z\n\n")
 
 
-KINDS = [a_directory, a_fifo, a_device, a_link_to_mail, a_link_to_nothing, a_socket, unreadable, read_only, of_another]
+def of_a_group(path: Path) -> None:
+    path.write_bytes(MAILBOX)
+    os.chown(path, 0, 20200)  # alice is in it, but it is not her primary one
+    path.chmod(0o660)
 
 
-@pytest.mark.parametrize("make", [*KINDS, no_mailbox, no_message])
+def of_his_group(path: Path) -> None:
+    path.write_bytes(MAILBOX)
+    os.chown(path, 0, 20001)
+    path.chmod(0o640)
+
+
+DENIED = "Permission denied"
+KINDS: dict[Callable[[Path], None], str] = {
+    a_directory: "not a regular file but a directory",
+    a_fifo: "not a regular file but a FIFO",
+    a_device: "not a regular file but a character device",
+    a_link_to_mail: "not a regular file but a symbolic link",
+    a_link_to_nothing: "not a regular file but a symbolic link",
+    a_socket: "not a regular file but a socket",
+    unreadable: DENIED,
+    read_only: DENIED,
+    of_another: DENIED,
+    of_a_group: "only its group, 20200, may read it, which is not the user's primary one",
+    of_his_group: DENIED,
+    no_mailbox: 'does not start with "From "',
+    no_message: "has a message without content",
+}
+
+
+def test_a_spool_of_another_group(host: Host) -> None:
+    """A spool that only a supplementary group may enter: the log says that, not just that permission was denied."""
+    host.deliver("alice", MAILBOX)
+    os.chown(host.spool, 0, 20200)
+    host.spool.chmod(0o2770)
+    with worker(handover().encode()) as talk:
+        assert talk.rest() == b"-ERR mailbox cannot be loaded\r\n"
+    host.syslog.wait("only its group, 20200, may enter its directory, which is not the user's primary one")
+
+
+@pytest.mark.parametrize("make", KINDS)
 def test_not_a_mailbox(host: Host, make: Callable[[Path], None]) -> None:
     """What is no mailbox of the user's is refused with one line in the log, and neither followed, opened nor waited for."""
     host.deliver("bob", MAILBOX).chmod(0o666)
@@ -93,7 +130,7 @@ def test_not_a_mailbox(host: Host, make: Callable[[Path], None]) -> None:
     with worker(handover().encode()) as talk:
         assert talk.rest() == b"-ERR mailbox cannot be loaded\r\n"
         assert talk.status() == 1
-    host.syslog.wait("Failed or refused to load /var/mail/alice: ")
+    host.syslog.wait(f"Failed or refused to load /var/mail/alice: {KINDS[make]}")
     after = os.lstat(path)
     assert (before.st_mode, before.st_size, before.st_mtime_ns) == (after.st_mode, after.st_size, after.st_mtime_ns)
     assert (host.spool / "bob").read_bytes() == MAILBOX

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.host import Host
 from tests.session import MAILBOX, THREE, TWO, handover, open_session, waiting, worker
-from tests.session.test_changes import append
 from tests.talk import Talk
 
 
@@ -54,7 +53,8 @@ def test_prepared_replies(host: Host) -> None:
                 one_by_one += talk.ask(b"RETR %d" % i) + b"".join(talk.lines()) + b".\r\n"
                 waiting(talk)
                 if i == 1:
-                    append(path)
+                    with path.open("ab") as file:
+                        file.write(b"\n\n" + THREE)  # behind the line that has no end
             assert one_by_one + talk.ask(b"LAST") + talk.ask(b"QUIT") == at_once
         with open_session() as talk:
             waiting(talk)

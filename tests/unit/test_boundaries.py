@@ -44,11 +44,12 @@ LOADED = {
 ALLOWED = {
     "wire": {"params"},
     "preauth": {"params", "wire", "client"},
-    "root": {"params", "wire", "log", ""},
+    "root": {"params", "wire", "log", "dotlock", ""},
     "listen": {"params", "wire", "log"},
-    "owner": {"params", "wire", "client", "log"},
+    "owner": {"params", "wire", "client", "log", "dotlock"},
     "admin": {"params", "wire", ""},
     "client.py": {"params", "wire"},
+    "dotlock.py": {"params"},
     "log.py": set(),
     "params.py": set(),
     "__init__.py": set(),
@@ -57,7 +58,8 @@ ALLOWED = {
 # name of a call -> the only modules with it
 CALLS = {
     "setuid setgid setreuid setregid setresuid setresgid seteuid setegid setgroups initgroups chroot": "root/privileges.py",
-    "lockf flock ftruncate truncate posix_fallocate": "owner/mboxfile.py",
+    "lockf ftruncate truncate posix_fallocate": "owner/mboxfile.py",
+    "flock": "owner/mboxfile.py dotlock.py",
     "pwrite": "owner/mboxfile.py owner/journal.py",
     "mkdir chmod chown": "root/state.py",
     "fork forkpty posix_spawn": "root/session.py root/recovery.py owner/scan.py listen/daemon.py listen/service.py",
@@ -78,6 +80,7 @@ RUNS_AS = {
     "params.py": "any uid",
     "__init__.py": "any uid",
     "log.py": "any uid",
+    "dotlock.py": "the mailbox owner, or root's process",
     "client.py": "popa3d (the pre-auth child) and the mailbox owner",
 }
 

@@ -39,6 +39,15 @@ class Index:
     def __len__(self) -> int:
         return len(self.start)
 
+    def leave_last(self, check: int) -> None:
+        """Be without the last message and what is behind it. check: the CRC-32 over all before it."""
+        self.size = self.start[-1]
+        self.check = check
+        self.saved = False
+        for name in COLUMNS:
+            setattr(self, name, getattr(self, name)[:-1])
+        self.ids = self.ids[:-OCTETS]
+
     def parts(self) -> "Iterator[bytes | memoryview]":
         """All of it but `saved` as octets, for another process of the same machine, or for the next login: see `decode`."""
         yield _head(len(self), self)

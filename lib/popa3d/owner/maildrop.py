@@ -1,25 +1,28 @@
 """The maildrop: a mailbox file whose messages are known, and stay what they are or the session ends.
 
 Locks are held while the file is parsed, updated, or looked at again, not in between. In between every block that is read
-is checked before anybody sees it: only growth by appending is fine.
+is checked before anybody sees it: only growth by appending is fine. So it is when somebody appends in spite of a lock.
 
 Runs as: the mailbox owner.
 Trusts: the kernel; not the file, nor the programs that write it (they may ignore locks).
 """
 
 import time
+from zlib import crc32
 
 from .. import log
-from ..params import CLOCK_TICK_NS, INDEX_OCTETS, PARSE_OCTETS, WRITE_OCTETS
+from ..params import CLOCK_TICK_NS, INDEX_OCTETS, LOCK_TIMEOUT_S, QUIET_S, WRITE_OCTETS
 from .index import Index, Rest
-from .mbox import Parser
-from .mboxfile import MboxFile, Refused
-from .scan import checked, scan, scan_rest
+from .mboxfile import InUse, MboxFile, Refused, Unfinished
+from .scan import checked, next_begins, scan, scan_rest
 from .state import State
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     import os
+
+_AGAIN_S = 0.05
+_CHANGING = "written to in spite of its lock"
 
 
 class Changed(Exception):
@@ -35,22 +38,76 @@ class Maildrop:
         self.state = state
         self.index = Index()
         self._max_messages = max_messages
+        self._max_octets = max_octets
         self._verified = True  # the index was made from the file, or compared with all of it
         self._kept = False  # the index, or a part of it, was kept by an earlier session
         self._seen: tuple[int, ...] = ()
+        self._goes_on = False  # what is behind the last message is no other one: it belongs to it
+        start = time.monotonic()
+        refused = ""
+        while not file.absent:
+            file.lock(exclusive=False, end=start + LOCK_TIMEOUT_S)
+            recover(file, state)
+            status = file.status()
+            try:
+                if self._parse(status, time.monotonic() < start + QUIET_S):
+                    break
+            except Refused as why:
+                # It may be that somebody is writing it; but what is bad twice in the same way is just bad.
+                changed = not _is_same(file.named(), status)
+                if not (changed or _is_young(status)) if isinstance(why, Unfinished) else not changed or str(why) == refused:
+                    raise
+                refused = str(why)
+            file.unlock()
+            if time.monotonic() >= start + LOCK_TIMEOUT_S:
+                raise InUse(_CHANGING)
+            time.sleep(_AGAIN_S)
+            file.reopen()
         if file.absent:
-            return
-        file.lock(exclusive=False)
-        recover(file, state)
-        status = file.status()
-        if status.st_size > max_octets:
-            raise Refused(f"larger than {max_octets} octets")
-        _settle(status)
-        self.index = self._load(status.st_size)
-        self._seen = _identity(file.status())
-        if self._seen != _identity(status):
-            raise Refused("written to in spite of its lock")
-        file.unlock()
+            self.index = Index()
+        else:
+            file.unlock()
+
+    def _parse(self, status: "os.stat_result", wait: bool) -> bool:
+        """Make the index of the locked file, whose status is given, with all messages that are whole. Raises Refused or OSError.
+
+        wait: there is time to look again. False if that is better, since the last message may still be being written.
+        """
+        if status.st_size > self._max_octets:
+            raise Refused(f"larger than {self._max_octets} octets")
+        if _identity(status) != self._seen and self._seen and self._is_followed():
+            return True
+        if _identity(status) != self._seen or status.st_size != self.index.size:
+            _settle(status)
+            self._goes_on = False
+            self._verified = True
+            self.index = self._load(status.st_size)
+            self._seen = _identity(status)
+        index = self.index
+        whole = not len(index) or index.end[-1] < index.size or not _is_young(status)
+        if not self.is_untouched():
+            try:
+                self._compare()
+            except Changed:
+                raise Unfinished(_CHANGING) from None
+            if self._seen[2] > index.size:
+                whole = not len(index) or next_begins(self.file, index) is True
+        if not whole and not wait:
+            check = checked(self.file, 0, index.start[-1])
+            if checked(self.file, index.start[-1], index.size, check) != index.check:
+                raise Unfinished(_CHANGING)
+            index.leave_last(check)
+            self._goes_on = False
+            whole = True
+        return whole
+
+    def _is_followed(self) -> bool:
+        """Whether the mailbox still begins with what was parsed, and another message has come behind that by now."""
+        try:
+            self._compare()
+        except Changed:
+            return False
+        return next_begins(self.file, self.index) is True
 
     def content(self, i: int, first: int = 0) -> "bytes":
         """At most WRITE_OCTETS of message `i` (from 0) as they are in the file, from `first` on; empty at its end.
@@ -62,11 +119,11 @@ class Maildrop:
         if not self.is_untouched():
             self.file.lock(exclusive=False)
             try:
-                self._compare()
-                block = self.unchecked(i, first)  # the other one is of a time when we had no lock
-                self._still_settled()
+                block = self._compare(i, first)
             finally:
                 self.file.unlock()
+        if self._goes_on and i == len(self.index) - 1:
+            raise InUse("its last message is still being written")
         if not block and self.index.content[i] + first != self.index.end[i]:
             raise Changed
         return block
@@ -76,6 +133,8 @@ class Maildrop:
         start, end = self.index.content[i] + first, self.index.end[i]
         if not 0 <= start <= end <= self.index.size:
             return b""  # the index was forged
+        if self._goes_on and i == len(self.index) - 1:
+            return b""
         return self.file.read(min(WRITE_OCTETS, end - start), start)
 
     def is_untouched(self) -> bool:
@@ -83,22 +142,24 @@ class Maildrop:
         status = self.file.named()
         return status is not None and _identity(status) == self._seen
 
-    def lock_for_update(self) -> None:
-        """Lock the mailbox exclusively until it is closed, and check it once more. Raises InUse, Changed or OSError."""
+    def lock_for_update(self, last: bool) -> None:
+        """Lock the mailbox exclusively until it is closed, and check it once more. Raises InUse, Changed or OSError.
+
+        last: the last message will be removed. The other half of it must not come when that is done.
+        """
         self.file.lock(exclusive=True)
+        status = self.file.status()
+        if last and _is_young(status) and next_begins(self.file, self.index) is None:
+            time.sleep(max(0, status.st_mtime + QUIET_S - time.time()))
         if not self.is_untouched():
             self._compare()
-            self._still_settled()
+            status = self.file.status()
+            if _identity(status) != self._seen and status.st_size <= self._seen[2]:
+                raise Changed  # in spite of the lock, and not by mail that is added
         if self.state.has_journal() or not (self._verified or self.is_same()) or not self._is_sound():
             raise Changed
-        added = Parser(self._max_messages)
-        place = self.index.size
-        while not (added.refused or added.begun) and (block := self.file.read(PARSE_OCTETS, place)):
-            added.feed(block)
-            place += len(block)
-        added.finish()
-        if added.refused and not added.begun:
-            raise Changed  # it could not stand at the start of a mailbox
+        if next_begins(self.file, self.index) is False:
+            raise Changed  # it could not stand at the start of a mailbox, or belongs to a message that may be deleted
 
     def save_index(self) -> None:
         """Keep the index of a large mailbox for the next login."""
@@ -173,24 +234,30 @@ class Maildrop:
         self._verified = checked(self.file, 0, self.index.size) == self.index.check
         return self._verified
 
-    def _compare(self) -> None:
+    def _compare(self, i: int = -1, first: int = 0) -> bytes:
         """See that the index is still true of the locked file, and that the path names it; new mail behind it is fine.
 
-        Raises Changed, and OSError.
+        Returns what `unchecked` does. It is one of the octets that are compared, so whatever somebody may do meanwhile, they
+        are those that were parsed. Raises Changed, and OSError.
         """
         status = self.file.named()
         if status is None or (status.st_dev, status.st_ino) != self._seen[:2]:
             raise Changed
         status = self.file.status()
         _settle(status)
+        index = self.index
+        start = end = 0
+        if i >= 0:
+            start = index.content[i] + first
+            end = min(start + WRITE_OCTETS, index.end[i])
+        check = checked(self.file, 0, start)
+        block = self.file.read(end - start, start)
+        self._verified = checked(self.file, end, index.size, crc32(block, check)) == index.check
+        if not self._verified or self.state.has_journal():
+            raise Changed
         self._seen = _identity(status)
-        if not self.is_same() or self.state.has_journal():
-            raise Changed
-
-    def _still_settled(self) -> None:
-        """See that nobody has written since `_compare` began, in spite of the lock. Raises Changed."""
-        if _identity(self.file.status()) != self._seen:
-            raise Changed
+        self._goes_on = next_begins(self.file, self.index) is False
+        return block
 
 
 def recover(file: MboxFile, state: State) -> bool:
@@ -213,6 +280,15 @@ def recover(file: MboxFile, state: State) -> bool:
 def _identity(status: "os.stat_result") -> tuple[int, ...]:
     """What tells one state of a mailbox from another."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _is_same(one: "os.stat_result | None", other: "os.stat_result") -> bool:
+    return one is not None and _identity(one) == _identity(other)
+
+
+def _is_young(status: "os.stat_result") -> bool:
+    """Whether the mailbox was written to just now. A time in the future was set by somebody, and says nothing."""
+    return 0 <= time.time() - status.st_mtime < QUIET_S
 
 
 def _settle(status: "os.stat_result") -> None:

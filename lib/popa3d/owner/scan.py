@@ -14,7 +14,7 @@ from zlib import crc32
 from ..params import PARSE_OCTETS, SCAN_BOTH_OCTETS
 from .index import COLUMNS, NONE, Index, decode
 from .mbox import Parser
-from .mboxfile import MboxFile, Refused
+from .mboxfile import MboxFile, Refused, Unfinished
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -73,16 +73,39 @@ def _checked(file: MboxFile, place: int, end: int, check: int) -> int:
     return check
 
 
+def next_begins(file: MboxFile, index: Index) -> bool | None:
+    """Whether another message begins behind those of the index; None if there are but empty lines, or nothing.
+
+    False: what is there belongs to the last one; or it is a line "From " that is not there as a whole.
+    """
+    place = max(0, index.size - len(b"\n\r\n"))
+    before = file.read(index.size - place, place)
+    place = index.size
+    text = b""
+    while not text and (block := file.read(PARSE_OCTETS, place)):
+        text = block.lstrip(b"\r\n")
+        before = (before + block)[: len(before) + len(block) - len(text)][-len(b"\n\r\n") :]
+        place += len(block)
+    if not text:
+        return None
+    if len(text) < len(b"From "):
+        text += file.read(len(b"From "), place)
+    is_behind = before.endswith(b"\n\n") or (index.crlf and before.endswith(b"\n\r\n")) or not len(index)
+    return is_behind and text.startswith(b"From ")
+
+
 def _part(file: MboxFile, parser: Parser, place: int, end: int) -> Index:
     while place < end and not parser.refused:
         block = file.read(min(PARSE_OCTETS, end - place), place)
         if not block:
-            raise Refused("became shorter while it was read")
+            raise Unfinished("became shorter while it was read")
         parser.feed(block)
         place += len(block)
-    parser.finish()
     if parser.refused:
         raise Refused(parser.refused)
+    parser.finish()
+    if parser.refused:
+        raise Unfinished(parser.refused)
     return parser.index
 
 

@@ -87,28 +87,28 @@ def _complain(text: str) -> None:
 
 def _serve(client: Client, told: record.Handover) -> int:
     """The session. Returns the exit status: 0 for all that is the client's doing, 1 for what the host should know."""
-    path = log.name(told.path)
+    path, owner = log.name(told.path), log.name(told.owner)
     maildrop = _load(told)
     if not isinstance(maildrop, Maildrop):
         client.put(maildrop)
         return 1
     octets = sum(maildrop.index.octets)
-    log.write(log.INFO, f"{_count(len(maildrop.index), 'message')} ({_count(octets, 'byte')}) loaded")
+    log.write(log.INFO, f"{_count(len(maildrop.index), 'message')} ({_count(octets, 'byte')}) loaded for {owner}")
     client.put(replies.OK)
     try:
         client.flush()
-        transaction = _transaction(client, maildrop, octets)
+        transaction = _transaction(client, maildrop, octets, owner)
         if transaction is None:
             return 1
         maildrop.save_index()
         transaction.serve()
         client.flush()  # what is deleted next must have been sent before: clients send RETR, DELE and QUIT in one go
         if not transaction.quit or client.ended:
-            log.write(log.INFO, "Connection timed out" if client.ended == EXPIRED else "Premature disconnect")
+            log.write(log.INFO, f"{'Connection timed out' if client.ended == EXPIRED else 'Premature disconnect'} for {owner}")
             return 0
-        return _update(transaction, path)
+        return _update(transaction, path, owner)
     except Changed:
-        log.write(log.INFO, "Another MUA active, giving up")
+        log.write(log.INFO, f"Another MUA active, giving up for {owner}")
     except (Refused, OSError) as why:
         log.write(log.ERROR, f"Server failure accessing {path}: {_reason(why)}")
     finally:
@@ -116,20 +116,20 @@ def _serve(client: Client, told: record.Handover) -> int:
     return 1
 
 
-def _transaction(client: Client, maildrop: Maildrop, octets: int) -> "Transaction | None":
+def _transaction(client: Client, maildrop: Maildrop, octets: int, owner: str) -> "Transaction | None":
     """The TRANSACTION state, loaded while the client reads the reply to PASS. None (logged) if popa3d was replaced."""
     if _installed() == _BEGAN_WITH:
         try:
             from .transaction import Transaction
 
-            return Transaction(client, maildrop, octets, _load_removal)
+            return Transaction(client, maildrop, octets, lambda: _load_removal(owner))
         except ImportError:
             pass
-    log.write(log.WARNING, "popa3d was upgraded or removed meanwhile: this session ends")
+    log.write(log.WARNING, f"popa3d was upgraded or removed meanwhile: the session of {owner} ends")
     return None
 
 
-def _load_removal() -> bool:
+def _load_removal(owner: str) -> bool:
     """Load what removes messages, but nothing of another version than what this session has loaded so far: False (logged)."""
     if _installed() == _BEGAN_WITH:
         try:
@@ -139,7 +139,7 @@ def _load_removal() -> bool:
                 return True
         except ImportError:
             pass
-    log.write(log.WARNING, "popa3d was upgraded or removed meanwhile: this session deletes nothing")
+    log.write(log.WARNING, f"popa3d was upgraded or removed meanwhile: the session of {owner} deletes nothing")
     return False
 
 
@@ -183,7 +183,7 @@ def _recover(told: record.Handover) -> int:
         return 1
 
 
-def _update(transaction: "Transaction", path: str) -> int:
+def _update(transaction: "Transaction", path: str, owner: str) -> int:
     """The UPDATE state, and QUIT's reply."""
     if 1 in transaction.deleted:
         from . import index_file, update  # loaded by DELE
@@ -203,7 +203,7 @@ def _update(transaction: "Transaction", path: str) -> int:
     log.write(
         log.INFO,
         f"{len(transaction.deleted) - transaction.left} ({transaction.octets - transaction.left_octets}) deleted, "
-        f"{transaction.left} ({transaction.left_octets}) left",
+        f"{transaction.left} ({transaction.left_octets}) left for {owner}",
     )
     transaction.client.put(replies.OK)
     if 1 in transaction.deleted:

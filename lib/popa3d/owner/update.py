@@ -40,7 +40,7 @@ def remove(maildrop: "Maildrop", deleted: bytearray) -> None:
     file = maildrop.file
     if file.read_only:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-    maildrop.lock_for_update()
+    maildrop.lock_for_update(deleted[-1] == 1)
     mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
     try:
         status = file.status()

@@ -45,7 +45,8 @@ def test_property(
         if not any(gone):
             gone[0] = True
         case.deleted = bytearray(gone)
-        appended = b"From c@d\n" + b"\n".join(more) + b"\n" if more else b""
+        # What is no message by itself is not moved along.
+        appended = (b"" if mailbox.endswith(b"\n\n") else b"\n") + b"From c@d\n" + b"\n".join(more) + b"\n" if more else b""
         with mock.patch.object(Case, "load", autospec=True, side_effect=lambda self: _load_and_deliver(self, appended)):
             case.update(Recorder())
         whole = [mailbox[start:end] for start, end in pairwise([*index.start, index.size])]
