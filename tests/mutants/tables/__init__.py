@@ -1,0 +1,7 @@
+"""All mutations. A module here has those of one folder of lib/popa3d, or of some of its modules."""
+
+from __future__ import annotations
+
+from tests.mutants.tables import mailbox, owner, shared, update, wire
+
+MUTATIONS = (*shared.MUTATIONS, *wire.MUTATIONS, *owner.MUTATIONS, *mailbox.MUTATIONS, *update.MUTATIONS)
