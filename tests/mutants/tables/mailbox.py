@@ -42,7 +42,7 @@ MUTATIONS = (
     wrong(MODULE, "                if not taken:\n                    self.unlock()\n", "                if not taken:\n",
           "two programs that lock in another order wait for each other", f"{FILE}::test_all_or_none"),
     wrong(MODULE, "if time.monotonic() >= end:", "if False:", "another's lock is waited for without end",
-          f"{LOCKS}::test_a_wait_that_never_ends"),
+          f"{FILE}::test_how_long_a_lock_is_waited_for"),
     wrong(MODULE, '        if "flock" in self._locks:\n            fcntl.flock(self._fd, fcntl.LOCK_UN)\n', "",
           "a lock is kept between commands", f"{LOCKS}::test_free_between_commands"),
     wrong(MODULE, '        if "fcntl" in self._locks:\n            fcntl.lockf(self._fd, fcntl.LOCK_UN)\n', "",

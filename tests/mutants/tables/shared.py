@@ -98,6 +98,8 @@ MUTATIONS = (
     wrong("params.py", "NUMBER_MAX = 2**31 - 1", "NUMBER_MAX = 2**31", "a number beyond C's int",
           f"{COMMANDS}::test_no_numbers"),
     wrong("params.py", "NUMBER_MAX = 2**31 - 1", "NUMBER_MAX = 2**31 - 2", "C's greatest int", f"{COMMANDS}::test_numbers"),
+    wrong("params.py", "LOCK_TIMEOUT_S = 20", "LOCK_TIMEOUT_S = 25", "how long another's lock is waited for",
+          "tests/unit/owner/test_mboxfile.py::test_how_long_a_lock_is_waited_for"),
     wrong("params.py", "READ_OCTETS = 4096", "READ_OCTETS = 4097", "what root takes as sent ahead",
           f"{RECORD}::test_forged_login"),
     wrong("params.py", "READ_OCTETS = 4096", "READ_OCTETS = 4095", "what root takes as sent ahead",

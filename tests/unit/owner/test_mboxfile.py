@@ -12,13 +12,14 @@ import posix
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import pytest
 
 from popa3d.owner import mboxfile
-from popa3d.owner.mboxfile import MboxFile, Refused
+from popa3d.owner.mboxfile import InUse, MboxFile, Refused
 
 MAILBOX = b"From a@b\n\nx\n\n"
 NOBODY = 2**22 + 1  # beyond the largest pid_max: no process
@@ -176,6 +177,33 @@ def test_all_or_none(path: Path, locks: tuple[str, ...]) -> None:
     assert os.waitpid(child, 0)[1] == 0
     os.close(other)
     assert file._try(True)
+    file.close()
+
+
+@pytest.mark.parametrize("free_after_s", [None, 0, 1, 19], ids=str)
+def test_how_long_a_lock_is_waited_for(path: Path, free_after_s: int | None) -> None:
+    """Another's lock is waited for as long as 20 s, in small steps, and taken as soon as it is free. (The clock is not real.)"""
+    file = MboxFile(bytes(path), ("flock",))
+    other = os.open(path, os.O_RDWR)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        assert now < 100, "it waits for ever"
+        if free_after_s is not None and now >= free_after_s:
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+    with mock.patch.object(mboxfile, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep)):
+        if free_after_s is None:
+            with pytest.raises(InUse, match="locked by another program"):
+                file.lock(True)
+        else:
+            file.lock(True)
+    waited = 20 if free_after_s is None else free_after_s
+    assert waited <= now < waited + 0.2
+    os.close(other)
     file.close()
 
 
