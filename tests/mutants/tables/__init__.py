@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from tests.mutants.tables import mailbox, owner, shared, update, wire
+from tests.mutants.tables import listen, mailbox, owner, root, shared, update, wire
 
-MUTATIONS = (*shared.MUTATIONS, *wire.MUTATIONS, *owner.MUTATIONS, *mailbox.MUTATIONS, *update.MUTATIONS)
+MUTATIONS = (
+    *shared.MUTATIONS,
+    *wire.MUTATIONS,
+    *root.MUTATIONS,
+    *listen.MUTATIONS,
+    *owner.MUTATIONS,
+    *mailbox.MUTATIONS,
+    *update.MUTATIONS,
+)

@@ -84,6 +84,9 @@ MUTATIONS = (
     wrong("preauth/authorization.py", "state.password, client.rest())", 'state.password, b"")',
           "what a client sends ahead is lost", f"{BAD}::test_however_it_is_split"),
 
+    wrong("preauth/authorization.py", "    while invalid < INVALID_COMMANDS:", "    while True:",
+          "wrong commands without end cost time", "tests/root/test_start.py::test_invalid_commands"),
+
     # params
     wrong("params.py", "ARGUMENT_OCTETS = 40", "ARGUMENT_OCTETS = 41", "words of 41 octets", f"{COMMANDS}::test_no_commands",
           f"{RECORD}::test_forged_login"),
