@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.tables import listen, mailbox, owner, root, shared, update, wire
+from tests.mutants.tables import dotlock, listen, mailbox, owner, root, shared, update, wire
 
 MUTATIONS = (
     *shared.MUTATIONS,
@@ -11,5 +11,6 @@ MUTATIONS = (
     *listen.MUTATIONS,
     *owner.MUTATIONS,
     *mailbox.MUTATIONS,
+    *dotlock.MUTATIONS,
     *update.MUTATIONS,
 )
