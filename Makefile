@@ -29,7 +29,7 @@ if [ -n "$$missing" ]; then \
 	apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
 endef
 
-.PHONY: all run test test-fresh faults bench lint compile deb install uninstall clean
+.PHONY: all run test test-fresh faults mutants bench lint compile deb install uninstall clean
 all: compile
 
 run: compile
@@ -55,6 +55,14 @@ test-fresh:
 faults: .venv/installed compile
 	$(call need,$(TEST_PACKAGES))
 	@PYTHONPATH=lib .venv/bin/python -B -m tests.faults
+
+# Lines of the program made wrong, in copies, each of which must make a test fail (tests/mutants). With WORDS="log client"
+# only those whose path, texts, tests or reason have one of these words.
+mutants: .venv/installed compile
+	$(call need,$(TEST_PACKAGES))
+	@$(PYTHON) -B -m tests.peers
+	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the tests need root: they set user ids for real" >&2; exit 1; fi
+	@exec .venv/bin/python -B -m tests.mutants $(WORDS)
 
 # popa3d beside C popa3d and Dovecot (tests/bench): docs/BENCHMARKS.md, or with QUICK=1, in two minutes, build/bench. In a
 # process namespace, so that nothing can stay behind.

@@ -110,25 +110,6 @@ def test_taken_for_a_stale_one(spool: Path, of: str, by: bytes | None) -> None:
     assert path.read_bytes() == (ONE if of == "parse" else b"") + LARGE
 
 
-def test_its_time_tells_that_somebody_is_at_work(spool: Path) -> None:
-    """A session that has its dot-lock for long keeps it young, for programs that go by the time."""
-    path = spool / "alice"
-    with in_the_middle(path, "parse") as talk:
-        lock = dotlock(path)
-        os.utime(lock, (1, 1))
-        talk.process.send_signal(signal.SIGCONT)
-        wait_until(lambda: time_of(lock) > 1)
-        assert talk.line() == b"+OK\r\n"
-
-
-def time_of(lock: Path) -> float:
-    """When it was written last; now if it is not there any more."""
-    try:
-        return lock.stat().st_mtime
-    except FileNotFoundError:
-        return time.time()
-
-
 # Almost as old as a dot-lock of a living process can be.
 SINCE_BOOT = int(time.clock_gettime(time.CLOCK_BOOTTIME)) - 20
 STALE = {

@@ -80,6 +80,12 @@ def test_every_key() -> None:
         (b"[mailbox]\nspool = 'var/mail'", "mailbox.spool"),
         (b"[mailbox]\nhome_file = '/etc/shadow'", "mailbox.home_file"),
         (b"[mailbox]\nhome_file = '../bob/mail'", "mailbox.home_file"),
+        (b'[mailbox]\nhome_file = "a\\u0000b"', "mailbox.home_file"),
+        (b'[mailbox]\nspool = "/a\\u0000b"', "mailbox.spool"),
+        (b'[mailbox]\nstate = "state"', "mailbox.state"),
+        (b"[mailbox]\nlocks = []", "mailbox.locks"),
+        (b"[mailbox]\nlocks = ['lockf']", "mailbox.locks"),
+        (b"[mailbox]\nlocks = ['fcntl', 'fcntl']", "mailbox.locks"),
         (b"[session\n", "line 1"),
         (b"[listen]\nport = 65536", "listen.port must be a number from 1 to 65535"),
         (b"[listen]\naddresses = '127.0.0.1'", "listen.addresses must be a list of strings"),
@@ -97,3 +103,15 @@ def test_refused(text: bytes, part: str) -> None:
     assert str(refused.value).startswith("f: ")
     assert part in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_bounds() -> None:
+    """The least and the greatest number of each key are taken, and the next ones are not."""
+    for table, keys in KEYS.items():
+        for key, kind in keys.items():
+            if isinstance(kind, tuple):
+                for number in kind:
+                    assert getattr(settings(b"[%s]\n%s = %d" % (table.encode(), key.encode(), number), "f"), key) == number
+                for number in (kind[0] - 1, kind[1] + 1):
+                    with pytest.raises(Refused, match=f"{table}.{key} must be a number from {kind[0]} to {kind[1]}"):
+                        settings(b"[%s]\n%s = %d" % (table.encode(), key.encode(), number), "f")

@@ -49,6 +49,23 @@ def test_long_lines_are_cut(octets: int, end: bytes) -> None:
         assert taken(pieces) == ([b"x" * min(octets, LINE_OCTETS), b"NOOP"], b"")
 
 
+@pytest.mark.parametrize(
+    ("line", "taken_as"),
+    [
+        (b"x" * 127, b"x" * 127),
+        (b"x" * 128, b"x" * 127),
+        (b"x" * 126 + b"\r", b"x" * 126),
+        (b"x" * 127 + b"\r", b"x" * 127),
+        (b"x" * 126 + b"\ry", b"x" * 126),
+    ],
+)
+def test_where_a_line_is_cut(line: bytes, taken_as: bytes) -> None:
+    """127 octets are kept, as by C popa3d; a CR that is the last of them goes, as if it were the line's end."""
+    for size in (1, 200):
+        pieces = [(line + b"\n")[i : i + size] for i in range(0, len(line) + 1, size)]
+        assert taken(pieces)[0] == [taken_as]
+
+
 def test_memory_is_bounded() -> None:
     """A line without end takes no more memory than its last piece."""
     lines = Lines()

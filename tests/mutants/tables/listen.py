@@ -1,0 +1,38 @@
+"""Mutations of listen: what sessions get of the listener, who is refused, and what is logged of that."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import wrong
+
+# fmt: off
+MUTATIONS = (
+    wrong("listen/daemon.py", "        os.setsid()", "        pass", "what libwrap starts has the listener's terminal",
+          "tests/super/test_daemon_limits.py::test_signals_and_alarms"),
+    wrong("listen/daemon.py", "        signal.alarm(self._settings.login_timeout_s)", "        pass",
+          "libwrap holds a connection for ever", "tests/super/test_daemon_limits.py::test_signals_and_alarms"),
+    wrong("listen/daemon.py", "        held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)",
+          "        held = signal.pthread_sigmask(signal.SIG_BLOCK, ())",
+          "a signal reaches a child that has the listener's handlers",
+          "tests/super/test_daemon_limits.py::test_signals_and_alarms"),
+    wrong("listen/daemon.py",
+          "        os.setsid()  # before libwrap runs what hosts.allow says: a terminal and its Ctrl-C are the "
+          "listener's\n        self._close()\n", "        os.setsid()\n", "sessions have the listening sockets",
+          "tests/super/test_daemon_limits.py::test_sessions_have_nothing_of_the_listener"),
+    wrong("listen/daemon.py", "            self._close()\n            child()", "            child()",
+          "the log's child has the listening sockets",
+          "tests/super/test_daemon_limits.py::test_lines_that_wait_are_logged_at_the_end"),
+    wrong("listen/daemon.py", "        self._log.finish()\n", "        pass\n",
+          "lines that wait are lost when the listener ends",
+          "tests/super/test_daemon_limits.py::test_lines_that_wait_are_logged_at_the_end"),
+    wrong("listen/log_queue.py", "        signal.alarm(LOG_S)", "        pass",
+          "a log daemon that hangs holds the log's child for ever", "tests/super/test_daemon_limits.py::test_alarm_of_the_log"),
+    wrong("listen/log_queue.py", "            self._writer = 0\n            self._start()", "            self._writer = 0",
+          "lines that wait for a child that has ended stay there",
+          "tests/super/test_daemon_limits.py::test_each_refused_source_is_logged"),
+    wrong("listen/flood.py", "        if len(unknown) >= most:", "        if False:",
+          "those who have not logged in take all sessions", "tests/unit/listen/test_flood.py"),
+    wrong("listen/flood.py", ">= limits.per_source", "> limits.per_source", "a source has one session more than it may",
+          "tests/unit/listen/test_flood.py"),
+    wrong("listen/flood.py", ">= limits.sessions", "> limits.sessions", "there is one session more than there may be",
+          "tests/unit/listen/test_flood.py"),
+)

@@ -1,0 +1,110 @@
+"""Mutations of what lies beside the folders (client, log), of preauth, and of the limits in params."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import wrong
+
+CLIENT = "tests/unit/test_client.py"
+LOG = "tests/unit/test_log.py"
+BAD = "tests/session/test_bad_input.py"
+RECORD = "tests/unit/wire/test_record.py"
+COMMANDS = "tests/unit/wire/test_commands.py"
+LINES = "tests/unit/wire/test_lines.py"
+STRANGER = "tests/session/test_bad_input.py::test_wrong_in_authorization"
+
+# fmt: off
+MUTATIONS = (
+    # log
+    wrong("log.py", '"".join(c if " " <= c <= "~" else "?" for c in text[:_TEXT_OCTETS])', "text[:_TEXT_OCTETS]",
+          "line ends and escapes reach the log", f"{LOG}::test_only_printable"),
+    wrong("log.py", '" " <= c', '"\\t" <= c', "control characters reach the log", f"{LOG}::test_only_printable"),
+    wrong("log.py", '<= "~"', '<= "\\x7f"', "DEL reaches the log", f"{LOG}::test_only_printable"),
+    wrong("log.py", "text[:_TEXT_OCTETS]", "text", "a client decides how long a log line is", f"{LOG}::test_cut"),
+    wrong("log.py", "_TEXT_OCTETS = 512", "_TEXT_OCTETS = 511", "a log line's length", f"{LOG}::test_cut"),
+    wrong("log.py", "{type(error).__name__} at", "{error!r} at", "an exception's text, with a password, is logged",
+          f"{LOG}::test_crash"),
+    wrong("log.py", "trace = trace.tb_next", "trace = None", "only the outermost place of a bug is logged",
+          f"{LOG}::test_crash"),
+    wrong("log.py", "syslog.LOG_DAEMON", "syslog.LOG_USER", "the log's facility", f"{LOG}::test_priorities"),
+    wrong("log.py", "syslog.LOG_PID | syslog.LOG_NDELAY", "syslog.LOG_NDELAY", "log lines without process",
+          f"{LOG}::test_names"),
+
+    # client
+    wrong("client.py", "found.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)", "pass",
+          "replies wait for acknowledgements", f"{CLIENT}::test_replies_leave_at_once"),
+    wrong("client.py", "(_socket.AF_INET, _socket.AF_INET6)", "(_socket.AF_INET,)", "the same over IPv6",
+          f"{CLIENT}::test_replies_leave_at_once"),
+    wrong("client.py", "not self._wait(0, False, end)", "not self._wait(0, False, time.monotonic() + self.timeout_s)",
+          "an octet now and then keeps a session for ever", f"{CLIENT}::test_octets_of_a_line_do_not_start_the_limit_again"),
+    wrong("client.py", "            blocking = False  # only the first read may take all the time\n", "",
+          "each read may take the whole limit", f"{CLIENT}::test_octets_of_a_line_do_not_start_the_limit_again"),
+    wrong("client.py", "blocking = deadline is None and ", "blocking = ", "the login limit does not hold while nothing comes",
+          f"{CLIENT}::test_before_login_select_bounds_each_read",
+          f"{CLIENT}::test_octets_of_a_line_do_not_start_the_limit_again"),
+    wrong("client.py", "end = min(end, deadline)", "end = deadline", "one line may take all the time of the login",
+          f"{CLIENT}::test_octets_of_a_line_do_not_start_the_limit_again"),
+    wrong("client.py", "end = min(end, deadline)", "pass", "the login limit does not hold",
+          f"{CLIENT}::test_octets_of_a_line_do_not_start_the_limit_again"),
+    wrong("client.py", "blocking = False  # the time is over", "blocking = True  # the time is over",
+          "a connection that is non-blocking is read in a loop", f"{CLIENT}::test_a_read_that_comes_back_empty_handed"),
+    wrong("client.py", "self._read_timeout = found is not None", "return found is not None", "reads have no limit at all",
+          f"{CLIENT}::test_the_socket_has_the_limit"),
+    wrong("client.py", "divmod(int(self.timeout_s * 1_000_000), 1_000_000)", "divmod(int(self.timeout_s * 1_000), 1_000)",
+          "the limit of a read is not the idle limit", f"{CLIENT}::test_the_socket_has_the_limit"),
+    wrong("client.py", "                found.detach()\n", "                pass\n",
+          "the connection is closed after a first line", f"{BAD}::test_line_ends"),
+    wrong("client.py", "line = None if self.ended else self._lines.take()", "line = self._lines.take()",
+          "commands of a client that gets no replies are obeyed", f"{CLIENT}::test_a_peer_that_takes_nothing"),
+    wrong("client.py", "        self.flush()\n        if self.idle", "        if self.idle",
+          "replies wait for the next command", f"{CLIENT}::test_when_replies_leave"),
+    wrong("client.py", "if self._queued >= WRITE_OCTETS:", "if self._queued > WRITE_OCTETS:", "the size of a reply's pieces",
+          f"{CLIENT}::test_when_replies_leave"),
+    wrong("client.py", "_socket.MSG_DONTWAIT", "0", "a client that reads nothing keeps a session for ever",
+          f"{BAD}::test_a_peer_that_never_reads"),
+    wrong("client.py", "except BlockingIOError:\n                self._wait(1, True, time.monotonic() + self.timeout_s)",
+          "except BlockingIOError:\n                pass", "the same, with a busy processor",
+          f"{CLIENT}::test_a_peer_that_takes_nothing"),
+    wrong("client.py", "out = memoryview(out)[sent:]", "return", "long replies are cut",
+          f"{CLIENT}::test_what_is_sent_in_pieces"),
+    wrong("client.py", "out[:PIPE_OCTETS]", "out", "a write to a pipe blocks", f"{CLIENT}::test_on_a_pipe_writes_never_block"),
+    wrong("client.py", "            except OSError:\n                self.ended = GONE\n",
+          "            except OSError:\n                return\n", "a client that is gone still commands",
+          f"{CLIENT}::test_a_peer_that_is_gone"),
+
+    # preauth
+    wrong("preauth/authorization.py", "len(arguments) != 1 or state.user:", "len(arguments) != 1:", "a second USER is taken",
+          STRANGER),
+    wrong("preauth/authorization.py", "len(arguments) != 1 or not state.user:", "len(arguments) != 1:", "PASS without USER",
+          STRANGER),
+    wrong("preauth/authorization.py", "replies.INVALID if arguments else _QUIT", "_QUIT", "QUIT with an argument", STRANGER),
+    wrong("preauth/authorization.py", "client.line(deadline)", "client.line()", "a busy stranger is never sent away",
+          f"{BAD}::test_login_limits[login_timeout_s = 1-True]"),
+    wrong("preauth/authorization.py", "min(timeout_s, login_timeout_s)", "login_timeout_s", "the idle limit before the login",
+          f"{BAD}::test_login_limits[timeout_s = 1-False]"),
+    wrong("preauth/authorization.py", "state.password, client.rest())", 'state.password, b"")',
+          "what a client sends ahead is lost", f"{BAD}::test_however_it_is_split"),
+
+    wrong("preauth/authorization.py", "    while invalid < INVALID_COMMANDS:", "    while True:",
+          "wrong commands without end cost time", "tests/root/test_start.py::test_invalid_commands"),
+
+    # params
+    wrong("params.py", "ARGUMENT_OCTETS = 40", "ARGUMENT_OCTETS = 41", "words of 41 octets", f"{COMMANDS}::test_no_commands",
+          f"{RECORD}::test_forged_login"),
+    wrong("params.py", "ARGUMENT_OCTETS = 40", "ARGUMENT_OCTETS = 39", "no words of 40 octets", f"{COMMANDS}::test_commands",
+          f"{RECORD}::test_longest_login"),
+    wrong("params.py", 'LINE_OCTETS - len("PASS ")', 'LINE_OCTETS - len("PASS")', "passwords that no line has",
+          f"{RECORD}::test_forged_login"),
+    wrong("params.py", 'LINE_OCTETS - len("PASS ")', 'LINE_OCTETS - len("PASS  ")', "no passwords of 122 octets",
+          f"{RECORD}::test_longest_login"),
+    wrong("params.py", "LINE_OCTETS = 127", "LINE_OCTETS = 128", "where a line is cut", f"{LINES}::test_where_a_line_is_cut"),
+    wrong("params.py", "LINE_OCTETS = 127", "LINE_OCTETS = 126", "where a line is cut", f"{LINES}::test_where_a_line_is_cut"),
+    wrong("params.py", "NUMBER_MAX = 2**31 - 1", "NUMBER_MAX = 2**31", "a number beyond C's int",
+          f"{COMMANDS}::test_no_numbers"),
+    wrong("params.py", "NUMBER_MAX = 2**31 - 1", "NUMBER_MAX = 2**31 - 2", "C's greatest int", f"{COMMANDS}::test_numbers"),
+    wrong("params.py", "LOCK_TIMEOUT_S = 20", "LOCK_TIMEOUT_S = 25", "how long another's lock is waited for",
+          "tests/unit/owner/test_mboxfile.py::test_how_long_a_lock_is_waited_for"),
+    wrong("params.py", "READ_OCTETS = 4096", "READ_OCTETS = 4097", "what root takes as sent ahead",
+          f"{RECORD}::test_forged_login"),
+    wrong("params.py", "READ_OCTETS = 4096", "READ_OCTETS = 4095", "what root takes as sent ahead",
+          f"{RECORD}::test_longest_login"),
+)

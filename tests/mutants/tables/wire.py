@@ -1,0 +1,110 @@
+"""Mutations of wire: lines, commands, records, configuration, addresses."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import wrong
+
+RECORD = "tests/unit/wire/test_record.py"
+FORGED = f"{RECORD}::test_forged_login"
+LONGEST = f"{RECORD}::test_longest_login"
+HANDOVER = f"{RECORD}::test_forged_handover"
+COMMANDS = "tests/unit/wire/test_commands.py"
+LINES = "tests/unit/wire/test_lines.py"
+FILE = "tests/unit/wire/test_configuration.py"
+
+# fmt: off
+MUTATIONS = (
+    # record: what root believes of the pre-auth child
+    wrong("wire/record.py", "if record[:1] != LOGIN or", "if", "another record is taken for a login", FORGED),
+    wrong("wire/record.py", "len(record) > LOGIN_RECORD_OCTETS", "len(record) >= LOGIN_RECORD_OCTETS", "the longest login",
+          LONGEST),
+    wrong("wire/record.py", "fields if place == len(record) else None", "fields", "octets behind a record", FORGED),
+    wrong("wire/record.py", "not 0 < len(user) <= ARGUMENT_OCTETS", "not 0 <= len(user) <= ARGUMENT_OCTETS", "no name", FORGED),
+    wrong("wire/record.py", "not 0 < len(user) <= ARGUMENT_OCTETS", "not 0 < len(user)", "a name of any length", FORGED),
+    wrong("wire/record.py", "0 < len(user) <= ARGUMENT_OCTETS", "0 < len(user) < ARGUMENT_OCTETS", "a name's length", LONGEST),
+    wrong("wire/record.py", ' or b" " in user', "", "a name with a space", FORGED),
+    wrong("wire/record.py", ' or b"\\n" in user', "", "a name with a line end", FORGED),
+    wrong("wire/record.py", ' or b"\\0" in user', "", "a name that C sees the half of", FORGED),
+    wrong("wire/record.py", "not 0 < len(password) <=", "not 0 <= len(password) <=", "no password", FORGED),
+    wrong("wire/record.py", "not 0 < len(password) <= PASSWORD_OCTETS", "not 0 < len(password)", "a password of any length",
+          FORGED),
+    wrong("wire/record.py", "len(password) <= PASSWORD_OCTETS", "len(password) < PASSWORD_OCTETS", "a password's length",
+          LONGEST),
+    wrong("wire/record.py", ' or b"\\n" in password', "", "a password with a line end reaches PAM", FORGED),
+    wrong("wire/record.py", ' or b"\\0" in password', "", "a password of which C sees the half reaches PAM", FORGED),
+    wrong("wire/record.py", "if len(ahead) > READ_OCTETS:", "if len(ahead) > READ_OCTETS + 1:", "more ahead than is read",
+          FORGED),
+    wrong("wire/record.py", "if len(ahead) > READ_OCTETS:", "if len(ahead) >= READ_OCTETS:", "all that can be ahead", LONGEST),
+
+    # record: what the session believes of root
+    wrong("wire/record.py", "if record[:1] not in (_HANDOVER, _RECOVERY) or", "if", "a login is taken for a handover",
+          HANDOVER),
+    wrong("wire/record.py", "len(record) > HANDOVER_RECORD_OCTETS", "len(record) >= HANDOVER_RECORD_OCTETS",
+          "the longest handover", f"{RECORD}::test_longest_handover"),
+    wrong("wire/record.py", " or len(record) > HANDOVER_RECORD_OCTETS", "", "a handover of any length",
+          f"{RECORD}::test_longest_handover"),
+    wrong("wire/record.py", "HANDOVER_RECORD_OCTETS = 16 * 1024", "HANDOVER_RECORD_OCTETS = 16 * 1024 - 1",
+          "the longest handover", f"{RECORD}::test_longest_handover"),
+    wrong("wire/record.py", 'not path.startswith(b"/") or ', "", "a mailbox below who knows which directory", HANDOVER),
+    wrong("wire/record.py", 'b"\\0" in path + state', 'b"\\0" in state', "a NUL in the mailbox's path", HANDOVER),
+    wrong("wire/record.py", 'b"\\0" in path + state', 'b"\\0" in path', "a NUL in the state directory's path", HANDOVER),
+    wrong("wire/record.py", ' or state[:1] not in (b"", b"/")', "", "a state directory below who knows which one", HANDOVER),
+    wrong("wire/record.py", 'state[:1] not in (b"", b"/")', 'state[:1] not in (b"/",)', "no state directory", HANDOVER),
+    wrong("wire/record.py", "len(words) != 4 or ", "", "too few numbers", HANDOVER),
+    wrong("wire/record.py", " or not all(word.isdigit() for word in words)", "", "a negative number", HANDOVER),
+    wrong("wire/record.py", "<= set(LOCKS):", "<= set(LOCKS) | {'lockf'}:", "a lock that nobody knows", HANDOVER),
+    wrong("wire/record.py", "recovery = record[:1] == _RECOVERY", "recovery = False", "popa3d-recover serves nobody",
+          "tests/root/test_recover.py::test_several_users"),
+
+    # commands
+    wrong("wire/commands.py", ' or b"\\0" in line', "", "NULs in commands", f"{COMMANDS}::test_no_commands"),
+    wrong("wire/commands.py", "keyword = keyword.upper()", "pass", "lower case", f"{COMMANDS}::test_commands"),
+    wrong("wire/commands.py", "not 0 < len(word) <= ARGUMENT_OCTETS", "not len(word) <= ARGUMENT_OCTETS", "two spaces",
+          f"{COMMANDS}::test_no_commands"),
+    wrong("wire/commands.py", "len(word) <= ARGUMENT_OCTETS", "len(word) < ARGUMENT_OCTETS", "words of 40 octets",
+          f"{COMMANDS}::test_commands"),
+    wrong("wire/commands.py", "    if not words[-1]:\n        words.pop()\n", "", "a space behind a command",
+          f"{COMMANDS}::test_commands"),
+    wrong("wire/commands.py", "[rest] if rest else []", 'rest.split(b" ")', "passwords with spaces",
+          f"{COMMANDS}::test_commands"),
+    wrong("wire/commands.py", "len(word) < _DIGITS", "len(word) <= _DIGITS", "numbers beyond C's int",
+          f"{COMMANDS}::test_no_numbers"),
+    wrong("wire/commands.py", "value > NUMBER_MAX or", "value >= NUMBER_MAX or", "C's greatest int",
+          f"{COMMANDS}::test_numbers"),
+    wrong("wire/commands.py", " or (negative and value)", "", "negative numbers", f"{COMMANDS}::test_no_numbers"),
+    wrong("wire/commands.py", 'word.lstrip(b"\\t\\v\\f\\r")', "word", "white space that strtol(3) skips",
+          f"{COMMANDS}::test_numbers"),
+
+    # lines
+    wrong("wire/lines.py", "line[:LINE_OCTETS].removesuffix", "line.removesuffix", "lines of 128 octets",
+          f"{LINES}::test_long_lines_are_cut"),
+    wrong("wire/lines.py", '.removesuffix(b"\\r")', "", "CRs at the end of commands", f"{LINES}::test_splits_do_not_matter"),
+    wrong("wire/lines.py", "(self._line + self._ahead[: LINE_OCTETS + 1])[: LINE_OCTETS + 1]",
+          "(self._line + self._ahead)[:500_000]", "a line without end fills the memory", f"{LINES}::test_memory_is_bounded"),
+    wrong("wire/lines.py", "return self._line + self._ahead", "return self._ahead", "the start of a line is lost with PASS",
+          f"{LINES}::test_splits_do_not_matter"),
+
+    # configuration
+    wrong("wire/configuration.py", "kind[0] <= value <= kind[1]", "kind[0] < value <= kind[1]", "the least number",
+          f"{FILE}::test_bounds"),
+    wrong("wire/configuration.py", "kind[0] <= value <= kind[1]", "kind[0] <= value < kind[1]", "the greatest number",
+          f"{FILE}::test_bounds"),
+    wrong("wire/configuration.py", "kind[0] <= value <= kind[1]", "kind[0] <= value", "any number", f"{FILE}::test_bounds"),
+    wrong("wire/configuration.py", "type(value) is not int or ", "", "true for 1", f"{FILE}::test_refused"),
+    wrong("wire/configuration.py", ' or ".." in result.home_file.split("/")', "", "other users' files as mailboxes",
+          f"{FILE}::test_refused"),
+    wrong("wire/configuration.py", 'result.home_file.startswith("/") or ', "", "any file as mailbox", f"{FILE}::test_refused"),
+    wrong("wire/configuration.py", ' or "\\0" in result.home_file', "", "a path with a NUL", f"{FILE}::test_refused"),
+    wrong("wire/configuration.py", ' or "\\0" in path', "", "a path with a NUL", f"{FILE}::test_refused"),
+    wrong("wire/configuration.py", "not result.locks or ", "", "no lock at all", f"{FILE}::test_refused"),
+    wrong("wire/configuration.py", " or len(set(result.locks)) < len(result.locks)", "", "a lock twice",
+          f"{FILE}::test_refused"),
+    wrong("wire/configuration.py", "(ValueError, RecursionError)", "ValueError", "an exception for a file",
+          f"{FILE}::test_refused"),
+
+    # address
+    wrong("wire/address.py", "packed[:8] + bytes(8)", "packed", "each of a customer's addresses is a source of its own",
+          "tests/unit/wire/test_address.py::test_sources"),
+    wrong("wire/address.py", 'address.removeprefix("::ffff:")', "address", "IPv4 counts in another form than itself",
+          "tests/unit/wire/test_address.py::test_sources"),
+)

@@ -1,0 +1,159 @@
+"""Whom the owner's program runs for, and what it takes for root's record."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+
+from popa3d.owner import session
+from popa3d.owner.state import State
+from popa3d.wire import record
+from tests.faults.cases import close
+from tests.host import Host
+from tests.session import MAILBOX, WORKER, handover, worker
+from tests.talk import Talk
+
+UID = 20001
+
+
+def taken(pieces: list[bytes], uid: int = UID, **ids: Iterable[int]) -> record.Handover | None:
+    """What a process with those ids takes from descriptor 3, where the octets come in those pieces."""
+    system = SimpleNamespace(
+        getresuid=lambda: ids.get("uids", (uid,) * 3),
+        getresgid=lambda: ids.get("gids", (uid,) * 3),
+        getgroups=lambda: ids.get("groups", []),
+        getuid=lambda: uid,
+        read=lambda _fd, most: pieces.pop(0)[:most] if pieces else b"",
+        close=lambda _fd: None,
+    )
+    with mock.patch.object(session, "os", system):
+        return session._handover()
+
+
+TOLD = handover().encode()
+
+
+def test_in_pieces() -> None:
+    """A record is one, however the pipe splits it."""
+    for size in (1, 7, len(TOLD)):
+        got = taken([TOLD[i : i + size] for i in range(0, len(TOLD), size)])
+        assert got is not None and got.path == b"/var/mail/alice"
+
+
+def test_as_long_as_it_may_be() -> None:
+    """A record of the greatest length is taken; one of an octet more is not, even if that comes late, nor one without end."""
+    told = handover()
+    told.path += b"/" * (record.HANDOVER_RECORD_OCTETS - len(TOLD))
+    longest = told.encode()
+    assert len(longest) == record.HANDOVER_RECORD_OCTETS
+    assert taken([longest]) is not None
+    assert taken([longest, b"x"]) is None
+    assert taken([longest[:-1], longest[-1:], b"x"]) is None
+    endless = [b"H" * 10_000] * 1000
+    assert taken(endless) is None
+    assert len(endless) == 998
+
+
+def test_of_another() -> None:
+    """A record is for the user whose the process is."""
+    assert taken([TOLD], UID + 1) is None
+
+
+@pytest.mark.parametrize("ids", ["uids", "gids"])
+@pytest.mark.parametrize("which", range(3))
+def test_root_among_its_ids(ids: str, which: int) -> None:
+    """With 0 as real, effective or saved id nothing is taken, though the record be right."""
+    assert taken([TOLD], UID, **{ids: (UID, UID, UID)}) is not None
+    assert taken([TOLD], UID, **{ids: tuple(0 if i == which else UID for i in range(3))}) is None
+
+
+def test_root_among_its_groups() -> None:
+    """Nor with group 0 as one of several."""
+    assert taken([TOLD], groups=[8, UID]) is not None
+    assert taken([TOLD], groups=[8, 0, UID]) is None
+
+
+@pytest.mark.parametrize(
+    ("uids", "gids", "groups"),
+    [
+        ((0, 0, 0), (0, 0, 0), []),
+        ((0, 0, 0), (UID, UID, UID), []),
+        ((0, UID, UID), (UID, UID, UID), []),
+        ((UID, UID, UID), (0, 0, 0), []),
+        ((UID, UID, UID), (0, UID, UID), []),
+        ((UID, UID, UID), (UID, UID, UID), [0]),
+        ((UID, UID, UID), (UID, UID, UID), []),
+    ],
+    ids=str,
+)
+def test_the_program_as_root(host: Host, uids: tuple[int, ...], gids: tuple[int, ...], groups: list[int]) -> None:
+    """The real program with the real ids: whoever has 0 among them gets nothing from it, the owner all."""
+    host.deliver("alice", MAILBOX)
+    told = handover(uid=uids[0])
+    reading, writing = os.pipe()
+    os.write(writing, told.encode())
+    os.close(writing)
+
+    def become() -> None:
+        os.dup2(reading, 3)
+        os.setgroups(groups)
+        os.setresgid(*gids)
+        os.setresuid(*uids)
+
+    with Talk(WORKER, preexec_fn=become, close_fds=False) as talk:
+        os.close(reading)
+        if 0 in (*uids, *gids, *groups):
+            assert talk.rest() == b""
+            assert talk.status() == 1
+        else:
+            assert talk.line() == b"+OK\r\n"
+
+
+def test_interrupted(host: Host) -> None:
+    """SIGINT ends a session as any other program, without a line about a bug."""
+    host.deliver("alice", MAILBOX)
+    with worker(TOLD) as talk:
+        assert talk.line() == b"+OK\r\n"
+        talk.process.send_signal(signal.SIGINT)
+        assert talk.status() == -signal.SIGINT
+    assert "Internal error" not in host.syslog.text
+
+
+def test_a_bug(host: Host, tmp_path: Path) -> None:
+    """An exception that nobody expects ends the program with 70 and one line without its text; the client is told nothing."""
+    said = tmp_path / "said"
+    child = os.fork()
+    if child == 0:
+        try:
+            out = os.open(said, os.O_WRONLY | os.O_CREAT, 0o600)
+            for fd in (1, 2):
+                os.dup2(out, fd)
+            with mock.patch.object(session, "_handover", side_effect=KeyError("sesame-1")):
+                session.main()
+        finally:
+            os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 70
+    assert said.read_bytes() == b""
+    (line,) = host.syslog.lines
+    assert "Internal error: KeyError at " in line and "sesame" not in line
+
+
+def test_a_journal_without_mailbox(host: Host, tmp_path: Path) -> None:
+    """Where a recovery finds a journal, but no mailbox, the host is told; without either there is nothing to do."""
+    told = handover()
+    told.path, told.state, told.recovery = bytes(tmp_path / "mailbox"), bytes(tmp_path), True
+    tmp_path.chmod(0o700)
+    assert session._recover(told) == 0
+    state = State(told.state, told.owner, told.path)
+    journal = tmp_path / os.fsdecode(state.name(b".journal"))
+    close(state)
+    journal.write_bytes(b"x")
+    assert session._recover(told) == 1
+    assert journal.exists()
+    host.syslog.wait(f"Failed or refused to recover {tmp_path}/mailbox: there is a journal of it, but no mailbox")
