@@ -151,7 +151,7 @@ def test_names_with_two_records(in_names: Stopped) -> None:
     in_names.refuses("damaged")
 
 
-@pytest.mark.parametrize("text", ["x", "AAAA", "====", ""])
+@pytest.mark.parametrize("text", ["x", "AAAA", "AAAAAA==", "====", ""])
 def test_names_with_damaged_record(in_names: Stopped, text: str) -> None:
     """What is no record is none."""
     path = only(in_names)
