@@ -285,6 +285,13 @@ def test_a_block_that_is_compared(tmp_path: Path) -> None:
         append(path, THREE)
         with behind("checked", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(maildrop.Changed):
             found.content(0)
+    path = deliver(tmp_path / "third")
+    with loaded(path) as found:
+        append(path, THREE)
+        with behind("next_begins", lambda _: path.write_bytes(TWO + ONE + THREE)):
+            assert found.content(0) == FIRST_TWO[0]  # not that which is there now
+        with pytest.raises(maildrop.Changed):
+            found.content(0)
 
 
 def test_other_changes_while_it_is_parsed(tmp_path: Path) -> None:
