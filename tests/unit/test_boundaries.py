@@ -60,7 +60,7 @@ CALLS = {
     "flock": "owner/mboxfile.py dotlock.py",
     "pwrite": "owner/mboxfile.py owner/journal.py",
     "mkdir chmod chown": "root/state.py",
-    "fork forkpty posix_spawn": "root/session.py root/recover.py owner/scan.py listen/daemon.py",
+    "fork forkpty posix_spawn": "root/session.py root/recover.py root/locker.py owner/scan.py listen/daemon.py",
     "execve execv execl": "root/handover.py",
     "alarm waitpid": "root/session.py root/recover.py owner/scan.py listen/daemon.py",
 }

@@ -84,13 +84,14 @@ def serve(worker: str, preauth: "Preauth", settings: "Settings", count: "Count |
             _limit(count, who, settings)
         nobody = _nobody()
         pid, pipe = _fork(nobody, preauth, settings)
+        locker = handover.start_locker(settings)
         log.write(log.INFO, f"Session from {who or 'a pipe, terminal or local socket'}")
         pam = _pam()
         try:
             got = _record(pid, pipe, settings)
             owner, ahead = _log_in(pam, got, who)
             del got
-            told = _tell(owner, who, settings, ahead)
+            told = _tell(owner, who, settings, ahead, locker)
             privileges.become(owner.pw_uid, owner.pw_gid)
         except _End as end:
             privileges.become(nobody.pw_uid, nobody.pw_gid)
@@ -98,7 +99,7 @@ def serve(worker: str, preauth: "Preauth", settings: "Settings", count: "Count |
         else:
             log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(who)}")
             _signal.alarm(0)
-            why = handover.become(worker, told)
+            why = handover.become(worker, told, locker)
             status = _end(_End(f"{worker}: {why}", replies.UNAVAILABLE))
     except _End as end:
         status = _end(end)
@@ -263,10 +264,10 @@ def _from(who: str) -> str:
     return f" from {who}" if who else ""
 
 
-def _tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes) -> int:
+def _tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes, locker: int) -> int:
     """A pipe with what the owner's program has to know. Raises _End."""
     try:
-        return handover.tell(owner, who, settings, ahead)
+        return handover.tell(owner, who, settings, ahead, locker)
     except handover.Unusable as why:
         raise _End(str(why), replies.UNAVAILABLE) from None
 
