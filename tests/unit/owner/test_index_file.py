@@ -15,6 +15,7 @@ from popa3d.owner.index import COLUMNS, Index
 from popa3d.owner.mbox import Parser
 from popa3d.owner.mboxfile import MboxFile
 from popa3d.owner.state import State
+from tests.talk import wait_until
 
 MAILBOX = b"From \nX" + b"\n\nFrom a@b\nSubject: x\n\nbody\n\n" + b"From \nY" * 1
 COUNT = 3
@@ -139,3 +140,50 @@ def test_check(load: Callable[[Index], Index | None], tmp_path: Path) -> None:
         assert (index_file.load(state, file) is not None) == right
     file.close()
     os.close(state._fd)
+
+
+def test_of_another_inode(load: Callable[[Index], Index | None], tmp_path: Path) -> None:
+    """The index of one file is none of its copy, though that has the same octets, size and time."""
+    load(index())
+    mailbox, copy = tmp_path / "mailbox", tmp_path / "copy"
+    copy.write_bytes(MAILBOX)
+    os.utime(copy, ns=(0, mailbox.stat().st_mtime_ns))
+    state = State(os.fsencode(tmp_path / "state"), b"alice", b"x")
+    for path, right in ((mailbox, True), (copy, False)):
+        file = MboxFile(os.fsencode(path), ("fcntl",))
+        assert (index_file.load(state, file) is not None) == right
+        file.close()
+    os.close(state._fd)
+
+
+@pytest.mark.parametrize("change", ["nothing", "mtime", "ctime", "size"])
+def test_times(load: Callable[[Index], Index | None], tmp_path: Path, change: str) -> None:
+    """The index is true only if size and both times are what they were: whoever writes can set one of them back, not both."""
+    load(index())
+    mailbox = tmp_path / "mailbox"
+    mtime = mailbox.stat().st_mtime_ns
+    state = State(os.fsencode(tmp_path / "state"), b"alice", b"x")
+    file = MboxFile(os.fsencode(mailbox), ("fcntl",))
+    if change == "mtime":
+        os.utime(mailbox, ns=(0, mtime + 1))
+    if change == "ctime":
+        before = mailbox.stat().st_ctime_ns
+        wait_until(lambda: _touched(mailbox, mtime) != before)
+    if change == "size":
+        with open(mailbox, "ab") as more:
+            more.write(b"x")
+    status = file.status()
+    if change == "mtime":  # alone
+        index_file.save(state, file, index(), mtime, status.st_ctime_ns)
+    if change == "size":
+        index_file.save(state, file, index(), status.st_mtime_ns, status.st_ctime_ns)
+    loaded = index_file.load(state, file)
+    assert loaded is not None and loaded.saved == (change == "nothing")
+    file.close()
+    os.close(state._fd)
+
+
+def _touched(path: Path, mtime: int) -> int:
+    """The time of the last change, after one that has set the other time back."""
+    os.utime(path, ns=(0, mtime))
+    return path.stat().st_ctime_ns
