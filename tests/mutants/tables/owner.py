@@ -106,6 +106,8 @@ MUTATIONS = (
     wrong("owner/maildrop.py", " or (status.st_dev, status.st_ino) != self._seen[:2]", "", "a mailbox that was replaced", ENDS),
     wrong("owner/maildrop.py", "if not self._verified or self.state.has_journal():", "if self.state.has_journal():",
           "a mailbox that was rewritten", ENDS),
+    wrong("owner/maildrop.py", "if not self._verified or self.state.has_journal():", "if not self._verified:",
+          "messages beside a journal that has come", "tests/session/test_journal_meanwhile.py::test_messages"),
     wrong("owner/maildrop.py",
           "raise Changed  # it could not stand at the start of a mailbox, or belongs to a message that may be deleted", "pass",
           "junk becomes the start of the mailbox", f"{CHANGES}::test_junk_behind_is_not_rewritten"),
