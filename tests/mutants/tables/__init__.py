@@ -1,8 +1,8 @@
-"""All mutations. A module here has those of one folder of lib/popa3d, or of some of its modules."""
+"""All mutations. A module here has those of one folder of lib/popa3d, of some of its modules, or of what these do together."""
 
 from __future__ import annotations
 
-from tests.mutants.tables import dotlock, listen, mailbox, owner, root, shared, update, wire
+from tests.mutants.tables import dotlock, journal, listen, mailbox, owner, recover, root, shared, state, update, wire
 
 MUTATIONS = (
     *shared.MUTATIONS,
@@ -13,4 +13,7 @@ MUTATIONS = (
     *mailbox.MUTATIONS,
     *dotlock.MUTATIONS,
     *update.MUTATIONS,
+    *journal.MUTATIONS,
+    *state.MUTATIONS,
+    *recover.MUTATIONS,
 )

@@ -10,7 +10,7 @@ LOCKS = "tests/session/test_locks.py"
 STALE = f"{DOTLOCKS}::test_a_stale_one_is_removed"
 LIVE = f"{DOTLOCKS}::test_a_live_one_is_respected"
 UNFIT_BY_NOW = f"{FILE}::test_no_file_by_now"
-MODULE = "owner/mboxfile.py"
+MODULE = "dotlock.py"
 
 # fmt: off
 MUTATIONS = (
@@ -21,35 +21,31 @@ MUTATIONS = (
           f"{DOTLOCKS}::test_a_signal_does_not_leave_it"),
     wrong(MODULE, "        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)\n", "        pass\n",
           "a session cannot be told to end", f"{DOTLOCKS}::test_a_signal_while_waiting", f"{LOCKS}::test_free_after_the_end"),
-    wrong(MODULE, 'os.write(self._dotlock, b"%d\\n" % os.getpid())', "pass", "nobody knows whose dot-lock it is",
+    wrong(MODULE, 'os.write(self._fd, b"%d\\n" % self._pid)', "pass", "nobody knows whose dot-lock it is",
           f"{FILE}::test_a_stale_one"),
-    wrong(MODULE, "                os.utime(self._dotlock)\n", "                pass\n", "others take it for a stale one",
+    wrong(MODULE, "                os.utime(self._fd)\n", "                pass\n", "others take it for a stale one",
           f"{FILE}::test_its_time_tells_that_somebody_is_at_work"),
-    wrong(MODULE, "if _same_file(os.lstat(self._dotlock_path()), os.fstat(self._dotlock)):", "if True:",
+    wrong(MODULE, "if _same_file(os.lstat(self._path), os.fstat(self._fd)):", "if True:",
           "another's dot-lock is removed in the place of ours", f"{FILE}::test_replaced_while_it_is_ours"),
 
     # stale ones
-    wrong(MODULE, "            _only_regular(os.lstat(path))\n            fd", "            fd",
-          "a device in its place is opened", f"{LOCKS}::test_a_wait_that_never_ends", UNFIT_BY_NOW),
+    wrong(MODULE, "if not stat.S_ISREG(os.lstat(self._path).st_mode):", "if False:", "a device in its place is opened",
+          f"{FILE}::test_no_file"),
     wrong(MODULE, "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY | os.O_NONBLOCK",
           "a link in its place is followed", UNFIT_BY_NOW),
     wrong(MODULE, "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY | os.O_NOFOLLOW",
           "a FIFO in its place is waited for", UNFIT_BY_NOW),
-    wrong(MODULE, "                    return\n            except OSError:\n                pass  # NFS",
-          "                    pass\n            except OSError:\n                pass  # NFS",
+    wrong(MODULE, "            except BlockingIOError:\n                return\n",
+          "            except BlockingIOError:\n                pass\n",
           "two sessions that find a stale one remove each other's", f"{FILE}::test_while_another_removes_it"),
-    wrong(MODULE, "            _only_regular(status)\n            words", "            words", "what is no file is removed",
-          UNFIT_BY_NOW),
-    wrong(MODULE, "            if _same_file(os.lstat(path), status):\n                os.unlink(path)",
-          "            os.unlink(path)", "the next one is removed in the place of the stale one",
-          f"{FILE}::test_another_one_by_now"),
+    wrong(MODULE, "stat.S_ISREG(status.st_mode) and _is_stale(", "_is_stale(", "what is no file is removed", UNFIT_BY_NOW),
+    wrong(MODULE, "if stale and _same_file(os.lstat(self._path), status):", "if stale:",
+          "the next one is removed in the place of the stale one", f"{FILE}::test_another_one_by_now"),
     wrong(MODULE, "if alive is False and len(words) > 1:", "if False:", "a dot-lock of another host is removed", LIVE),
-    wrong(MODULE, "if alive and status.st_mtime < _booted():", "if False:", "a number that another process has got since",
+    wrong(MODULE, "if alive and written < _booted():", "if False:", "a number that another process has got since", STALE),
+    wrong(MODULE, "time.time() - written >= DOTLOCK_STALE_S", "False", "a dot-lock without process is waited for without end",
           STALE),
-    wrong(MODULE, "time.time() - status.st_mtime < DOTLOCK_STALE_S", "True",
-          "a dot-lock without process is waited for without end", STALE),
-    wrong(MODULE, "time.time() - status.st_mtime < DOTLOCK_STALE_S", "False", "a young dot-lock without process is removed",
-          LIVE),
+    wrong(MODULE, "time.time() - written >= DOTLOCK_STALE_S", "True", "a young dot-lock without process is removed", LIVE),
     wrong(MODULE, "    if not 0 < pid < 2**31:\n        return None\n", "", "any number of digits is a process", STALE),
     wrong(MODULE, "    except ProcessLookupError:\n        return False\n",
           "    except ProcessLookupError:\n        return True\n", "a killed session's dot-lock is waited for",

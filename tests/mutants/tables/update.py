@@ -49,8 +49,6 @@ MUTATIONS = (
           "end = min(what.after, what.place(done))", "no room is left for the stamp", PROPERTY, STOPS),
     wrong("owner/update.py", "if not file.written and maildrop.is_same():", "if True:", "a journal that is needed is removed",
           LYING, f"{FAULTS}::test_failures"),
-    wrong("owner/update.py", "if check(file, what, record.done, data, octets) != head.check:", "if False:",
-          "a journal is applied to another mailbox", "tests/session/test_changes.py::test_journal_of_another_mailbox", STOPS),
     wrong("owner/update.py", "return None  # it was cut", "pass", "an update that was done is done again", STOPS),
     wrong("owner/journal.py", "_RECORD_AT[record.number % 2]", "_RECORD_AT[0]", "a record that is torn is the only one", STOPS),
     wrong("owner/journal.py", "if len(data) == record.length and crc32(data) == record.check:", "if True:",

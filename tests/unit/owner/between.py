@@ -34,7 +34,7 @@ class System:
 
     def open(self, path: bytes, flags: int, *mode: int) -> int:
         """open(2), but where it would wait for ever."""
-        if os.path.lexists(path) and stat.S_ISFIFO(os.lstat(path).st_mode):
+        if not flags & os.O_EXCL and os.path.lexists(path) and stat.S_ISFIFO(os.lstat(path).st_mode):
             assert flags & os.O_NONBLOCK, "it would wait for a FIFO's other end"
         fd = posix.open(path, flags, *mode)
         self.opened.append(fd)

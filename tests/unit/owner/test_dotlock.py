@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.owner import mboxfile
+from popa3d import dotlock
 from popa3d.owner.mboxfile import MboxFile
 from tests.unit.owner.between import System, calling, instead
 
@@ -63,14 +63,14 @@ def test_while_another_removes_it(file: MboxFile, lock: Path) -> None:
 def test_another_one_by_now(file: MboxFile, lock: Path) -> None:
     """If its owner has removed it, or another session, and a new one is there, that one stays."""
     system = System(kill=instead(lock, lambda lock: lock.write_bytes(LIVING)))
-    with calling(mboxfile, system):
+    with calling(dotlock, system):
         assert not file._try(True)
     assert lock.read_bytes() == LIVING
 
 
 def test_gone_by_now(file: MboxFile, lock: Path) -> None:
     """If it goes away by itself, the next attempt has the lock."""
-    with calling(mboxfile, System(kill=lock.unlink)):
+    with calling(dotlock, System(kill=lock.unlink)):
         assert not file._try(True)
     assert file._try(True)
 
@@ -89,10 +89,22 @@ def test_no_file_by_now(file: MboxFile, lock: Path, make: Callable[[Path], objec
         os.utime(lock, (1, 1), follow_symlinks=False)
 
     system = System(lstat=instead(lock, older))
-    with calling(mboxfile, system):
+    with calling(dotlock, system):
         assert not file._try(True)
     assert os.path.lexists(lock)
     assert len(system.opened) == (0 if lock.is_symlink() else 1)
+
+
+def test_no_file(file: MboxFile, lock: Path) -> None:
+    """What is a FIFO, a link or a device from the start is not even opened: that could do something."""
+    for make in (os.mkfifo, lambda lock: lock.symlink_to("stale"), lambda lock: os.mknod(lock, 0o20600, os.makedev(1, 3))):
+        instead(lock, make)()
+        os.utime(lock, (1, 1), follow_symlinks=False)
+        system = System()
+        with calling(dotlock, system):
+            assert not file._try(True)
+        assert system.opened == []
+        assert os.path.lexists(lock)
 
 
 def test_replaced_while_it_is_ours(file: MboxFile, path: Path) -> None:

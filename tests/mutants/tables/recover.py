@@ -1,0 +1,43 @@
+"""Mutations of popa3d-recover: how many users at once, for how long, and who acts for whom."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import wrong
+
+# fmt: off
+MUTATIONS = (
+    wrong("root/recovery.py", "_signal.sigtimedwait((_signal.SIGCHLD,), min(left, default=0))",
+          "_signal.sigtimedwait((_signal.SIGCHLD,), 0)", "popa3d-recover waits for its children with a busy processor",
+          "tests/root/test_recover_limits.py::test_too_many_are_stopped"),
+    wrong("root/recovery.py", "for limit in (RECOVERY_SLOW_S, RECOVERY_TIMEOUT_S)]", "for limit in (RECOVERY_TIMEOUT_S,)]",
+          "slow mailboxes hold up the others", "tests/root/test_recover_limits.py::test_some_are_stopped"),
+    wrong("root/recovery.py", "if time.monotonic() >= since + RECOVERY_TIMEOUT_S:", "if False:",
+          "a user who stops his process holds up popa3d-recover", "tests/root/test_recover_limits.py::test_some_are_stopped"),
+    wrong("root/recovery.py", "return len(self._begun) < RECOVERIES and sum(", "return sum(", "any number of processes at once",
+          "tests/root/test_recover_limits.py::test_too_many_are_stopped"),
+    wrong("root/recovery.py", "< RECOVERIES_AT_ONCE", "< 1", "one user at a time",
+          "tests/root/test_recover_limits.py::test_several_at_once"),
+    wrong("root/recovery.py", "sum(since > slow for _, since in self._begun.values())", "len(self._begun)",
+          "slow mailboxes count against the quick ones", "tests/root/test_recover_limits.py::test_some_are_stopped"),
+    wrong("root/recovery.py", "return time.monotonic() >= self._end", "return False", "popa3d-recover never ends",
+          "tests/root/test_recover_limits.py::test_several_at_once"),
+    wrong("root/recover.py", "if recovery.is_over():", "if False:", "the same, between two users",
+          "tests/root/test_recover_limits.py::test_too_many_are_stopped"),
+    wrong("root/recovery.py", "        for pid in list(self._begun):\n            self._leave(pid)", "        pass",
+          "processes stay behind", "tests/root/test_recover_limits.py::test_several_at_once"),
+    wrong("root/recovery.py", "        self.failed = True", "        pass", "a recovery that was given up is a success",
+          "tests/root/test_recover_limits.py::test_several_at_once"),
+    wrong("root/recovery.py", " or len(found) > _ACCOUNTS", " ", "any number of accounts for one uid",
+          "tests/root/test_recover.py::test_directories_that_are_not_used"),
+    wrong("root/recovery.py", "if count >= _FILES or", "if", "any number of names in a directory",
+          "tests/root/test_recover.py::test_directories_that_are_not_used"),
+    wrong("root/recovery.py", "        os.setsid()", "        pass", "a user's process can type on root's terminal",
+          "tests/root/test_recover.py::test_who_does_what"),
+    wrong("root/recover.py", "if _uid(name) == number", "if True", "another account with that name acts",
+          "tests/root/test_recover.py::test_forged_names"),
+    wrong("root/recover.py", "return list(dict.fromkeys(rest)), file", "return rest, file", "a user twice",
+          "tests/root/test_recover_limits.py::test_several_at_once"),
+    wrong("params.py", "RECOVERY_LIMIT_S = 10 * 60", "RECOVERY_LIMIT_S = 15 * 60",
+          "popa3d-recover takes longer than its unit has",
+          "tests/root/test_recover_limits.py::test_the_unit_lets_it_come_to_its_end"),
+)
