@@ -71,6 +71,8 @@ def test_a_session(host: Host, command: list[str]) -> None:
         assert sorted(open_there) == [0, 1, 2, 3]
         assert [open_there[fd] for fd in (0, 1, 2)] == ["/dev/null"] * 3
         assert descriptors(pid)[4].startswith("socket:")
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM):
+            os.kill(locker_of(pid), number)  # as who stops all processes does: it ends when the session has
         append(path, THREE)
         with held("dotlock", path):
             talk.send(b"RETR 1\r\n")
