@@ -285,6 +285,37 @@ def test_procmail(host: Host, command: list[str]) -> None:
     assert all_free(path)
 
 
+def test_opensmtpd(host: Host, command: list[str]) -> None:
+    """OpenSMTPD's mail.local, which takes a dot-lock only (root's, and empty), waits for a session; and a session for that."""
+    path = host.spool / "alice"
+    program = str(peers.program("opensmtpd", "usr/libexec/opensmtpd/mail.local"))
+    mail = b"Subject: by OpenSMTPD\n\nnew\n"
+    with in_the_middle(command, path, "update") as talk:
+        with subprocess.Popen([program, "-f", "a@b", "alice"], stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            process.stdin.write(mail)
+            process.stdin.close()
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1)
+            talk.process.send_signal(signal.SIGCONT)
+            assert talk.line() == b"+OK\r\n"
+        assert process.returncode == 0
+    after = path.read_bytes()
+    assert after.startswith(LARGE) and after.endswith(mail + b"\n")
+    assert all_free(path)
+    make_dotlock(path, b"")
+    os.chown(dotlock(path), 0, 8)
+    dotlock(path).chmod(0o600)
+    with Talk(command) as talk:
+        talk.send(b"USER alice\r\nPASS x\r\n")
+        for _ in range(2):
+            talk.line()
+        silent(talk)
+        dotlock(path).unlink()
+        assert talk.line() == b"+OK\r\n"
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+
+
 def test_configurations(host: Host) -> None:
     """A spool that only root can write is refused; with one that everybody can write, or with home_file, there is no locker."""
     host.pam_stack(PAM_OPEN)
