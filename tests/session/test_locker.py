@@ -364,6 +364,23 @@ def test_a_locker_by_itself(host: Host) -> None:
         assert os.listdir(host.spool) == ["alice"]
 
 
+def test_a_mailbox_in_its_place(host: Host) -> None:
+    """A mailbox is no dot-lock, however old, and whether it may be read or not: there may be a user whose name ends so."""
+    lock = make_dotlock(deliver(host.spool / "alice"), MAILBOX, 10**6)
+    os.chown(lock, 20002, 8)
+    for mode in (0o444, 0o600):
+        lock.chmod(mode)
+        fd = locker.start(str(host.spool), 8)
+        try:
+            os.write(fd, locking.owner(20001, b"alice"))
+            os.write(fd, locking.TAKE)
+            assert os.read(fd, 100) == locking.BUSY
+        finally:
+            os.close(fd)
+            os.wait()
+        assert lock.read_bytes() == MAILBOX
+
+
 def test_a_locker_that_does_not_answer() -> None:
     """A session whose locker hangs or has gone gets no lock, and does not take a late answer for another one's."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
