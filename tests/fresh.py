@@ -142,7 +142,8 @@ def make_base(release: str, base: Path) -> None:
 
 def tried(trial: Trial, base: Path, root: Path) -> int:
     """The exit status of a trial in a copy of the system."""
-    shutil.rmtree(root, ignore_errors=True)
+    if root.exists():
+        shutil.rmtree(root)
     subprocess.run(["cp", "-a", base, root], check=True)
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"]  # all ends with us
     command += ["sh", "-c", ENTER, "sh", str(root), trial.script]
@@ -153,7 +154,8 @@ def main() -> int:
     """Make the system, try everything, and say how it went; 1 if something failed."""
     release, *commands = sys.argv[1:]
     place = CHECKOUT / "build/fresh" / release
-    shutil.rmtree(place, ignore_errors=True)
+    if place.exists():
+        shutil.rmtree(place)
     place.mkdir(parents=True)
     make_base(release, place / "base")
     trials = [Trial(command, command) for command in commands] or readme()
