@@ -53,13 +53,17 @@ sh -exc "$2" < /dev/null
 exit 0
 """
 
-# The demonstration does not end by itself: its curl line is tried, then it gets the Ctrl-C that it asks for.
+# The demonstration does not end by itself: its curl line is tried, then it is ended. (A shell's background ignores Ctrl-C.)
 TRIED = """
+set +x
 {command} > /tmp/said 2>&1 &
-until grep -q '^What it logs' /tmp/said; do kill -0 $! && sleep 1; done
+until grep -q '^What it logs' /tmp/said; do
+    kill -0 $! || {{ cat /tmp/said; exit 1; }}
+    sleep 1
+done
 sh -ec "$(sed -n 's/^ *\\(curl .*\\/1 .*\\)    .*/\\1/p' /tmp/said)" > /tmp/message
 grep 'Lunch on Thursday' /tmp/message
-kill -INT $(grep -ls tests.demo /proc/[0-9]*/cmdline | head -1 | cut -d / -f 3)
+kill $(cat /proc/$!/task/$!/children)
 wait $!
 cat /tmp/said
 """
@@ -140,7 +144,8 @@ def tried(trial: Trial, base: Path, root: Path) -> int:
     """The exit status of a trial in a copy of the system."""
     shutil.rmtree(root, ignore_errors=True)
     subprocess.run(["cp", "-a", base, root], check=True)
-    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "sh", str(root), trial.script]
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"]  # all ends with us
+    command += ["sh", "-c", ENTER, "sh", str(root), trial.script]
     return subprocess.run(command, env=ENVIRONMENT, check=False).returncode
 
 

@@ -73,9 +73,14 @@ class Dotlock:
         Nothing but a regular file is one: all else stays, and is waited for.
         """
         try:
-            if not stat.S_ISREG(os.lstat(self._path).st_mode):
+            status = os.lstat(self._path)
+            if not stat.S_ISREG(status.st_mode):
                 return
             fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except PermissionError:
+            if _is_stale([], status.st_mtime):  # its process cannot be told: OpenSMTPD's is root's own, and empty
+                self._remove_this(status)
+            return
         except OSError:
             return  # gone, or nothing that we could judge
         try:
@@ -88,13 +93,21 @@ class Dotlock:
             except OSError:
                 pass  # NFS does not take this lock on a file that is open for reading: there the check below must do
             status = os.fstat(fd)
-            stale = stat.S_ISREG(status.st_mode) and _is_stale(os.read(fd, 256).split(), status.st_mtime)
-            if stale and _same_file(os.lstat(self._path), status):
+            if stat.S_ISREG(status.st_mode) and _is_stale(os.read(fd, 256).split(), status.st_mtime):
+                self._remove_this(status)
+        except OSError:
+            pass  # gone, or it cannot be read: it is waited for
+        finally:
+            os.close(fd)
+
+    def _remove_this(self, status: os.stat_result) -> None:
+        """Remove the file that has this status, and none that another program has made since. Its inode may be the same."""
+        try:
+            now = os.lstat(self._path)
+            if _same_file(now, status) and now.st_mtime_ns == status.st_mtime_ns:
                 os.unlink(self._path)
         except OSError:
             pass  # gone, or not ours to remove: it is waited for
-        finally:
-            os.close(fd)
 
 
 def _is_stale(words: list[bytes], written: float) -> bool:

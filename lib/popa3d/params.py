@@ -158,6 +158,12 @@ LOCKS = ("fcntl", "flock", "dotlock")
 # use, has the same five minutes.
 DOTLOCK_STALE_S = 5 * 60
 
+# Root's locker is asked to renew a dot-lock's time this often: other programs look at minutes.
+DOTLOCK_TOUCH_S = 1
+
+# The longest message to and from root's locker: a uid and an account's name, which is a file's (NAME_MAX, 255).
+LOCKER_OCTETS = 512
+
 # A file system's clock ticks at most this slowly where it has fractions of a second at all (HZ=100); a mailbox younger
 # than a tick could change again without its times showing it.
 CLOCK_TICK_NS = 10_000_000

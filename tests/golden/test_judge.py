@@ -6,7 +6,7 @@ import difflib
 
 import pytest
 
-from tests.golden.cases import Case, archive, comparable
+from tests.golden.cases import Case, archive, comparable, without_crlf
 from tests.host import PAM_OPEN, Host
 from tests.talk import POPA3D, c_popa3d, piped, script
 
@@ -19,18 +19,49 @@ def test_as_c_popa3d(host: Host, part: int) -> None:
     host.pam_stack(PAM_OPEN)
     for seed in range(part * CASES, (part + 1) * CASES):
         case = Case(seed)
+        mailbox = without_crlf(case.mailbox)
         said = {}
         for who, command in (("C", c_popa3d()), ("Python", POPA3D)):
-            path = host.deliver("alice", case.mailbox)
+            path = host.deliver("alice", mailbox)
             replies = piped(script(case.commands), command)
             said[who] = comparable(replies), path.read_bytes()
         if said["C"] != said["Python"]:
             c, ours = (said[who][0].decode("latin-1").splitlines() for who in said)
             pytest.fail(
-                f"seed {seed}: mailbox {case.mailbox[-600:]!r}, commands {case.commands!r}\n"
+                f"seed {seed}: mailbox {mailbox[-600:]!r}, commands {case.commands!r}\n"
                 + "\n".join(difflib.unified_diff(c, ours, "C", "Python", lineterm=""))
                 + f"\nmailboxes the same: {said['C'][1] == said['Python'][1]}"
             )
+
+
+def messages(said: bytes) -> list[tuple[int, bytes, bytes]]:
+    """Of the replies to LIST, UIDL and some RETRs: each message's size, unique-id and content."""
+    sizes, ids, *contents = said.split(b"\r\n.\r\n")[:-1]
+    found = zip(sizes.split(b"\r\n+OK")[-1].split(b"\r\n")[1:], ids.split(b"\r\n")[1:], contents, strict=True)
+    return [(int(size.split()[1]), unique_id, content.partition(b"\r\n")[2]) for size, unique_id, content in found]
+
+
+def test_lines_that_end_in_crlf(host: Host) -> None:
+    """In an LF mailbox C popa3d sends and counts one CR more for each of them; all else is the same."""
+    host.pam_stack(PAM_OPEN)
+    seen = 0
+    for seed in range(2000, 2150):
+        mailbox = Case(seed).mailbox
+        if mailbox == without_crlf(mailbox):
+            continue
+        host.deliver("alice", mailbox)
+        count = piped(script(b"STAT\r\nQUIT\r\n")).split(b"+OK ")[-1].partition(b" ")[0]
+        if not count.isdigit() or count == b"0":
+            continue
+        seen += 1
+        commands = b"LIST\r\nUIDL\r\n" + b"".join(b"RETR %d\r\n" % (i + 1) for i in range(int(count))) + b"QUIT\r\n"
+        ours = messages(piped(script(commands)))
+        theirs = messages(piped(script(commands), c_popa3d()))
+        for mine, other in zip(ours, theirs, strict=True):
+            more = (other[2] + b"\r\n").count(b"\r\r\n")
+            assert mine[1:] == (other[1], (other[2] + b"\r\n").replace(b"\r\r\n", b"\r\n").removesuffix(b"\r\n")), seed
+            assert mine[0] in (other[0] - more, other[0] - more + 1), seed  # an unfinished last line
+    assert seen > 30
 
 
 def test_large_mailbox(host: Host) -> None:

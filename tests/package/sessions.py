@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from tests.clients import MESSAGES, mbox
+from tests.host import CHECKOUT
 from tests.package.machine import Machine
 from tests.super.foreground import everything, login
 from tests.talk import wait_until
@@ -17,6 +18,12 @@ UNIQUE_IDS = re.compile(rb"^\d+ ([0-9a-f]{16})\r$", re.M)
 STATE = "var/lib/popa3d-state"
 INETD_ON = ("update-inetd", "--comment-chars", "#", "--pattern", "popa3d", "--enable", "pop3")  # as README.Debian has it
 AGAIN = ("dpkg", "-i", "/srv/popa3d_2.0.0-1_all.deb")  # once it was put there
+
+
+def readme(start: str) -> str:
+    """The command of README.md that begins with these words, without what is said beside it."""
+    (line,) = re.findall(rf"^    ({re.escape(start)}.*?)(?:  +.*)?$", (CHECKOUT / "README.md").read_text(), re.M)
+    return str(line)
 
 
 def inetd_lines(machine: Machine) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,17 @@ from popa3d.root import options
 from tests.host import Host
 from tests.package.conftest import ALICE
 from tests.package.machine import Machine
-from tests.package.sessions import AGAIN, INETD_ON, STATE, fetched, inetd_lines, port_is_open, serves, wait_for_the_port
+from tests.package.sessions import (
+    AGAIN,
+    INETD_ON,
+    STATE,
+    fetched,
+    inetd_lines,
+    port_is_open,
+    readme,
+    serves,
+    wait_for_the_port,
+)
 from tests.talk import wait_until
 
 
@@ -107,6 +118,20 @@ def test_a_wrong_configuration(installed: Machine, action: str) -> None:
     if action != "start":
         assert installed.processes("popa3d -D") == [before]
         serves(installed)
+
+
+def test_to_see_that_it_works(host: Host, installed: Machine) -> None:
+    """What the README says for that: curl lists a user's messages, and so does a session by hand on a terminal."""
+    installed.run("service", "popa3d", "start")
+    serves(installed)
+    command = readme("curl pop3://localhost/").replace("NAME", f"{ALICE.name}:{ALICE.password}")
+    done = subprocess.run(command.split(), capture_output=True, timeout=60, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [b"1", b"2"]
+    installed.run("service", "popa3d", "stop")
+    typed = f"USER {ALICE.name}\nPASS {ALICE.password}\nLIST\nQUIT\n"
+    (installed.root / "srv/typed").write_text(typed)
+    said = installed.run("sh", "-c", "script -qec popa3d /dev/null < /srv/typed")
+    assert len(re.findall("^[12] [0-9]+\r+$", said, re.M)) == 2
 
 
 def test_a_port_that_is_taken(installed: Machine) -> None:

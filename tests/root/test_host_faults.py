@@ -280,7 +280,7 @@ def test_installed(host: Host, umask: int) -> None:
     named = {
         word for path in examples.rglob("*") if path.is_file() for word in path.read_text().split() if "/sbin/popa3d" in word
     }
-    assert named == {str(program), f"ExecStart={program}", f"ExecStart={program}-recover"}
+    assert named == {str(program), f"ExecStart={program}", f"ExecReload={program}", f"ExecStart={program}-recover"}
     for path in place.rglob("*.py"):
         path.write_text("raise SystemExit('bytecode is missing')\n")
     before = [(path, path.stat().st_mtime_ns) for path in sorted(place.rglob("*"))]

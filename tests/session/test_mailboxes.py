@@ -142,6 +142,10 @@ ODD = {
     "NULs": b"From x\0\nSub\0ject: \0\n\n\0\n.\0\n\0.\n",
     "CRLF": (ONE + TWO).replace(b"\n", b"\r\n"),
     "CRLF, no final newline": (ONE + TWO).replace(b"\n", b"\r\n")[:-3],
+    "CRLF lines in an LF mailbox": b"From x\nReceived: r9\nSubject: php\nX-A: 1\r\nMIME-Version: 1.0\r\n\nbody\n\n"
+    + b"From y\nSubject: z\r\n\r\n"
+    + b"..a line\r\n" * 100_000
+    + b"\r\r\n\rz\r",
     "empty lines first": b"\n\r\n\n" + ONE + TWO,
     "8 bit": b"From x\nSubject: \xe4\xf6\xfc\n\n" + bytes(range(11, 256)) + b"\n",
 }
@@ -152,8 +156,7 @@ def test_odd_mailbox(host: Host, kind: str) -> None:
     """Sizes are exact, content is the file's, deleting all leaves what is no message, deleting one leaves the rest."""
     mailbox = ODD[kind]
     path = host.deliver("alice", mailbox)
-    crlf = kind.startswith("CRLF")
-    expected = plain.messages(mailbox, b"\r\n" if crlf else b"\n")
+    expected = plain.messages(mailbox, b"\r\n" if mailbox.partition(b"\n")[0].endswith(b"\r") else b"\n")
     assert expected
     with open_session() as talk:
         talk.ask(b"LIST")
@@ -161,12 +164,21 @@ def test_odd_mailbox(host: Host, kind: str) -> None:
         for i, message in enumerate(expected, 1):
             assert talk.ask(b"RETR %d" % i) == b"+OK\r\n"
             lines = talk.lines()
-            assert b"".join(lines) == plain.sent(message.content, crlf)
+            assert b"".join(lines) == plain.sent(message.content)
             assert listed[i - 1] == sum(len(line) - line.startswith(b".") for line in lines) == message.octets
         assert talk.ask(b"DELE 1") == b"+OK\r\n"
         assert talk.ask(b"QUIT") == b"+OK\r\n"
     first = expected[0].start
     assert path.read_bytes() == mailbox[:first] + (mailbox[expected[1].start :] if len(expected) > 1 else b"")
+
+
+def test_top_of_a_header_with_crlf(host: Host) -> None:
+    """In an LF mailbox, too, TOP takes an empty line that ends in CRLF for the end of the header."""
+    host.deliver("alice", b"From x\nSubject: y\r\nTo: z\r\n\r\none\r\ntwo\r\n\n" + ONE)
+    with open_session() as talk:
+        assert talk.ask(b"TOP 1 1") == b"+OK\r\n"
+        assert talk.lines() == [b"Subject: y\r\n", b"To: z\r\n", b"\r\n", b"one\r\n"]
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
 
 
 def test_many_messages(host: Host) -> None:

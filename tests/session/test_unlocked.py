@@ -179,6 +179,27 @@ def test_a_message_that_takes_too_long(tmp_path: Path) -> None:
         assert len(found.index) == 3
 
 
+def test_a_message_that_turns_out_to_be_whole(tmp_path: Path) -> None:
+    """One that others follow while it is waited for is whole; nothing is parsed again for that, and these are left."""
+    path = deliver(tmp_path / "mailbox", MAILBOX[:-1])
+    parsed: list[int] = []
+    real = MboxFile.reopen
+
+    def reopen(file: MboxFile) -> None:
+        if parsed:
+            append(path, b"\n" + THREE[:-1])
+        real(file)
+
+    with (
+        mock.patch.object(maildrop, "_is_young", return_value=True),
+        mock.patch.object(MboxFile, "reopen", reopen),
+        behind("scan", parsed.append),
+        loaded(path) as found,
+    ):
+        assert contents(found) == FIRST_TWO
+    assert parsed == [0]
+
+
 @pytest.mark.parametrize("end", [b"", b"\n", b" of its own"])
 def test_a_message_that_is_whole(tmp_path: Path, end: bytes) -> None:
     """A mailbox that nobody has written to for a moment is served as it is, however its last message ends."""
@@ -284,6 +305,13 @@ def test_a_block_that_is_compared(tmp_path: Path) -> None:
     with loaded(path) as found:
         append(path, THREE)
         with behind("checked", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(maildrop.Changed):
+            found.content(0)
+    path = deliver(tmp_path / "third")
+    with loaded(path) as found:
+        append(path, THREE)
+        with behind("next_begins", lambda _: path.write_bytes(TWO + ONE + THREE)):
+            assert found.content(0) == FIRST_TWO[0]  # not that which is there now
+        with pytest.raises(maildrop.Changed):
             found.content(0)
 
 

@@ -62,7 +62,8 @@ CALLS = {
     "flock": "owner/mboxfile.py dotlock.py",
     "pwrite": "owner/mboxfile.py owner/journal.py",
     "mkdir chmod chown": "root/state.py",
-    "fork forkpty posix_spawn": "root/session.py root/recovery.py owner/scan.py listen/daemon.py listen/service.py",
+    "fork forkpty posix_spawn": "root/session.py root/recovery.py root/locker.py owner/scan.py "
+    "listen/daemon.py listen/service.py",
     "call_function": "root/libc.py",
     "prctl": "root/libc.py root/privileges.py",
     "setsid": "root/process.py root/recovery.py listen/daemon.py listen/service.py",

@@ -88,7 +88,7 @@ def sessions() -> list[Process]:
         if top and (not found.daemon or _has_socket(pid)):  # without a socket it is a listener that detaches
             chosen[pid] = found
     for pid, found in every.items():
-        if found.parent in chosen:
+        if found.parent in chosen and chosen[found.parent].child is None:  # a locker comes second
             chosen[found.parent].child = pid
     own = os.geteuid()
     return [found for found in chosen.values() if own in (0, found.uid)]

@@ -52,7 +52,7 @@ class Dense:
             self.end = [place - 1 if blank < place - 2 else place for blank, place in zip(blanks, nexts, strict=True)]
         spans = list(zip(self.content, self.end, strict=True))
         self.octets = [end - content + count(b"\n", content, end) for content, end in spans]
-        if crlf:
+        if b"\r" in text:
             self.octets = [
                 octets - count(b"\r\n", content, end) for octets, (content, end) in zip(self.octets, spans, strict=True)
             ]

@@ -4,7 +4,7 @@ A message starts at a line "From " that is first in the file or follows an empty
 empty line before the next "From " line, or at the end of the file, belongs to the separator if the message has a body.
 
 Two things C popa3d does not read, but people have: empty lines before the first "From " line, and mailboxes whose lines
-end in CRLF throughout (the first one tells).
+end in CRLF throughout (the first one tells). In any mailbox a CRLF is one line end where octets are counted.
 
 Runs as: the mailbox owner.
 Trusts: nobody; memory is bounded by the block size and some octets a message, whatever the lines' lengths.
@@ -38,6 +38,7 @@ class Parser:
         self._whole = Builder()  # the index of the whole messages so far
         self._crlf_known = False
         self._buffer = b""
+        self._cr = False  # there is one in _buffer
         self._base = 0  # the place in the file of _buffer[0]
         self._at = 0  # the current place in _buffer: what is before it is done with
         self._state = _PREAMBLE
@@ -54,6 +55,7 @@ class Parser:
         self._base += done
         self._at -= done
         self._buffer = self._buffer[done:] + block
+        self._cr = b"\r" in self._buffer
         self.index.size += len(block)
         self.index.check = crc32(block, self.index.check)
         while not self.refused and self._steps[self._state]():
@@ -138,6 +140,7 @@ class Parser:
         buffer, base, first = self._buffer, self._base, self._at
         find, startswith, note = buffer.find, buffer.startswith, self._whole.note
         at = first
+        cr = self._cr
         more = self._room() > _SAMPLE
         for _ in range(min(self._room(), _SAMPLE)):
             next_one = find(b"\n\nF", at)  # thrice as fast as the whole, and nearly always it; but not in mail made to harm
@@ -150,7 +153,10 @@ class Parser:
                 break
             blank = find(b"\n\n", line)
             end = next_one + 1 if blank < next_one else next_one + 2
-            octets = len(buffer[content:end].replace(b"\n", b"\r\n"))
+            text = buffer[content:end]
+            if cr and b"\r" in text:
+                text = text.replace(b"\r\n", b"\n")
+            octets = len(text.replace(b"\n", b"\r\n"))
             note((base + at, base + content, base + end, octets), digest(buffer[line : blank + 1]))
             at = next_one + 2
         self._at = at
@@ -276,6 +282,6 @@ class Parser:
         """Be done with the content up to `end`."""
         start = self._at
         self._growth += self._buffer.count(b"\n", start, end)
-        if self.index.crlf:
+        if self._cr:
             self._growth -= self._buffer.count(b"\r\n", start - 1, end)
         self._at = end

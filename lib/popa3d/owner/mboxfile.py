@@ -15,6 +15,7 @@ from ..params import LOCK_TIMEOUT_S
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     from ..dotlock import Dotlock
+    from .locker import Locker
 
 _LOCK_STEP_S = 0.05
 _KINDS = {
@@ -43,17 +44,21 @@ class Unfinished(Refused):
 class MboxFile:
     """An open mailbox. `absent`: there is none, in a directory that is there. `read_only`: its file system is. `written`: by us.
 
-    locks: of params.LOCKS, taken in this order.
+    locks: of params.LOCKS, taken in this order. locker: the descriptor of root's locker, which makes the dot-lock, if any.
     """
 
-    def __init__(self, path: bytes, locks: tuple[str, ...]) -> None:
+    def __init__(self, path: bytes, locks: tuple[str, ...], locker: int = -1) -> None:
         """Open the file. Raises Refused or OSError."""
         self.path = path
         self.written = False
         self._fd = -1
         self._locks = locks
-        self._dotlock: "Dotlock | None" = None
-        if "dotlock" in locks:
+        self._dotlock: "Dotlock | Locker | None" = None
+        if locker >= 0:
+            from .locker import Locker
+
+            self._dotlock = Locker(locker)
+        elif "dotlock" in locks:
             from ..dotlock import Dotlock  # for those who use it
 
             self._dotlock = Dotlock(path, os.getpid())

@@ -10,21 +10,20 @@ _FEW = 64
 class Sender:
     """Turns a message's blocks into octets for the client: lines end in CRLF, a leading dot is doubled.
 
-    body_lines: how many lines behind the header's empty line to send (TOP), or -1 for all of them. `done` is true when
-    no further block can add anything.
+    A line may end in LF or CRLF in the mailbox; any other CR is an octet like others. body_lines: how many lines behind
+    the header's empty line to send (TOP), or -1 for all of them. `done` is true when no further block can add anything.
     """
 
-    def __init__(self, crlf: bool, body_lines: int = -1) -> None:
+    def __init__(self, body_lines: int = -1) -> None:
         self.done = False
-        self._crlf = crlf
         self._left = body_lines
         self._header = body_lines >= 0
         self._line_start = True
-        self._held = b""  # a CR in a CRLF mailbox, until it is known what follows
+        self._held = b""  # a CR, until it is known what follows
 
     def block(self, block: bytes) -> bytes:
         """What the client gets for the next block."""
-        if self._crlf:
+        if self._held or b"\r" in block:
             block = (self._held + block).replace(b"\r\n", b"\n")
             self._held = b""
             if block.endswith(b"\r"):
@@ -60,6 +59,10 @@ class Sender:
                 if at == 1:
                     return block
             self._header = False
+        lines = block.count(b"\n", at)
+        if lines < self._left:
+            self._left -= lines
+            return block
         while self._left and at < len(block):
             at = block.find(b"\n", at) + 1
             if not at:

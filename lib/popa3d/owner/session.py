@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .transaction import Transaction
 
-_HANDOVER_FD = 3
+_HANDOVER_FD, _LOCKER_FD = 3, 4
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
 
 
@@ -157,7 +157,7 @@ def _load(told: record.Handover) -> Maildrop | bytes:
 
 
 def _file(told: record.Handover) -> MboxFile:
-    return MboxFile(told.path, tuple(told.locks.decode().split(",")))
+    return MboxFile(told.path, tuple(told.locks.decode().split(",")), _LOCKER_FD if told.locker else -1)
 
 
 def _reason(why: Refused | OSError) -> str:

@@ -98,10 +98,7 @@ class Transaction:
     def _retr(self, i: int) -> bytes:
         prepared = self._prepared if i == self._next else None
         self._next, self._prepared = i + 1, None
-        if prepared is not None and self.maildrop.is_untouched():
-            reply = prepared
-        else:
-            reply = self._send(i, Sender(self.maildrop.index.crlf))
+        reply = prepared if prepared is not None and self.maildrop.is_untouched() else self._send(i, Sender())
         if reply is not replies.IN_USE:
             self.last = max(self.last, i + 1)
         return reply
@@ -117,11 +114,11 @@ class Transaction:
                 except OSError:
                     return  # it will be said when it is asked for
                 if len(block) == octets:
-                    sender = Sender(self.maildrop.index.crlf)
+                    sender = Sender()
                     self._prepared = b"".join((replies.OK, sender.block(block), sender.end(), replies.END))
 
     def _top(self, i: int, lines: int) -> bytes:
-        return self._send(i, Sender(self.maildrop.index.crlf, lines))
+        return self._send(i, Sender(lines))
 
     def _send(self, i: int, sender: Sender) -> bytes:
         self._prepared = None  # it is right only if nobody has looked again since it was read

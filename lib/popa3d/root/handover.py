@@ -8,7 +8,7 @@ import posix as os  # as os, without its start-up time
 
 from .. import log
 from ..wire import record
-from . import privileges, process, state
+from . import options, privileges, process, state
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..params import Settings
 
-_FD = 3
+_FD, _LOCKER_FD = 3, 4
 
 
 class Unusable(Exception):
@@ -29,8 +29,26 @@ def serves(account: "pwd.struct_passwd") -> bool:
     return account.pw_uid != 0 and account.pw_gid != 0 and "/" not in name and not name.startswith(".")
 
 
-def tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes, recovery: bool = False) -> int:
-    """A pipe from which the owner's program will read all that it needs to know: see record.Handover. Raises Unusable."""
+def start_locker(settings: "Settings") -> int:
+    """A descriptor of the process that will make the dot-lock where a session cannot (root/locker.py); -1 if none is needed.
+
+    To be called before there is a password in this process, which the other one is a copy of.
+    """
+    group = options.locker_group(settings)
+    if not group:
+        return -1
+    from . import locker  # for those who use it
+
+    return locker.start(settings.spool, group)
+
+
+def tell(
+    owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes, locker: int = -1, recovery: bool = False
+) -> int:
+    """A pipe from which the owner's program will read all that it needs to know: see record.Handover. Raises Unusable.
+
+    locker: of `start_locker`; it is told, too.
+    """
     place = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
     told = record.Handover(
         owner=process.octets(owner.pw_name),
@@ -44,9 +62,14 @@ def tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: byte
         max_octets=settings.max_octets,
         ahead=ahead,
         recovery=recovery,
+        locker=locker >= 0,
     ).encode()
     if len(told) > record.HANDOVER_RECORD_OCTETS or not place.startswith("/") or (settings.home_file and not owner.pw_dir):
         raise Unusable(f"No usable mailbox path for {owner.pw_name}")
+    if locker >= 0:
+        from .locker import tell as tell_locker
+
+        tell_locker(locker, owner)
     reading, writing = os.pipe()
     os.write(writing, told)  # fits a pipe that root made
     os.close(writing)
@@ -62,14 +85,25 @@ def _state(owner: "pwd.struct_passwd", settings: "Settings") -> str:
         return ""
 
 
-def become(worker: str, told: int) -> str:
-    """Become `worker`, with the pipe `told` as descriptor 3. Returns only if that fails: why."""
+def become(worker: str, told: int, locker: int = -1) -> str:
+    """Become `worker`, with the pipe `told` as descriptor 3, and `locker`, if any, as 4. Returns only if that fails: why."""
     log.stop()  # as its descriptor is about to be closed or replaced
+    if locker >= 0:
+        told, locker = _above(told), _above(locker)
+        os.dup2(locker, _LOCKER_FD)
     os.dup2(told, _FD)
     os.set_inheritable(_FD, True)
-    process.close_from(_FD + 1)
+    process.close_from(_FD + 1 + (locker >= 0))
     privileges.no_new_privileges()
     try:
         os.execve(worker, [worker], {})
     except OSError as error:
         return os.strerror(error.errno or 0)
+
+
+def _above(fd: int) -> int:
+    """A copy of a descriptor, above those that the program will have. The other ones are closed later."""
+    copy = os.dup(fd)
+    while copy <= _LOCKER_FD:
+        copy = os.dup(fd)
+    return copy

@@ -43,8 +43,11 @@ def read(name: str) -> Settings:
     except configuration.Refused as error:
         raise Wrong(str(error)) from None
     _check_places(settings, name)
-    if "dotlock" in settings.locks and not settings.home_file and not _everybody_writes(settings.spool):
-        raise Wrong(f"{name}: mailbox.locks: users cannot make a dot-lock in {settings.spool}, which needs mode 1777 for it")
+    if locker_group(settings) == 0:
+        raise Wrong(
+            f"{name}: mailbox.locks: nobody but root can make a dot-lock in {settings.spool}; its group must be able to "
+            "write it and be another one than root's (mode 2775), or everybody (mode 1777)"
+        )
     return settings
 
 
@@ -85,9 +88,17 @@ def _is_same(path: str, other: str) -> bool:
     return (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
 
 
-def _everybody_writes(directory: str) -> bool:
-    """Whether users can make files there; sessions have their owner's primary group only."""
+def locker_group(settings: Settings) -> int | None:
+    """The group that a dot-lock is made with, if users cannot make it themselves: then root.locker does. None if they can.
+
+    0 if nobody can but root. Sessions have their owner's primary group only.
+    """
+    if "dotlock" not in settings.locks or settings.home_file:
+        return None
     try:
-        return bool(os.stat(directory).st_mode & stat.S_IWOTH)
+        status = os.stat(settings.spool)
     except OSError:
-        return True  # another reason, which the session will give
+        return None  # another reason, which the session will give
+    if status.st_mode & stat.S_IWOTH:
+        return None
+    return status.st_gid if status.st_mode & stat.S_IWGRP else 0

@@ -155,9 +155,10 @@ def _become(worker: str, owner: "pwd.struct_passwd", settings: "Settings") -> "N
         for fd in (0, 1):
             os.dup2(null, fd)
         process.secure()
-        told = handover.tell(owner, "", settings, b"", recovery=True)
+        locker = handover.start_locker(settings)
+        told = handover.tell(owner, "", settings, b"", locker, recovery=True)
         privileges.become(owner.pw_uid, owner.pw_gid)
-        log.write(log.ERROR, f"{worker}: {handover.become(worker, told)}")
+        log.write(log.ERROR, f"{worker}: {handover.become(worker, told, locker)}")
     except handover.Unusable as why:
         log.write(log.ERROR, str(why))
     except BaseException as error:

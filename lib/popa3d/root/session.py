@@ -95,6 +95,7 @@ def serve(
             _limit(count, client.address, settings)
         nobody = accounts.nobody()
         pid, pipe = _fork(nobody, preauth, settings, accepted is not None)
+        locker = handover.start_locker(settings)
         log.write(log.INFO, f"Session from {client.name}")
         pam = _pam()
         accounts.warm()
@@ -102,7 +103,7 @@ def serve(
             got = _record(pid, pipe, settings)
             owner, ahead = _log_in(pam, got, client.address)
             del got
-            told = _tell(owner, client.address, settings, ahead)
+            told = _tell(owner, client.address, settings, ahead, locker)
             if accepted is not None:
                 os.write(_LOGINS_FD, os.getpid().to_bytes(4, "big"))
             privileges.become(owner.pw_uid, owner.pw_gid)
@@ -111,7 +112,7 @@ def serve(
         else:
             log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(client.address)}")
             _signal.alarm(0)
-            why = handover.become(worker, told)
+            why = handover.become(worker, told, locker)
             status = _end(_End(f"{worker}: {why}", replies.UNAVAILABLE))
     except _End as end:
         status = _end(end)
@@ -258,10 +259,10 @@ def _from(who: str) -> str:
     return f" from {who}" if who else ""
 
 
-def _tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes) -> int:
+def _tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes, locker: int) -> int:
     """A pipe with what the owner's program has to know. Raises _End."""
     try:
-        return handover.tell(owner, who, settings, ahead)
+        return handover.tell(owner, who, settings, ahead, locker)
     except handover.Unusable as why:
         raise _End(str(why), replies.UNAVAILABLE) from None
 

@@ -78,11 +78,11 @@ class Handover:
     uid: the owner's. path: the mailbox, absolute. state: the owner's state directory, or empty where there is none. locks:
     how the mailbox is locked, a comma between (params.LOCKS). peer: the client's address for the log. timeout_s: the idle
     limit. max_messages, max_octets: the mailbox's limits. ahead: what the client sent behind PASS. recovery: there is no
-    client, only an update to finish (popa3d-recover).
+    client, only an update to finish (popa3d-recover). locker: descriptor 4 is root's locker, which makes the dot-lock.
     """
 
     __slots__ = (
-        "ahead", "locks", "max_messages", "max_octets", "owner", "path", "peer", "recovery", "state", "timeout_s", "uid"
+        "ahead", "locker", "locks", "max_messages", "max_octets", "owner", "path", "peer", "recovery", "state", "timeout_s", "uid"
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +98,7 @@ class Handover:
         max_octets: int,
         ahead: bytes,
         recovery: bool = False,
+        locker: bool = False,
     ) -> None:
         self.owner = owner
         self.uid = uid
@@ -110,10 +111,11 @@ class Handover:
         self.max_octets = max_octets
         self.ahead = ahead
         self.recovery = recovery
+        self.locker = locker
 
     def encode(self) -> bytes:
         """The record, at most HANDOVER_RECORD_OCTETS long for every path that the kernel takes (PATH_MAX)."""
-        numbers = b"%d %d %d %d" % (self.uid, self.timeout_s, self.max_messages, self.max_octets)
+        numbers = b"%d %d %d %d %d" % (self.uid, self.timeout_s, self.max_messages, self.max_octets, self.locker)
         fields = (self.owner, self.path, self.state, self.locks, self.peer, numbers, self.ahead)
         return _encode(_RECOVERY if self.recovery else _HANDOVER, fields)
 
@@ -127,12 +129,14 @@ def handover(record: bytes) -> Handover | None:
         return None
     owner, path, state, locks, peer, numbers, ahead = fields
     words = numbers.split(b" ")
-    if len(words) != 4 or not all(word.isdigit() for word in words):
+    if len(words) != 5 or not all(word.isdigit() for word in words):
         return None
     if not path.startswith(b"/") or b"\0" in path + state or state[:1] not in (b"", b"/"):
         return None
     if not set(locks.decode("ascii", "replace").split(",")) <= set(LOCKS):
         return None
-    uid, timeout_s, max_messages, max_octets = map(int, words)
+    uid, timeout_s, max_messages, max_octets, locker = map(int, words)
     recovery = record[:1] == _RECOVERY
-    return Handover(owner, uid, path, state, locks, peer, timeout_s, max_messages, max_octets, ahead, recovery)
+    return Handover(
+        owner, uid, path, state, locks, peer, timeout_s, max_messages, max_octets, ahead, recovery, bool(locker)
+    )  # fmt: skip

@@ -55,13 +55,12 @@ def _message(start: int, lines: list[bytes], empty: tuple[bytes, ...]) -> Messag
             digest.update(line)
     octets = 0
     for line in lines:
-        bare = line.removesuffix(b"\n")
-        octets += len(bare.removesuffix(b"\r") if len(empty) == 2 and line.endswith(b"\n") else bare) + 2
+        octets += len(line.removesuffix(b"\r\n" if line.endswith(b"\r\n") else b"\n")) + 2
     four = digest.digest()
     return Message(start, b"".join(lines), octets, (four[3::-1] + four[7:3:-1]).hex())
 
 
-def sent(content: bytes, crlf: bool = False) -> bytes:
+def sent(content: bytes) -> bytes:
     """A message's content as RETR sends it, dots doubled."""
     lines = content.split(b"\n")
     if lines[-1] == b"":
@@ -71,7 +70,7 @@ def sent(content: bytes, crlf: bool = False) -> bytes:
         ended = False
     result = b""
     for i, line in enumerate(lines):
-        if crlf and (ended or i < len(lines) - 1):
+        if ended or i < len(lines) - 1:
             result += (b"." if line.startswith(b".") else b"") + line.removesuffix(b"\r") + b"\r\n"
         else:
             result += (b"." if line.startswith(b".") else b"") + line + b"\r\n"
