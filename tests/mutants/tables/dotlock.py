@@ -29,8 +29,8 @@ MUTATIONS = (
           "another's dot-lock is removed in the place of ours", f"{FILE}::test_replaced_while_it_is_ours"),
 
     # stale ones
-    wrong(MODULE, "if not stat.S_ISREG(os.lstat(self._path).st_mode):", "if False:", "a device in its place is opened",
-          f"{FILE}::test_no_file"),
+    wrong(MODULE, "            if not stat.S_ISREG(status.st_mode):\n                return\n", "",
+          "a device in its place is opened", f"{FILE}::test_no_file"),
     wrong(MODULE, "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY | os.O_NONBLOCK",
           "a link in its place is followed", UNFIT_BY_NOW),
     wrong(MODULE, "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY | os.O_NOFOLLOW",
@@ -39,7 +39,7 @@ MUTATIONS = (
           "            except BlockingIOError:\n                pass\n",
           "two sessions that find a stale one remove each other's", f"{FILE}::test_while_another_removes_it"),
     wrong(MODULE, "stat.S_ISREG(status.st_mode) and _is_stale(", "_is_stale(", "what is no file is removed", UNFIT_BY_NOW),
-    wrong(MODULE, "if stale and _same_file(os.lstat(self._path), status):", "if stale:",
+    wrong(MODULE, "if _same_file(now, status) and now.st_mtime_ns == status.st_mtime_ns:", "if True:",
           "the next one is removed in the place of the stale one", f"{FILE}::test_another_one_by_now"),
     wrong(MODULE, "if alive is False and len(words) > 1:", "if False:", "a dot-lock of another host is removed", LIVE),
     wrong(MODULE, "if alive and written < _booted():", "if False:", "a number that another process has got since", STALE),

@@ -31,8 +31,6 @@ MUTATIONS = (
           "tests/root/test_recover.py::test_directories_that_are_not_used"),
     wrong("root/recovery.py", "if count >= _FILES or", "if", "any number of names in a directory",
           "tests/root/test_recover.py::test_directories_that_are_not_used"),
-    wrong("root/recovery.py", "        os.setsid()", "        pass", "a user's process can type on root's terminal",
-          "tests/root/test_recover.py::test_who_does_what"),
     wrong("root/recover.py", "if _uid(name) == number", "if True", "another account with that name acts",
           "tests/root/test_recover.py::test_forged_names"),
     wrong("root/recover.py", "return list(dict.fromkeys(rest)), file", "return rest, file", "a user twice",

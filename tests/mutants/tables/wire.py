@@ -50,7 +50,7 @@ MUTATIONS = (
     wrong("wire/record.py", 'b"\\0" in path + state', 'b"\\0" in path', "a NUL in the state directory's path", HANDOVER),
     wrong("wire/record.py", ' or state[:1] not in (b"", b"/")', "", "a state directory below who knows which one", HANDOVER),
     wrong("wire/record.py", 'state[:1] not in (b"", b"/")', 'state[:1] not in (b"/",)', "no state directory", HANDOVER),
-    wrong("wire/record.py", "len(words) != 4 or ", "", "too few numbers", HANDOVER),
+    wrong("wire/record.py", "len(words) != 5 or ", "", "too few numbers", HANDOVER),
     wrong("wire/record.py", " or not all(word.isdigit() for word in words)", "", "a negative number", HANDOVER),
     wrong("wire/record.py", "<= set(LOCKS):", "<= set(LOCKS) | {'lockf'}:", "a lock that nobody knows", HANDOVER),
     wrong("wire/record.py", "recovery = record[:1] == _RECOVERY", "recovery = False", "popa3d-recover serves nobody",
