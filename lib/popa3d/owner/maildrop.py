@@ -187,7 +187,7 @@ class Maildrop:
         if deleted.count(0) < 2:
             return
         index = Rest(self.index, deleted)
-        if index.size < INDEX_OCTETS:
+        if index.size < INDEX_OCTETS or not index.is_known():
             return
         from . import index_file
 
