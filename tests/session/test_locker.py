@@ -17,7 +17,8 @@ import pytest
 
 from popa3d.owner import locker as owner_locker
 from popa3d.owner.locker import Locker
-from popa3d.params import DOTLOCK_TOUCH_S, STATE
+from popa3d.owner.mboxfile import MboxFile
+from popa3d.params import STATE
 from popa3d.root import locker
 from popa3d.wire import locking
 from tests import peers
@@ -153,17 +154,27 @@ def test_killed_with_its_locker(host: Host, command: list[str], of: str) -> None
     host.syslog.wait(f"Failed to update {path}: cannot make its dot-lock: ")
 
 
-def test_its_time_is_renewed(host: Host, command: list[str]) -> None:
-    """A session that is at work keeps its lock young."""
-    path = host.spool / "alice"
-    with in_the_middle(command, path, "parse") as talk:
-        lock = dotlock(path)
-        os.utime(lock, (1, 1))
-        time.sleep(DOTLOCK_TOUCH_S + 0.1)
-        with lock.open() as file:  # which is removed soon
-            talk.process.send_signal(signal.SIGCONT)
-            assert talk.line() == b"+OK\r\n"
-            assert os.fstat(file.fileno()).st_mtime > 1
+def test_its_time_is_renewed(host: Host) -> None:
+    """A mailbox that is read keeps its dot-lock young, without asking for that each time."""
+    path = deliver(host.spool / "alice")
+    lock = dotlock(path)
+    fd = locker.start(str(host.spool), 8)
+    file = MboxFile(bytes(path), ("dotlock",), fd)
+    try:
+        os.write(fd, locking.owner(20001, b"alice"))
+        file.lock(exclusive=False)
+        for seconds, renewed in ((10**6, False), (0, True)):
+            with mock.patch.object(owner_locker, "DOTLOCK_TOUCH_S", seconds):
+                os.utime(lock, (1, 1))
+                file.read(10, 0)
+            os.write(fd, locking.TAKE)
+            assert os.read(fd, 100) == locking.TAKEN  # it has done all that it was asked for before
+            assert (lock.stat().st_mtime > 1) == renewed
+    finally:
+        file.close()
+        os.close(fd)
+        os.wait()
+    assert all_free(path)
 
 
 def test_a_stale_one(host: Host, command: list[str]) -> None:
