@@ -3,8 +3,8 @@
     python3 -B -m tests.fresh RELEASE [command ...]     RELEASE: bookworm or trixie (make test-fresh RELEASE=trixie)
 
 Each command gets a system of its own, with a clone of what is committed here; without commands, the README's are taken,
-word by word, and `make lint`. Debian's packages come from where apt of this machine gets its own, PyPI is asked as pip of
-this machine is told to. The last system stays in build/fresh/RELEASE/root, to be looked at.
+word by word, and `make lint`. Debian's packages come from where apt of this machine gets its own, PyPI is asked as pip
+of this machine is told to. The last system stays in build/fresh/RELEASE/root, to be looked at.
 
 Runs as: root, with the machine's network. File systems and processes are namespaces of its own, which end with the command.
 """
