@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 PEERS = Path(__file__).resolve().parent.parent / "build/peers"
-PACKAGES = ("popa3d", "openbsd-inetd", "tcpd", "xinetd", "fail2ban", "procmail", "maildrop", "courier-authlib", "dma")
+AGENTS = ("procmail", "maildrop", "courier-authlib", "dma", "opensmtpd")
+PACKAGES = ("popa3d", "openbsd-inetd", "tcpd", "xinetd", "fail2ban", *AGENTS)
 NOT_NEEDED = ("liblua5.4-0",)  # by plugins of Dovecot (make bench) that are not loaded
 
 

@@ -13,6 +13,8 @@ import time
 
 from .params import DOTLOCK_STALE_S
 
+_TEXT_OCTETS = 80
+
 
 class Dotlock:
     """The dot-lock of one mailbox. Signals wait while it is there: who is told to end then would leave it behind."""
@@ -78,7 +80,9 @@ class Dotlock:
                 return
             fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         except PermissionError:
-            if _is_stale([], status.st_mtime):  # its process cannot be told: OpenSMTPD's is root's own, and empty
+            # Its process cannot be told: OpenSMTPD's is root's own, and empty. What is longer than a number and a host's name
+            # may be anything, such as the mailbox of a user whose name ends in ".lock".
+            if status.st_size <= _TEXT_OCTETS and _is_stale([], status.st_mtime):
                 self._remove_this(status)
             return
         except OSError:
@@ -93,7 +97,8 @@ class Dotlock:
             except OSError:
                 pass  # NFS does not take this lock on a file that is open for reading: there the check below must do
             status = os.fstat(fd)
-            if stat.S_ISREG(status.st_mode) and _is_stale(os.read(fd, 256).split(), status.st_mtime):
+            text = os.read(fd, 256)
+            if stat.S_ISREG(status.st_mode) and not text.startswith(b"From ") and _is_stale(text.split(), status.st_mtime):
                 self._remove_this(status)
         except OSError:
             pass  # gone, or it cannot be read: it is waited for

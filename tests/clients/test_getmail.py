@@ -44,6 +44,17 @@ def test_fetch_and_delete(host: Host, home: Home) -> None:
     assert path.read_bytes() == b""
 
 
+def test_equal_fields(host: Host, home: Home) -> None:
+    """getmail, which refuses a mailbox with equal unique-ids, gets mail without Date and Message-ID, and copies."""
+    cron = [b"Return-Path: <root@h>\nFrom: root@h\nSubject: %s\n\n%s\n" % (name, name) for name in (b"A", b"B", b"A")]
+    host.deliver(NAME, mbox(tuple(cron)))
+    configure(home, "read_all = false\ndelete = false")
+    getmail(home)
+    assert home.mail() == received(tuple(cron))
+    getmail(home)
+    assert len(home.mail()) == 3
+
+
 def test_the_rest_stays(host: Host, home: Home) -> None:
     """What getmail did not fetch in a limited session stays in the mailbox, octet for octet."""
     path = host.deliver(NAME, mbox(MESSAGES))

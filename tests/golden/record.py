@@ -30,7 +30,7 @@ def main() -> None:
         if len(mailbox) > MAILBOX_OCTETS:
             continue
         path = host.deliver("alice", mailbox)
-        replies = comparable(piped(script(case.commands), c_popa3d()))
+        replies = comparable(piped(script(case.commands), c_popa3d()), mailbox)
         octets = (mailbox, case.commands, replies, path.read_bytes())
         found.append(dict(zip(("mailbox", "commands", "replies", "after"), (o.decode("latin-1") for o in octets), strict=True)))
     RECORDED.write_text(json.dumps(found, indent=0) + "\n")

@@ -18,5 +18,5 @@ def test_as_recorded(host: Host) -> None:
     for i, case in enumerate(cases):
         given = {name: text.encode("latin-1") for name, text in case.items()}
         path = host.deliver("alice", given["mailbox"])
-        assert comparable(piped(script(given["commands"]))) == given["replies"], f"case {i}: {given}"
+        assert comparable(piped(script(given["commands"])), given["mailbox"]) == given["replies"], f"case {i}: {given}"
         assert path.read_bytes() == given["after"], f"case {i}: {given}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from popa3d.dotlock import Dotlock
 from tests.host import PAM_OPEN, Host, tmpfs, unmount
 from tests.session import MAILBOX, ONE, TWO
 from tests.session.locks import NOBODY, NOT_LOADED, all_free, deliver, dotlock, held, make_dotlock, opened, session, silent
@@ -166,6 +167,18 @@ def test_many_that_find_a_stale_one(spool: Path) -> None:
         for talk in [stack.enter_context(session(path, "dotlock")) for _ in range(6)]:
             assert talk.line() == b"+OK\r\n"
         assert all_free(path)
+
+
+def test_renewed_while_it_is_looked_at(spool: Path) -> None:
+    """One whose time is renewed, or that is made anew, just before it would be removed as a stale one stays."""
+    path = deliver(spool / "alice")
+    lock = make_dotlock(path, *STALE["empty, old"])
+    status = os.lstat(lock)
+    os.utime(lock)
+    Dotlock(bytes(path), 1)._remove_this(status)
+    assert lock.exists()
+    Dotlock(bytes(path), 1)._remove_this(os.lstat(lock))
+    assert not lock.exists()
 
 
 # Where it cannot be made

@@ -127,6 +127,8 @@ def test_read_only(host: Host) -> None:
             assert talk.ask(b"QUIT") == b"+OK\r\n"
         assert path.read_bytes() == MAILBOX
     host.syslog.wait("Failed to update /var/mail/alice: Read-only file system")
+    said = "/var/mail/alice is on a file system that can only be read: no message can be deleted"
+    assert host.syslog.text.count(said) == 2
 
 
 def test_limit_of_file_sizes(host: Host) -> None:

@@ -71,6 +71,8 @@ def test_a_session(host: Host, command: list[str]) -> None:
         assert sorted(open_there) == [0, 1, 2, 3]
         assert [open_there[fd] for fd in (0, 1, 2)] == ["/dev/null"] * 3
         assert descriptors(pid)[4].startswith("socket:")
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM):
+            os.kill(locker_of(pid), number)  # as who stops all processes does: it ends when the session has
         append(path, THREE)
         with held("dotlock", path):
             talk.send(b"RETR 1\r\n")
@@ -283,6 +285,37 @@ def test_procmail(host: Host, command: list[str]) -> None:
     assert all_free(path)
 
 
+def test_opensmtpd(host: Host, command: list[str]) -> None:
+    """OpenSMTPD's mail.local, which takes a dot-lock only (root's, and empty), waits for a session; and a session for that."""
+    path = host.spool / "alice"
+    program = str(peers.program("opensmtpd", "usr/libexec/opensmtpd/mail.local"))
+    mail = b"Subject: by OpenSMTPD\n\nnew\n"
+    with in_the_middle(command, path, "update") as talk:
+        with subprocess.Popen([program, "-f", "a@b", "alice"], stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            process.stdin.write(mail)
+            process.stdin.close()
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1)
+            talk.process.send_signal(signal.SIGCONT)
+            assert talk.line() == b"+OK\r\n"
+        assert process.returncode == 0
+    after = path.read_bytes()
+    assert after.startswith(LARGE) and after.endswith(mail + b"\n")
+    assert all_free(path)
+    make_dotlock(path, b"")
+    os.chown(dotlock(path), 0, 8)
+    dotlock(path).chmod(0o600)
+    with Talk(command) as talk:
+        talk.send(b"USER alice\r\nPASS x\r\n")
+        for _ in range(2):
+            talk.line()
+        silent(talk)
+        dotlock(path).unlink()
+        assert talk.line() == b"+OK\r\n"
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+
+
 def test_configurations(host: Host) -> None:
     """A spool that only root can write is refused; with one that everybody can write, or with home_file, there is no locker."""
     host.pam_stack(PAM_OPEN)
@@ -329,6 +362,23 @@ def test_a_locker_by_itself(host: Host) -> None:
             os.close(fd)
             os.wait()
         assert os.listdir(host.spool) == ["alice"]
+
+
+def test_a_mailbox_in_its_place(host: Host) -> None:
+    """A mailbox is no dot-lock, however old, and whether it may be read or not: there may be a user whose name ends so."""
+    lock = make_dotlock(deliver(host.spool / "alice"), MAILBOX, 10**6)
+    os.chown(lock, 20002, 8)
+    for mode in (0o444, 0o600):
+        lock.chmod(mode)
+        fd = locker.start(str(host.spool), 8)
+        try:
+            os.write(fd, locking.owner(20001, b"alice"))
+            os.write(fd, locking.TAKE)
+            assert os.read(fd, 100) == locking.BUSY
+        finally:
+            os.close(fd)
+            os.wait()
+        assert lock.read_bytes() == MAILBOX
 
 
 def test_a_locker_that_does_not_answer() -> None:

@@ -181,6 +181,33 @@ def test_top_of_a_header_with_crlf(host: Host) -> None:
         assert talk.ask(b"QUIT") == b"+OK\r\n"
 
 
+CRON = (
+    b"From root@h Mon Jan  1 00:00:00 2024\nFrom: root@h\nSubject: A\n\na\n\n",
+    b"From root@h Mon Jan  1 00:00:00 2024\nFrom: root@h\nSubject: B\n\nb\n\n",
+    b"From root@h Mon Jan  1 00:00:00 2024\nMessage-ID: <1>\n\nc\n\n",
+    b"From root@h Mon Jan  1 00:00:00 2024\nMessage-ID: <1>\n\nd\n\n",
+    b"From root@h Mon Jan  1 00:00:00 2024\nMessage-ID: <1>\n\ne\n\n",
+)
+
+
+def unique_ids(mailbox: bytes, host: Host) -> list[bytes]:
+    """What a session says of a mailbox."""
+    host.deliver("alice", mailbox)
+    with open_session() as talk:
+        assert talk.ask(b"UIDL") == b"+OK\r\n"
+        return [line.split()[1] for line in talk.lines()]
+
+
+def test_unique_ids_of_copies(host: Host) -> None:
+    """Mail without any field that counts, and mail with equal ones, have unique-ids of their own, whatever is deleted before."""
+    ids = unique_ids(b"".join(CRON), host)
+    assert len(set(ids)) == 5
+    assert unique_ids(CRON[1] + b"".join(CRON[2:]), host) == ids[1:]
+    assert unique_ids(CRON[1] + CRON[2] + CRON[4], host) == [ids[1], ids[2], ids[4]]
+    assert unique_ids(CRON[3] + CRON[4], host) == [ids[2], ids[4]]  # as in C popa3d: the first one with these fields
+    assert unique_ids(CRON[0].replace(b"Subject", b"Status: RO\nSubject"), host) == ids[:1]
+
+
 def test_many_messages(host: Host) -> None:
     """200,000 messages are listed, and half of them deleted, in one session."""
     message = b"From x\nMessage-ID: <%d>\n\n%d\n\n"

@@ -17,6 +17,7 @@ from popa3d.owner import maildrop, mboxfile
 from popa3d.owner.maildrop import Maildrop
 from popa3d.owner.mboxfile import InUse, MboxFile, Refused
 from popa3d.owner.state import State
+from popa3d.params import PARSE_OCTETS
 from tests import peers
 from tests.host import CHECKOUT, Host, bind, tmpfs, unmount
 from tests.session import MAILBOX, ONE, THREE, TWO, open_session
@@ -200,6 +201,24 @@ def test_a_message_that_turns_out_to_be_whole(tmp_path: Path) -> None:
     assert parsed == [0]
 
 
+def test_fresh_mail_is_not_waited_for(tmp_path: Path) -> None:
+    """A mailbox that ends in an empty line is served at once, however young; a bad one is refused at once."""
+    looks: list[MboxFile] = []
+    real = MboxFile.reopen
+
+    def reopen(file: MboxFile) -> None:
+        looks.append(file)
+        real(file)
+
+    with mock.patch.object(maildrop, "_is_young", return_value=True), mock.patch.object(MboxFile, "reopen", reopen):
+        with loaded(deliver(tmp_path / "mailbox")) as found:
+            assert contents(found) == FIRST_TWO
+        assert len(looks) == 1
+        with pytest.raises(Refused, match="does not start"), loaded(deliver(tmp_path / "bad", b"no mailbox\n")):
+            pass
+        assert len(looks) == 2
+
+
 @pytest.mark.parametrize("end", [b"", b"\n", b" of its own"])
 def test_a_message_that_is_whole(tmp_path: Path, end: bytes) -> None:
     """A mailbox that nobody has written to for a moment is served as it is, however its last message ends."""
@@ -242,11 +261,12 @@ def test_the_other_half_comes_late(host: Host) -> None:
     assert path.read_bytes() == MAILBOX + whole
 
 
+@pytest.mark.parametrize("more", [0, 1, *range(PARSE_OCTETS - 6, PARSE_OCTETS)])
 @pytest.mark.parametrize("half", [MAILBOX, MAILBOX[:-1], MAILBOX[:-2]])
-def test_a_message_that_is_followed(host: Host, half: bytes) -> None:
-    """Mail behind an empty line, whoever wrote that, changes nothing about the last message; it is kept when that is deleted."""
+def test_a_message_that_is_followed(host: Host, half: bytes, more: int) -> None:
+    """Mail behind empty lines, whoever wrote them, changes nothing about the last message; it is kept when that is deleted."""
     path = host.deliver("alice", half)
-    between = MAILBOX[len(half) :]
+    between = MAILBOX[len(half) :] + b"\n" * more
     with open_session() as talk:
         append(path, between + THREE)
         assert talk.ask(b"RETR 2") == b"+OK\r\n" and talk.lines()[-1] == b"body 2\r\n"
@@ -313,6 +333,11 @@ def test_a_block_that_is_compared(tmp_path: Path) -> None:
             assert found.content(0) == FIRST_TWO[0]  # not that which is there now
         with pytest.raises(maildrop.Changed):
             found.content(0)
+    path = deliver(tmp_path / "fourth")
+    with loaded(path) as found:
+        append(path, THREE)
+        with behind("next_begins", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(maildrop.Changed):
+            found.lock_for_update(last=False)
 
 
 def test_other_changes_while_it_is_parsed(tmp_path: Path) -> None:

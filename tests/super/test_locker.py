@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from popa3d.admin import processes
 from tests.host import HOME, Host
 from tests.session.locks import all_free, held, silent
 from tests.super.daemon import Connected, Daemon
@@ -16,7 +17,7 @@ from tests.super.foreground import MBOX
 from tests.super.inetd import Inetd
 from tests.super.test_unit_limits import as_root_may, recovers, serves, small_view, under_filters
 from tests.super.units import RECOVERY, SESSION_UNITS, places
-from tests.talk import POPA3D, wait_until
+from tests.talk import POPA3D, Talk, children, ids, wait_until
 
 CLIENT = f"127.78.{os.getpid() >> 8 & 0xFF}.{os.getpid() & 0xFF}"  # there are other sessions on the machine
 CONFIGURATION = '[mailbox]\nlocks = ["dotlock"]\n'
@@ -49,6 +50,17 @@ def test_a_session(host: Host, listening: Inetd | Daemon) -> None:
     assert path.read_bytes() == b""
     wait_until(lambda: not (listening.sessions() if isinstance(listening, Inetd) else not listening.idle()))
     assert os.listdir(host.spool) == ["alice"]
+
+
+def test_who_talks_to_the_client(host: Host) -> None:
+    """Until the login, the process that counts with root's for popa3d-status is the pre-auth child, not the locker."""
+    with Talk([*POPA3D, "-c", host.configuration(CONFIGURATION)]) as talk:
+        assert talk.line().startswith(b"+OK")
+        pid = talk.process.pid
+        wait_until(lambda: len(children(pid)) == 2)
+        (found,) = [session for session in processes.sessions() if session.pid == pid]
+        assert found.child is not None
+        assert ids(found.child)["Uid"].split() == ["20100"] * 4
 
 
 @pytest.mark.usefixtures("state_directory")

@@ -56,7 +56,7 @@ class Dense:
             self.octets = [
                 octets - count(b"\r\n", content, end) for octets, (content, end) in zip(self.octets, spans, strict=True)
             ]
-        self.digests = digests(text, lines, blanks)
+        self.digests = digests(text, lines, blanks, self.end)
 
 
 def window(buffer: bytes, place: int, crlf: bool) -> bytes:

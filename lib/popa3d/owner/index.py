@@ -6,11 +6,12 @@ Trusts: nobody; it is as true as what it was made from.
 
 from _struct import calcsize, pack, unpack_from  # what the module struct is made of
 
+from ..params import COPIES
 from .unique_id import OCTETS, octets
 
 NONE = memoryview(b"").cast("q")
 _SOME = 4096  # messages that are worked on at once: objects take five times the memory of their octets
-_NUMBERS = "=4q"
+_NUMBERS = "=5q"
 _HEAD = calcsize(_NUMBERS)
 COLUMNS = ("start", "content", "end", "octets")
 
@@ -24,13 +25,14 @@ class Index:
 
     start: of the "From " line, where the message before it ends with its separator. content, end: what is sent of the
     file. octets: what is sent to the client, line ends counted as CRLF (RFC 1939 section 11). ids: unique_id.OCTETS each.
+    common: where some messages have the same digest, the ids as they are by that alone; else empty. contents: see copies.py.
     size: what was read of the file. crlf: whether the file's lines end in CRLF. check: a CRC-32 over all that was read.
     saved: for the next login.
     """
 
     def __init__(self) -> None:
         self.start = self.content = self.end = self.octets = NONE
-        self.ids = b""
+        self.ids = self.common = self.contents = b""
         self.size = 0
         self.crlf = False
         self.check = 0
@@ -51,27 +53,25 @@ class Index:
     def parts(self) -> "Iterator[bytes | memoryview]":
         """All of it but `saved` as octets, for another process of the same machine, or for the next login: see `decode`."""
         yield _head(len(self), self)
-        yield from (self.start, self.content, self.end, self.octets, self.ids)
+        yield from (self.start, self.content, self.end, self.octets, self.ids, self.common, self.contents)
 
 
 class Builder:
     """An index that grows, message by message: whole ones, in their order."""
 
     def __init__(self) -> None:
-        # The numbers of the last messages, in the order of COLUMNS, and packed those before.
-        self._noted: list[tuple[int, int, int, int]] = []
-        self._digests: list[bytes] = []
+        # The numbers of the last messages, in the order of COLUMNS, and their digests (see unique_id); packed those before.
+        self.numbers: list[tuple[int, int, int, int]] = []
+        self.digests: list[bytes] = []
         self._packed = (bytearray(), bytearray(), bytearray(), bytearray())
         self._ids = bytearray()
 
     def __len__(self) -> int:
-        return len(self._ids) // OCTETS + len(self._noted)
+        return len(self._ids) // OCTETS + len(self.numbers)
 
-    def note(self, numbers: tuple[int, int, int, int], digest: bytes) -> None:
-        """One message more. numbers: in the order of COLUMNS. digest: see unique_id."""
-        self._noted.append(numbers)
-        self._digests.append(digest)
-        if len(self._noted) >= _SOME:
+    def noted(self) -> None:
+        """Something was appended to `numbers` and `digests`."""
+        if len(self.numbers) >= _SOME:
             self._flush()
 
     def extend(self, columns: tuple[list[int], list[int], list[int], list[int]], digests: list[bytes], place: int) -> None:
@@ -87,8 +87,8 @@ class Builder:
         for packed, name in zip(self._packed, COLUMNS, strict=True):
             packed.extend(getattr(known, name)[:last])
             setattr(known, name, NONE)
-        self._ids += known.ids[: last * OCTETS]
-        known.ids = b""
+        self._ids += (known.common or known.ids)[: last * OCTETS]
+        known.ids = known.common = b""
 
     def finish(self, index: Index) -> None:
         """Put all that was noted into `index`."""
@@ -97,11 +97,11 @@ class Builder:
         index.ids = bytes(self._ids)
 
     def _flush(self) -> None:
-        for packed, noted in zip(self._packed, zip(*self._noted, strict=True), strict=False):
+        for packed, noted in zip(self._packed, zip(*self.numbers, strict=True), strict=False):
             packed.extend(pack(f"{len(noted)}q", *noted))
-        self._ids += octets(b"".join(self._digests))
-        self._noted.clear()
-        self._digests.clear()
+        self._ids += octets(b"".join(self.digests))
+        self.numbers.clear()
+        self.digests.clear()
 
 
 class Rest:
@@ -121,6 +121,29 @@ class Rest:
         self.content = index.content[first] - gone
         self.crlf = index.crlf
         self.check = 0
+        self.ids = self.common = self.contents = b""
+        if index.contents:
+            self._resolve()
+
+    def _resolve(self) -> None:
+        """Where some messages had the same digest, some of them may have become the first of those."""
+        from . import copies
+
+        found = Index()
+        found.ids = b"".join(self._column(lambda at, end, _: self._index.common[OCTETS * at : OCTETS * end]))
+        contents = {}
+        gone = last = 0
+        for number, content in copies.known(self._index, len(self._index)).items():
+            gone += self._deleted.count(1, last, number)
+            last = number
+            if not self._deleted[number]:
+                contents[number - gone] = content
+        copies.resolve(found, contents, contents.__getitem__)  # who is not the first now was not the first before
+        self.ids, self.common, self.contents = found.ids, found.common, found.contents
+
+    def is_known(self) -> bool:
+        """Whether `parts` are as if they were made from the mailbox: too many copies are not known well enough."""
+        return len(self._index.contents) < COPIES * OCTETS
 
     def __len__(self) -> int:
         return self._count
@@ -143,7 +166,10 @@ class Rest:
         for places in (index.start, index.content, index.end):
             yield from self._column(_moved(places))
         yield from self._column(lambda at, end, _: index.octets[at:end].cast("B"))
-        yield from self._column(lambda at, end, _: index.ids[OCTETS * at : OCTETS * end])
+        if self.ids:
+            yield from (self.ids, self.common, self.contents)
+        else:
+            yield from self._column(lambda at, end, _: index.ids[OCTETS * at : OCTETS * end])
 
     def _column(self, some: "Callable[[int, int, int], bytes | memoryview]") -> "Iterator[bytes]":
         """What `some` gives for messages that stay: the first, the one behind the last, how many octets are gone before them."""
@@ -163,7 +189,7 @@ def _moved(places: memoryview) -> "Callable[[int, int, int], bytes]":
 
 
 def _head(count: int, index: "Index | Rest") -> bytes:
-    return pack(_NUMBERS, count, index.size, index.crlf, index.check)
+    return pack(_NUMBERS, count, index.size, index.crlf, index.check, len(index.contents))
 
 
 def decode(take: "Callable[[int], bytes]", most: int) -> Index | None:
@@ -174,8 +200,8 @@ def decode(take: "Callable[[int], bytes]", most: int) -> Index | None:
     head = take(_HEAD)
     if len(head) < _HEAD:
         return None
-    count, size, crlf, check = unpack_from(_NUMBERS, head)
-    if not 0 <= count <= most:
+    count, size, crlf, check, contents = unpack_from(_NUMBERS, head)
+    if not (0 <= count <= most and 0 <= contents <= min(count, COPIES) * OCTETS):
         return None
     index = Index()
     index.size, index.crlf, index.check = size, bool(crlf), check
@@ -185,4 +211,7 @@ def decode(take: "Callable[[int], bytes]", most: int) -> Index | None:
             return None
         setattr(index, name, memoryview(octets).cast("q"))
     index.ids = take(OCTETS * count)
-    return index if len(index.ids) == OCTETS * count else None
+    if contents:
+        index.common, index.contents = take(OCTETS * count), take(contents)
+    found = len(index.ids), len(index.common), len(index.contents)
+    return index if found == (OCTETS * count, OCTETS * count if contents else 0, contents) else None

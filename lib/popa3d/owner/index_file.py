@@ -20,7 +20,7 @@ from .mbox import MESSAGE_OCTETS
 from .mboxfile import MboxFile
 from .state import State
 
-_MAGIC = b"popa3d index 03\n"
+_MAGIC = b"popa3d index 04\n"
 _NUMBERS = "=QQQqq"  # the file's identity, mtime and ctime in ns
 _HEAD = len(_MAGIC) + calcsize(_NUMBERS)
 _CHECK = "=I"

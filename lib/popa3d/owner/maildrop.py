@@ -10,7 +10,6 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 import time
 from zlib import crc32
 
-from .. import log
 from ..params import CLOCK_TICK_NS, INDEX_OCTETS, LOCK_TIMEOUT_S, QUIET_S, WRITE_OCTETS
 from .index import Index, Rest
 from .mboxfile import InUse, MboxFile, Refused, Unfinished
@@ -47,15 +46,16 @@ class Maildrop:
         refused = ""
         while not file.absent:
             file.lock(exclusive=False, end=start + LOCK_TIMEOUT_S)
-            recover(file, state)
+            if state.has_journal():
+                from . import unfinished  # its modules are for those who delete
+
+                unfinished.finish(file, state)
             status = file.status()
             try:
                 if self._parse(status, time.monotonic() < start + QUIET_S):
                     break
             except Refused as why:
-                # It may be that somebody is writing it; but what is bad twice in the same way is just bad.
-                changed = not _is_same(file.named(), status)
-                if not (changed or _is_young(status)) if isinstance(why, Unfinished) else not changed or str(why) == refused:
+                if not _is_worth_another_look(why, refused, not _is_same(file.named(), status), _is_young(status)):
                     raise
                 refused = str(why)
             file.unlock()
@@ -187,7 +187,7 @@ class Maildrop:
         if deleted.count(0) < 2:
             return
         index = Rest(self.index, deleted)
-        if index.size < INDEX_OCTETS:
+        if index.size < INDEX_OCTETS or not index.is_known():
             return
         from . import index_file
 
@@ -260,21 +260,11 @@ class Maildrop:
         return block
 
 
-def recover(file: MboxFile, state: State) -> bool:
-    """Finish the update of a locked mailbox, if there is an unfinished one. False if that cannot be done, and need not be.
-
-    Raises Refused, InUse or OSError if the mailbox may be in pieces. All is logged.
-    """
-    if not state.has_journal():
-        return True
-    from . import update  # its modules are for those who delete
-
-    if not file.read_only:
-        file.lock(exclusive=True)
-    text = update.recover(file, state)
-    if text:
-        log.write(log.WARNING, f"{log.name(file.path)}: {text}")
-    return text in ("", update.COMPLETED)
+def _is_worth_another_look(why: Refused, before: str, changed: bool, young: bool) -> bool:
+    """Whether somebody may be writing what was refused. before: why it was before; bad twice in the same way is just bad."""
+    if isinstance(why, Unfinished):
+        return changed or young
+    return changed and str(why) != before
 
 
 def _identity(status: "os.stat_result") -> tuple[int, ...]:

@@ -138,7 +138,8 @@ class Parser:
     def _sparse(self) -> bool:
         """Whole messages of an LF mailbox one by one. True if there may be more of them."""
         buffer, base, first = self._buffer, self._base, self._at
-        find, startswith, note = buffer.find, buffer.startswith, self._whole.note
+        find, startswith = buffer.find, buffer.startswith
+        note, note_digest = self._whole.numbers.append, self._whole.digests.append
         at = first
         cr = self._cr
         more = self._room() > _SAMPLE
@@ -157,9 +158,11 @@ class Parser:
             if cr and b"\r" in text:
                 text = text.replace(b"\r\n", b"\n")
             octets = len(text.replace(b"\n", b"\r\n"))
-            note((base + at, base + content, base + end, octets), digest(buffer[line : blank + 1]))
+            note((base + at, base + content, base + end, octets))
+            note_digest(digest(buffer, line, blank, end))
             at = next_one + 2
         self._at = at
+        self._whole.noted()
         if more and at - first < _SAMPLE * _SHORT:
             while self._dense():
                 pass
@@ -210,6 +213,8 @@ class Parser:
         end, length = self._empty_line(at - 1)
         if end:
             self._lines(end)
+            if self._id.counts_body():
+                self._id.body(buffer[end : end + length])
             self._blank = self._base + end
             self._advance(end + length)
             self._state = _BODY
@@ -276,11 +281,15 @@ class Parser:
             self._growth += 2  # RETR ends the last line, so its CRLF counts
         end = self._base + self._at
         octets = end - self._text + self._growth
-        self._whole.note((self._start, self._text, end, octets), self._id.digest())
+        self._whole.numbers.append((self._start, self._text, end, octets))
+        self._whole.digests.append(self._id.digest())
+        self._whole.noted()
 
     def _advance(self, end: int) -> None:
         """Be done with the content up to `end`."""
         start = self._at
+        if self._state == _BODY and self._id.counts_body():
+            self._id.body(self._buffer[start:end])
         self._growth += self._buffer.count(b"\n", start, end)
         if self._cr:
             self._growth -= self._buffer.count(b"\r\n", start - 1, end)

@@ -11,7 +11,7 @@ Trusts: nobody.
 import posix as os  # as os, without its start-up time
 from zlib import crc32
 
-from ..params import PARSE_OCTETS, SCAN_BOTH_OCTETS
+from ..params import COPY_OCTETS, PARSE_OCTETS, SCAN_BOTH_OCTETS
 from .index import COLUMNS, NONE, Index, decode
 from .mbox import Parser
 from .mboxfile import MboxFile, Refused, Unfinished
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _CHECK_OCTETS = 4
 _POLYNOMIAL = 0xEDB88320
 _ONE = 1 << 31
+_COMPARED = 128 * 1024  # messages that are compared here; see copies.py for more
 _SEARCH_OCTETS = 4 * 1024 * 1024  # a message that is longer than this in the middle: then one process does it all
 
 
@@ -37,8 +38,8 @@ def scan(file: MboxFile, size: int, most: int) -> Index:
     if middle:
         index = _halves(file, middle, size, most)
         if index is not None:
-            return index
-    return _part(file, Parser(most), 0, size)
+            return _distinct(file, index)
+    return _distinct(file, _part(file, Parser(most), 0, size))
 
 
 def scan_rest(file: MboxFile, size: int, most: int, known: Index) -> Index | None:
@@ -48,8 +49,26 @@ def scan_rest(file: MboxFile, size: int, most: int, known: Index) -> Index | Non
     if checked(file, last, known.size, check) != known.check:
         return None
     parser = Parser(most)
+    contents = {}
+    if known.contents:
+        from .copies import known as known_contents
+
+        contents = known_contents(known, len(known) - 1)
     parser.go_on(known, check)
-    return _part(file, parser, last, size)
+    return _distinct(file, _part(file, parser, last, size), contents)
+
+
+def _distinct(file: MboxFile, index: Index, contents: "dict[int, bytes] | None" = None) -> Index:
+    """The same with unique-ids that are all different."""
+    if contents or len(index) > _COMPARED or len(set(memoryview(index.ids).cast("Q"))) < len(index):
+        from . import copies  # few mailboxes have any
+
+        def content(number: int) -> bytes:
+            start = index.content[number]
+            return copies.digest(file.read(min(COPY_OCTETS, index.end[number] - start), start), index.crlf)
+
+        copies.resolve(index, contents or {}, content)
+    return index
 
 
 def checked(file: MboxFile, place: int, end: int, check: int = 0) -> int:

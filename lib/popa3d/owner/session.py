@@ -12,7 +12,7 @@ from .. import log
 from ..client import EXPIRED, Client
 from ..params import KEPT_OCTETS
 from ..wire import record, replies
-from .maildrop import Changed, Maildrop, recover
+from .maildrop import Changed, Maildrop
 from .mboxfile import InUse, MboxFile, Refused
 from .state import State
 
@@ -93,6 +93,8 @@ def _serve(client: Client, told: record.Handover) -> int:
         client.put(maildrop)
         return 1
     octets = sum(maildrop.index.octets)
+    if maildrop.file.read_only:
+        log.write(log.WARNING, f"{path} is on a file system that can only be read: no message can be deleted")
     log.write(log.INFO, f"{_count(len(maildrop.index), 'message')} ({_count(octets, 'byte')}) loaded for {owner}")
     client.put(replies.OK)
     try:
@@ -175,7 +177,11 @@ def _recover(told: record.Handover) -> int:
             if file.absent:
                 return 0
             file.lock(exclusive=not file.read_only)
-            return 0 if recover(file, state) else 1
+            if not state.has_journal():
+                return 0
+            from . import unfinished
+
+            return 0 if unfinished.finish(file, state) else 1
         finally:
             file.close()
     except (Refused, OSError) as why:

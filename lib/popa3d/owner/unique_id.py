@@ -4,6 +4,9 @@ It is an MD5 over whole header fields, continuation lines and line ends included
 X-Delivery-ID; the first Received; Date and Message-ID as long as no Received came. Names match without regard to case, but
 the X of X-Delivery-ID is upper case.
 
+C popa3d gives all messages without such a field one and the same. Here it is then an MD5 over the whole message, but for
+fields that mail programs rewrite. Messages whose digests are equal are told apart when all are known: see copies.py.
+
 Most headers have few fields that count: they are searched for, one by one. One that has many was made to cost time, and is
 taken apart as a whole.
 
@@ -32,49 +35,77 @@ class UniqueId:
         self._digest = _md5.md5()
         self._received = False  # the first Received has been seen
         self._inside = False  # the last line belongs to a field that counts
+        self._counted = False  # there was one
+        self._whole = _md5.md5()  # as long as there was none: all that mail programs do not rewrite
+        self._rewritten = False  # the last line belongs to a field that they do
 
     def lines(self, lines: bytes) -> None:
         """Feed whole header lines, line ends included; only the header's very last one may lack its LF."""
-        text = b"\n" + lines
-        few = None if self._inside else _few(text, self._received)
-        if few is not None:
-            octets, self._received, self._inside = few
-            self._digest.update(octets)
-            return
-        from .fields import counted  # for those who have such mail
-
         at = 0
         while at < len(lines):
-            end = lines.rfind(b"\n", at, at + _WINDOW) + 1 or lines.find(b"\n", at + _WINDOW) + 1 or len(lines)
-            octets, self._received, self._inside = counted(b"\n" + lines[at:end], self._received, self._inside)
-            self._digest.update(octets)
+            end = len(lines)
+            if end - at > _WINDOW:
+                end = lines.rfind(b"\n", at, at + _WINDOW) + 1 or lines.find(b"\n", at + _WINDOW) + 1 or end
+            self._lines(b"\n" + lines[at:end])
             at = end
+
+    def _lines(self, text: bytes) -> None:
+        """The same for lines with an LF before them."""
+        few = None if self._inside else _few(text, self._received)
+        if few is None:
+            from .fields import counted  # for those who have such mail
+
+            few = counted(text, self._received, self._inside)
+        octets, self._received, self._inside = few
+        self._digest.update(octets)
+        self._counted = self._counted or octets != b""
+        if not self._counted:
+            from .fields import kept  # nearly all mail has a field that counts, and at its beginning
+
+            octets, self._rewritten = kept(text, self._rewritten)
+            self._whole.update(octets)
 
     def piece(self, piece: bytes, first: bool) -> None:
         """Feed a line that is too long to hold, piece by piece; the `first` piece must show the field's name."""
         if first and piece[:1] not in (b" ", b"\t"):
+            from .fields import is_rewritten
+
             start = b"\n" + piece[:32].lower()
             self._inside = start.startswith(ALWAYS[0]) or (start.startswith(ALWAYS[1]) and piece[0] == UPPER_X)
             if not self._received:
                 self._received = start.startswith(RECEIVED)
                 self._inside = self._inside or self._received or start.startswith(BEFORE_RECEIVED)
+            self._counted = self._counted or self._inside
+            self._rewritten = is_rewritten(start)
         if self._inside:
             self._digest.update(piece)
+        elif not (self._counted or self._rewritten):
+            self._whole.update(piece)
+
+    def body(self, octets: bytes) -> None:
+        """Feed what is behind the header, if `counts_body`: the empty line, and the body."""
+        self._whole.update(octets)
+
+    def counts_body(self) -> bool:
+        """Whether the body is digested, too."""
+        return not self._counted
 
     def digest(self) -> bytes:
         """The digest that `octets` takes the unique-id from."""
-        found: bytes = self._digest.digest()
+        found: bytes = (self._digest if self._counted else self._whole).digest()
         return found
 
 
-def digest(text: bytes) -> bytes:
-    """The digest of a message with this whole header, which has an LF before it, in one go."""
-    few = _few(text, False)
-    if few is not None:
+def digest(buffer: bytes, line: int, blank: int, end: int) -> bytes:
+    """The digest of a message in one go: its header is between the LFs at `line` and `blank`, and behind it is all to `end`."""
+    few = _few(buffer[line : blank + 1], False)
+    if few is not None and few[0]:
         found: bytes = _md5.md5(few[0]).digest()
         return found
     unique_id = UniqueId()
-    unique_id.lines(text[1:])
+    unique_id.lines(buffer[line + 1 : blank + 1])
+    if unique_id.counts_body():
+        unique_id.body(buffer[blank + 1 : end])
     return unique_id.digest()
 
 

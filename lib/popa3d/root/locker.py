@@ -59,6 +59,7 @@ def _run(asked: int, spool: bytes, group: int, session: int) -> "NoReturn":
         os.dup2(2, fd)
     os.dup2(asked, _FD)
     process.close_from(_FD + 1)
+    privileges.undumpable()  # once more below, where it counts; what it needs is loaded now, while the client types
     told = os.read(_FD, LOCKER_OCTETS)
     if not told:
         os._exit(0)  # nobody has logged in

@@ -38,7 +38,7 @@ MUTATIONS = (
     wrong(MODULE, "            except BlockingIOError:\n                return\n",
           "            except BlockingIOError:\n                pass\n",
           "two sessions that find a stale one remove each other's", f"{FILE}::test_while_another_removes_it"),
-    wrong(MODULE, "stat.S_ISREG(status.st_mode) and _is_stale(", "_is_stale(", "what is no file is removed", UNFIT_BY_NOW),
+    wrong(MODULE, "if stat.S_ISREG(status.st_mode) and not text", "if not text", "what is no file is removed", UNFIT_BY_NOW),
     wrong(MODULE, "if _same_file(now, status) and now.st_mtime_ns == status.st_mtime_ns:", "if True:",
           "the next one is removed in the place of the stale one", f"{FILE}::test_another_one_by_now"),
     wrong(MODULE, "if alive is False and len(words) > 1:", "if False:", "a dot-lock of another host is removed", LIVE),

@@ -11,10 +11,10 @@ import pytest
 from tests.bench.hostile import KINDS, parse
 
 OCTETS = 300_000  # some blocks
-OF_A_MESSAGE = 9
+OF_A_MESSAGE = 10
 OF_A_FIELD = 3
 OF_A_KILOBYTE = 30
-FIELD = re.compile(rb"(?im)^(?:date|message-id|received|delivered-to|x-delivery-id):")
+FIELD = re.compile(rb"(?im)^(?:date|message-id|received|delivered-to|x-delivery-id|status):")
 
 
 @pytest.mark.parametrize("kind", KINDS)

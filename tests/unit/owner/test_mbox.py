@@ -15,7 +15,7 @@ from tests.golden.cases import Case
 from tests.unit.owner import plain
 
 
-def parsed(mailbox: bytes, cuts: list[int]) -> list[plain.Message] | None:
+def parsed(mailbox: bytes, cuts: list[int]) -> list[tuple[int, bytes, int, str]] | None:
     """What Parser makes of a mailbox, fed in blocks that end at `cuts`."""
     parser = Parser(100_000)
     for start, end in pairwise([0, *cuts, len(mailbox)]):
@@ -26,7 +26,12 @@ def parsed(mailbox: bytes, cuts: list[int]) -> list[plain.Message] | None:
     index = parser.index
     assert index.size == len(mailbox)
     found = zip(index.start, index.content, index.end, index.octets, range(len(index)), strict=True)
-    return [plain.Message(s, mailbox[c:e], o, index.ids[8 * i : 8 * i + 8].hex()) for s, c, e, o, i in found]
+    return [(s, mailbox[c:e], o, index.ids[8 * i : 8 * i + 8].hex()) for s, c, e, o, i in found]
+
+
+def facts(messages: list[plain.Message] | None) -> list[tuple[int, bytes, int, str]] | None:
+    """The same of the plain definition."""
+    return None if messages is None else [message[:4] for message in messages]
 
 
 FIRST = re.compile(rb"(?:\r?\n)*From [^\n]*\r\n")
@@ -34,7 +39,7 @@ FIRST = re.compile(rb"(?:\r?\n)*From [^\n]*\r\n")
 
 def every_way(mailbox: bytes) -> None:
     """Compare for the whole at once, octet by octet, and a few random splits."""
-    expected = plain.messages(mailbox, b"\r\n" if FIRST.match(mailbox) else b"\n")
+    expected = facts(plain.messages(mailbox, b"\r\n" if FIRST.match(mailbox) else b"\n"))
     seeded = random.Random(len(mailbox))
     splits = [[], list(range(1, len(mailbox)))] if len(mailbox) < 5000 else [[]]
     for _ in range(4):
@@ -132,7 +137,7 @@ def test_long_lines() -> None:
             mailbox = (
                 b"From " + long + b"\n" + before + field + long + b"\n folded\nDate: 2\n\n" + long + b"\n\nFrom z\nTo: y\n\n"
             )
-            expected = plain.messages(mailbox)
+            expected = facts(plain.messages(mailbox))
             for size in (1000, 65536, 100_000, 10**6):
                 assert parsed(mailbox, list(range(size, len(mailbox), size))) == expected
 

@@ -37,7 +37,7 @@ def facts(both, most):
     content = open(path, "rb").read()
     assert index.check == zlib.crc32(content)
     columns = [list(column) for column in (index.start, index.content, index.end, index.octets)]
-    return columns, bytes(index.ids), index.size, index.crlf
+    return columns, index.ids, index.common, index.contents, index.size, index.crlf
 
 if len(sys.argv) > 3:
     scan._tell = lambda *a: exec("import os; os._exit(3)")

@@ -65,11 +65,14 @@ def test_random_octets() -> None:
         record.handover(b"H" + bytes(forged[1:]))
 
 
-def test_handover() -> None:
+@pytest.mark.parametrize(("recovery", "locker"), [(False, False), (False, True), (True, False), (True, True)])
+def test_handover(recovery: bool, locker: bool) -> None:
     """The handover arrives as it was sent, for the longest path too."""
     path, state = b"/" + b"d" * 4095, b"/" + b"s" * 4095
     ahead = b"x" * READ_OCTETS
-    sent = record.Handover(b"alice", 20001, path, state, b"fcntl,dotlock", b"2001:db8::1", 600, 2**21, 2**40, ahead)
+    sent = record.Handover(
+        b"alice", 20001, path, state, b"fcntl,dotlock", b"2001:db8::1", 600, 2**21, 2**40, ahead, recovery, locker
+    )
     got = record.handover(sent.encode())
     assert got is not None
     assert [getattr(got, name) for name in record.Handover.__slots__] == [
