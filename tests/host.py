@@ -16,7 +16,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -199,7 +199,7 @@ class Host:
         checkout = self.base / "checkout"  # reachable whatever is mounted over the place where it lies
         checkout.mkdir()
         bind(CHECKOUT, checkout)
-        shutil.copytree(checkout, self.base / "copy", symlinks=True, ignore=shutil.ignore_patterns(".*", "clean-root", "fresh"))
+        shutil.copytree(checkout, self.base / "copy", symlinks=True, ignore=shutil.ignore_patterns(".*", "clean-root"))
         for path in (self.base / "copy").rglob("*"):  # it may have been cloned with any umask
             if path.is_symlink():
                 continue
@@ -290,21 +290,22 @@ class Host:
         self.syslog.clear()
 
     @contextlib.contextmanager
-    def stuck_log(self) -> Iterator[None]:
-        """A log daemon that takes nothing any more, in the stead of the private one."""
+    def stuck_log(self) -> Iterator[Callable[[], None]]:
+        """A log daemon that takes nothing any more, in the stead of the private one.
+
+        Its value lets those reach the private one who connect from then on.
+        """
         stuck = self.base / "stuck"
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack, contextlib.ExitStack() as mounted:
             full = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             full.bind(str(stuck))
             stuck.chmod(0o666)
+            mounted.callback(stuck.unlink)
             bind(stuck, "/dev/log")
-            try:
-                while _fill(stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)), stuck):
-                    pass  # it can send no more, but another one may: the queue is as long as net.unix.max_dgram_qlen
-                yield
-            finally:
-                unmount("/dev/log")
-                stuck.unlink()
+            mounted.callback(unmount, "/dev/log")
+            while _fill(stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)), stuck):
+                pass  # it can send no more, but another one may: the queue is as long as net.unix.max_dgram_qlen
+            yield mounted.close
 
     def configuration(self, text: str) -> str:
         """A file for -c with this text; its path."""

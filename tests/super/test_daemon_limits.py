@@ -94,6 +94,26 @@ def test_a_stuck_log_does_not_keep_the_port(host: Host) -> None:
             pass
 
 
+def test_lines_that_wait_behind_a_stuck_log(host: Host) -> None:
+    """Who is refused while the log is stuck sees the end of the connection at once; and a listener that ends then leaves a
+    process for the lines that wait, which logs them when the log goes on.
+    """
+    with host.stuck_log() as restart:
+        daemon = Daemon(host, "[listen]\nsessions_per_source = 1\n")
+        restart()  # the sessions have a log, the listener has not
+        with daemon, Connected() as one, Connected(of="127.0.0.2") as two:
+            assert one.line() and two.line()
+            sessions = len(children(daemon.pid))
+            assert over_the_limit("127.0.0.1")
+            wait_until(lambda: len(children(daemon.pid)) > sessions)
+            assert over_the_limit("127.0.0.2")
+            one.client.close()
+            two.client.close()
+            daemon.process.terminate()
+            assert daemon.process.wait(60) == 0
+    host.syslog.wait("127.0.0.2: per source limit reached")
+
+
 def test_client_that_resets_early(host: Host) -> None:
     """A client that has gone before its session starts is logged with the address that it was accepted from."""
     with Daemon(host) as daemon:
