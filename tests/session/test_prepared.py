@@ -66,3 +66,14 @@ def test_prepared_replies(host: Host) -> None:
             assert talk.ask(b"RETR 2").startswith(b"-ERR")
             assert talk.ask(b"RSET") == b"+OK\r\n"
             assert talk.ask(b"RETR 2") == b"+OK\r\n" and talk.lines()[-1] == b"body 2\r\n"
+
+
+def test_large_ones_are_not_prepared(host: Host) -> None:
+    """A message that is larger than what may be prepared is not read before it is asked for."""
+    host.deliver("alice", TWO + b"From a@b\n\n" + b"x" * 200_000 + b"\n\n")
+    with open_session() as talk:
+        assert talk.ask(b"NOOP") == b"+OK\r\n"
+        before = octets_read(talk)
+        assert talk.ask(b"RETR 1") == b"+OK\r\n" and talk.lines()
+        waiting(talk)
+        assert octets_read(talk) - before < 150_000

@@ -140,8 +140,6 @@ MUTATIONS = (
           "the limit of messages", f"{WORKER}::test_limits"),
     wrong("owner/mbox.py", "self._growth += 2", "self._growth += 0", "sizes that are not what is sent",
           f"{MBOX}::test_random_mailboxes"),
-    wrong("owner/mbox.py", "if self._base + end <= self._blank:", "if False:", "where an empty message ends",
-          f"{MBOX}::test_random_mailboxes"),
     wrong("owner/mbox.py", "        if start == _FROM:\n", "        if False:\n", "a mailbox that C popa3d refuses",
           f"{MBOX}::test_odd_mailboxes"),
     wrong("owner/mbox.py", "if len(buffer) - self._at > HEADER_LINE_OCTETS:", "if False:", "a header line fills the memory",
@@ -163,5 +161,5 @@ MUTATIONS = (
     wrong("owner/transaction.py", "        self._prepared = None  # it is right", "        # it is right",
           "a reply that was prepared in a wrong moment", "tests/session/test_prepared.py::test_prepared_and_looked_at_again"),
     wrong("owner/transaction.py", "if octets <= PREPARED_OCTETS:", "if True:", "messages of any size are held in memory",
-          "tests/session/test_prepared.py"),
+          "tests/session/test_prepared.py::test_large_ones_are_not_prepared"),
 )

@@ -52,7 +52,7 @@ MUTATIONS = (
     wrong("client.py", "divmod(int(self.timeout_s * 1_000_000), 1_000_000)", "divmod(int(self.timeout_s * 1_000), 1_000)",
           "the limit of a read is not the idle limit", f"{CLIENT}::test_the_socket_has_the_limit"),
     wrong("client.py", "                found.detach()\n", "                pass\n",
-          "the connection is closed after a first line", f"{BAD}::test_line_ends"),
+          "the connection is closed after a first line", f"{CLIENT}::test_the_socket_has_the_limit"),
     wrong("client.py", "line = None if self.ended else self._lines.take()", "line = self._lines.take()",
           "commands of a client that gets no replies are obeyed", f"{CLIENT}::test_a_peer_that_takes_nothing"),
     wrong("client.py", "        self.flush()\n        if self.idle", "        if self.idle",
