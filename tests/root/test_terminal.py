@@ -91,10 +91,10 @@ def test_sessions_of_a_listener_in_the_foreground(host: Host) -> None:
     """popa3d -F stays on the terminal, where Ctrl-C ends it; its sessions are not there."""
     with OnTerminal(CHILD, lambda: os.execve(POPA3D[0], [*POPA3D, "-F"], {})) as started:
         wait_until(lambda: not refused("127.0.0.1"))
-        wait_until(lambda: not children(started.pid))
         assert terminal_of(started.pid)[0] == started.first and terminal_of(started.pid)[1]
         with Connected() as talk:
             assert talk.line().startswith(b"+OK")
+            wait_until(lambda: len(children(started.pid)) == 1)  # the look whether it listens was a session, too
             (session,) = children(started.pid)
             for pid in (session, *children(session)):
                 assert terminal_of(pid) == (session, 0)

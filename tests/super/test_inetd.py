@@ -79,7 +79,7 @@ def test_a_wrong_password_ends_the_session(host: Host, inetd: Inetd) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "logged"),
-    [(["-c", "/nonexistent"], "/nonexistent"), (["-x"], "usage: popa3d"), (["-c", "broken"], "broken")],
+    [(["-c", "/nonexistent"], "/nonexistent"), (["-x"], "unknown option -x"), (["-c", "broken"], "broken")],
     ids=["absent file", "wrong option", "not a table"],
 )
 def test_a_mistake_of_the_administrator_is_for_the_log_only(host: Host, arguments: list[str], logged: str) -> None:
