@@ -21,6 +21,7 @@ from tests.faults.cases import close
 from tests.host import Host
 from tests.session import MAILBOX, open_session
 from tests.talk import wait_until
+from tests.unit.owner.test_mbox import METADATA
 
 BODY = b"a line of some length, as mail has them\n" * 3000
 
@@ -61,7 +62,7 @@ def load(path: Path, directory: Path, keep: bool = True) -> tuple[Index, bool]:
 def facts(index: Index) -> list[object]:
     """All that a session shows or relies on."""
     columns = [list(column) for column in (index.start, index.content, index.end, index.octets)]
-    return [*columns, index.ids, index.common, index.contents, index.size, index.crlf, index.check]
+    return [*columns, index.ids, index.common, index.contents, index.size, index.crlf, index.hidden, index.check]
 
 
 def plain(path: Path, directory: Path) -> list[object]:
@@ -80,12 +81,17 @@ def place(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "mailbox", tmp_path / "state"
 
 
+def first(seed: int, end: bytes) -> bytes:
+    """What may be before the first message: empty lines, and what is no message because it is the first."""
+    return end * (seed % 3) + (METADATA.replace(b"\n", end) if seed % 2 else b"")
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("seed", range(8))
 def test_again_and_grown(place: tuple[Path, Path], seed: int, end: bytes) -> None:
     """A login after a login parses nothing; one after some deliveries only what is new; both find what a parse finds."""
     path, directory = place
-    path.write_bytes(messages(seed, end=end))
+    path.write_bytes(first(seed, end) + messages(seed, end=end))
     assert load(path, directory)[1]
     again, parsed = load(path, directory)
     assert not parsed
@@ -103,7 +109,7 @@ def test_again_and_grown(place: tuple[Path, Path], seed: int, end: bytes) -> Non
 def test_after_an_update(place: tuple[Path, Path], seed: int, end: bytes) -> None:
     """When messages were deleted, the next login still knows the others, and all is what a parse finds."""
     path, directory = place
-    path.write_bytes(b"\n" * (seed % 3) + messages(seed, end=end))
+    path.write_bytes(first(seed, end) + messages(seed, end=end))
     load(path, directory)
     chance = random.Random(seed)
     deleted = bytearray(chance.choices((0, 1), weights=(1, chance.choice((0.2, 1, 3))), k=12))
@@ -122,6 +128,30 @@ def test_after_an_update(place: tuple[Path, Path], seed: int, end: bytes) -> Non
     close(state)
     found, parsed = load(path, directory)
     assert parsed == (deleted.count(0) < 2)
+    assert facts(found) == plain(path, directory)
+
+
+@pytest.mark.parametrize("other", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_another_first_message(place: tuple[Path, Path], hidden: bool, other: bytes) -> None:
+    """When the first message is deleted, metadata that comes first now is hidden; what was hidden before stays so."""
+    path, directory = place
+    one, *some = (b"From x\nDate: %d\n\n%s\n\n" % (i, b"y" * 500) for i in range(4))
+    metadata = METADATA.replace(b"\n", other)
+    path.write_bytes(metadata + one + b"".join(some) if hidden else one + metadata + b"".join(some))
+    plain(path, directory)
+    file = MboxFile(os.fsencode(path), ("fcntl",))
+    state = State(os.fsencode(directory), b"alice", os.fsencode(path))
+    with mock.patch.object(maildrop, "INDEX_OCTETS", 1):
+        loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
+        deleted = bytearray([1] + [0] * (len(loaded.index) - 1))
+        update.remove(loaded, deleted)
+        loaded.unlock_after_update()
+        loaded.save_index_without(deleted)
+    file.close()
+    close(state)
+    assert path.read_bytes() == metadata + b"".join(some)
+    found, _ = load(path, directory)
     assert facts(found) == plain(path, directory)
 
 

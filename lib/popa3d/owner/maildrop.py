@@ -10,9 +10,9 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 import time
 
 from .. import log
-from ..params import CLOCK_TICK_NS, INDEX_OCTETS, PARSE_OCTETS, WRITE_OCTETS
+from ..params import CLOCK_TICK_NS, HEADER_LINE_OCTETS, INDEX_OCTETS, PARSE_OCTETS, WRITE_OCTETS
 from .index import Index, Rest
-from .mbox import Parser
+from .mbox import SUBJECT, Parser
 from .mboxfile import MboxFile, Refused
 from .scan import checked, scan, scan_rest
 from .state import State
@@ -128,12 +128,14 @@ class Maildrop:
         from . import index_file
 
         try:
-            # Another message than before may be the one that decides about the line ends.
-            crlf = self.file.read(1, index.content - 2) == b"\r"
+            # Another message than before may be the one that decides about the line ends, or the first, which may be hidden.
+            first = self.file.read(2 + HEADER_LINE_OCTETS, index.content - 2)
             index.check = checked(self.file, 0, index.size)
         except OSError:
             return
-        if crlf == index.crlf and self.is_untouched():
+        if SUBJECT in first and not index.hidden:
+            return
+        if first.startswith(b"\r") == index.crlf and self.is_untouched():
             index_file.save(self.state, self.file, index, 0, 0)
 
     def _load(self, size: int) -> Index:

@@ -139,6 +139,7 @@ def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
         setattr(second, name, NONE)
     index.ids = first.ids + second.ids
     index.size = size
+    index.hidden = first.hidden
     index.check = _joined(first.check, second.check, size - middle)
     return index
 
