@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner import maildrop, mbox, update
+from popa3d.owner import copies, maildrop, mbox, update
 from popa3d.owner.index import Index
 from popa3d.owner.mboxfile import MboxFile
 from popa3d.owner.state import State
@@ -151,8 +152,36 @@ def test_another_first_message(place: tuple[Path, Path], hidden: bool, other: by
     file.close()
     close(state)
     assert path.read_bytes() == metadata + b"".join(some)
-    found, _ = load(path, directory)
+    found, parsed = load(path, directory)
+    assert parsed is not hidden
     assert facts(found) == plain(path, directory)
+
+
+def test_copies_are_read_once(place: tuple[Path, Path]) -> None:
+    """What tells copies apart is kept with the index: when mail comes, only new copies are looked at."""
+    path, directory = place
+    copy = b"From a@b\nMessage-ID: <1>\n\n%d\n\n"
+    path.write_bytes(b"".join(copy % i for i in range(10)) + b"From a@b\nMessage-ID: <2>\n\nx\n\n")
+    load(path, directory)
+    with open(path, "ab") as file:
+        file.write(copy % 10)
+    with mock.patch.object(copies, "digest", side_effect=copies.digest) as looked:
+        found, parsed = load(path, directory)
+    assert not parsed and looked.call_count == 1
+    assert facts(found) == plain(path, directory)
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_older_rules(place: tuple[Path, Path], number: int) -> None:
+    """An index of another version is not believed: it may count and call messages by other rules."""
+    path, directory = place
+    path.write_bytes(messages(1))
+    load(path, directory)
+    (file,) = directory.iterdir()
+    octets = re.sub(rb"\d\d\n", b"%02d\n" % number, file.read_bytes()[:-4], count=1)
+    assert octets.startswith(b"popa3d index %02d\n" % number)
+    file.write_bytes(octets + zlib.crc32(octets).to_bytes(4, sys.byteorder))
+    assert load(path, directory)[1]
 
 
 def test_changed_behind_an_update(place: tuple[Path, Path]) -> None:
