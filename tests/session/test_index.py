@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner import maildrop, mbox, update
+from popa3d.owner import copies, maildrop, mbox, update
 from popa3d.owner.index import Index
 from popa3d.owner.mboxfile import MboxFile
 from popa3d.owner.state import State
@@ -21,6 +22,7 @@ from tests.faults.cases import close
 from tests.host import Host
 from tests.session import MAILBOX, open_session
 from tests.talk import wait_until
+from tests.unit.owner.test_mbox import METADATA
 
 BODY = b"a line of some length, as mail has them\n" * 3000
 
@@ -61,7 +63,7 @@ def load(path: Path, directory: Path, keep: bool = True) -> tuple[Index, bool]:
 def facts(index: Index) -> list[object]:
     """All that a session shows or relies on."""
     columns = [list(column) for column in (index.start, index.content, index.end, index.octets)]
-    return [*columns, index.ids, index.common, index.contents, index.size, index.crlf, index.check]
+    return [*columns, index.ids, index.common, index.contents, index.size, index.crlf, index.hidden, index.check]
 
 
 def plain(path: Path, directory: Path) -> list[object]:
@@ -80,12 +82,17 @@ def place(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "mailbox", tmp_path / "state"
 
 
+def first(seed: int, end: bytes) -> bytes:
+    """What may be before the first message: empty lines, and what is no message because it is the first."""
+    return end * (seed % 3) + (METADATA.replace(b"\n", end) if seed % 2 else b"")
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("seed", range(8))
 def test_again_and_grown(place: tuple[Path, Path], seed: int, end: bytes) -> None:
     """A login after a login parses nothing; one after some deliveries only what is new; both find what a parse finds."""
     path, directory = place
-    path.write_bytes(messages(seed, end=end))
+    path.write_bytes(first(seed, end) + messages(seed, end=end))
     assert load(path, directory)[1]
     again, parsed = load(path, directory)
     assert not parsed
@@ -103,7 +110,7 @@ def test_again_and_grown(place: tuple[Path, Path], seed: int, end: bytes) -> Non
 def test_after_an_update(place: tuple[Path, Path], seed: int, end: bytes) -> None:
     """When messages were deleted, the next login still knows the others, and all is what a parse finds."""
     path, directory = place
-    path.write_bytes(b"\n" * (seed % 3) + messages(seed, end=end))
+    path.write_bytes(first(seed, end) + messages(seed, end=end))
     load(path, directory)
     chance = random.Random(seed)
     deleted = bytearray(chance.choices((0, 1), weights=(1, chance.choice((0.2, 1, 3))), k=12))
@@ -123,6 +130,58 @@ def test_after_an_update(place: tuple[Path, Path], seed: int, end: bytes) -> Non
     found, parsed = load(path, directory)
     assert parsed == (deleted.count(0) < 2)
     assert facts(found) == plain(path, directory)
+
+
+@pytest.mark.parametrize("other", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_another_first_message(place: tuple[Path, Path], hidden: bool, other: bytes) -> None:
+    """When the first message is deleted, metadata that comes first now is hidden; what was hidden before stays so."""
+    path, directory = place
+    one, *some = (b"From x\nDate: %d\n\n%s\n\n" % (i, b"y" * 500) for i in range(4))
+    metadata = METADATA.replace(b"\n", other)
+    path.write_bytes(metadata + one + b"".join(some) if hidden else one + metadata + b"".join(some))
+    plain(path, directory)
+    file = MboxFile(os.fsencode(path), ("fcntl",))
+    state = State(os.fsencode(directory), b"alice", os.fsencode(path))
+    with mock.patch.object(maildrop, "INDEX_OCTETS", 1):
+        loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
+        deleted = bytearray([1] + [0] * (len(loaded.index) - 1))
+        update.remove(loaded, deleted)
+        loaded.unlock_after_update()
+        loaded.save_index_without(deleted)
+    file.close()
+    close(state)
+    assert path.read_bytes() == metadata + b"".join(some)
+    found, parsed = load(path, directory)
+    assert parsed is not hidden
+    assert facts(found) == plain(path, directory)
+
+
+def test_copies_are_read_once(place: tuple[Path, Path]) -> None:
+    """What tells copies apart is kept with the index: when mail comes, only new copies are looked at."""
+    path, directory = place
+    copy = b"From a@b\nMessage-ID: <1>\n\n%d\n\n"
+    path.write_bytes(b"".join(copy % i for i in range(10)) + b"From a@b\nMessage-ID: <2>\n\nx\n\n")
+    load(path, directory)
+    with open(path, "ab") as file:
+        file.write(copy % 10)
+    with mock.patch.object(copies, "digest", side_effect=copies.digest) as looked:
+        found, parsed = load(path, directory)
+    assert not parsed and looked.call_count == 1
+    assert facts(found) == plain(path, directory)
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_older_rules(place: tuple[Path, Path], number: int) -> None:
+    """An index of another version is not believed: it may count and call messages by other rules."""
+    path, directory = place
+    path.write_bytes(messages(1))
+    load(path, directory)
+    (file,) = directory.iterdir()
+    octets = re.sub(rb"\d\d\n", b"%02d\n" % number, file.read_bytes()[:-4], count=1)
+    assert octets.startswith(b"popa3d index %02d\n" % number)
+    file.write_bytes(octets + zlib.crc32(octets).to_bytes(4, sys.byteorder))
+    assert load(path, directory)[1]
 
 
 def test_changed_behind_an_update(place: tuple[Path, Path]) -> None:

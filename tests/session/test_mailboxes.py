@@ -12,6 +12,7 @@ from tests.host import Host
 from tests.session import MAILBOX, ONE, TWO, handover, open_session, worker
 from tests.talk import Talk, piped, script
 from tests.unit.owner import plain
+from tests.unit.owner.test_mbox import METADATA
 
 
 @pytest.mark.parametrize("mailbox", [None, b"", b"\n", b"\n\r\n\n"], ids=repr)
@@ -206,6 +207,32 @@ def test_unique_ids_of_copies(host: Host) -> None:
     assert unique_ids(CRON[1] + CRON[2] + CRON[4], host) == [ids[1], ids[2], ids[4]]
     assert unique_ids(CRON[3] + CRON[4], host) == [ids[2], ids[4]]  # as in C popa3d: the first one with these fields
     assert unique_ids(CRON[0].replace(b"Subject", b"Status: RO\nSubject"), host) == ids[:1]
+
+
+def test_metadata(host: Host) -> None:
+    """What IMAP servers keep first for themselves is not shown, counted or deleted; alone it is an empty mailbox."""
+    path = host.deliver("alice", METADATA + ONE + TWO)
+    with open_session() as talk:
+        assert talk.ask(b"STAT") == b"+OK 2 %d\r\n" % sum(message.octets for message in plain.messages(ONE + TWO) or [])
+        assert talk.ask(b"RETR 1") == b"+OK\r\n"
+        assert b"".join(talk.lines()) == plain.sent(ONE.partition(b"\n")[2][:-1])
+        assert talk.ask(b"DELE 1") == b"+OK\r\n"
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+    assert path.read_bytes() == METADATA + TWO
+    with open_session() as talk:
+        assert talk.ask(b"DELE 1") == b"+OK\r\n"
+        with path.open("ab") as file:
+            file.write(ONE)
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+    assert path.read_bytes() == METADATA + ONE
+    host.deliver("alice", METADATA)
+    with open_session() as talk:
+        assert talk.ask(b"STAT") == b"+OK 0 0\r\n"
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+    host.deliver("alice", ONE + METADATA)
+    with open_session() as talk:
+        assert talk.ask(b"STAT").startswith(b"+OK 2 ")
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
 
 
 def test_many_messages(host: Host) -> None:

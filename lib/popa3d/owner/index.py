@@ -11,7 +11,7 @@ from .unique_id import OCTETS, octets
 
 NONE = memoryview(b"").cast("q")
 _SOME = 4096  # messages that are worked on at once: objects take five times the memory of their octets
-_NUMBERS = "=5q"
+_NUMBERS = "=6q"
 _HEAD = calcsize(_NUMBERS)
 COLUMNS = ("start", "content", "end", "octets")
 
@@ -25,6 +25,7 @@ class Index:
 
     start: of the "From " line, where the message before it ends with its separator. content, end: what is sent of the
     file. octets: what is sent to the client, line ends counted as CRLF (RFC 1939 section 11). ids: unique_id.OCTETS each.
+    hidden: where the content of a message begins that is before all of these, and is nobody's mail; 0 if there is none.
     common: where some messages have the same digest, the ids as they are by that alone; else empty. contents: see copies.py.
     size: what was read of the file. crlf: whether the file's lines end in CRLF. check: a CRC-32 over all that was read.
     saved: for the next login.
@@ -33,7 +34,7 @@ class Index:
     def __init__(self) -> None:
         self.start = self.content = self.end = self.octets = NONE
         self.ids = self.common = self.contents = b""
-        self.size = 0
+        self.size = self.hidden = 0
         self.crlf = False
         self.check = 0
         self.saved = False
@@ -57,9 +58,10 @@ class Index:
 
 
 class Builder:
-    """An index that grows, message by message: whole ones, in their order."""
+    """An index that grows, message by message: whole ones, in their order, and at most so many."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         # The numbers of the last messages, in the order of COLUMNS, and their digests (see unique_id); packed those before.
         self.numbers: list[tuple[int, int, int, int]] = []
         self.digests: list[bytes] = []
@@ -68,6 +70,10 @@ class Builder:
 
     def __len__(self) -> int:
         return len(self._ids) // OCTETS + len(self.numbers)
+
+    def room(self) -> int:
+        """For how many more."""
+        return self._most - len(self)
 
     def noted(self) -> None:
         """Something was appended to `numbers` and `digests`."""
@@ -107,7 +113,7 @@ class Builder:
 class Rest:
     """What an index is without each message i for which deleted[i] is 1: its `parts`, never all of them in memory.
 
-    size, crlf: as in Index. check: to be told. content: where what is sent of the first message begins.
+    size, crlf, hidden: as in Index. check: to be told. content: where the content of the first message in the file begins.
     """
 
     def __init__(self, index: Index, deleted: bytearray) -> None:
@@ -118,11 +124,12 @@ class Rest:
         *_, (_, end, gone) = self._spans()
         self.size = (index.start[end] if end < len(index) else index.size) - gone
         first, _, gone = next(self._spans())
-        self.content = index.content[first] - gone
+        self.hidden = index.hidden
+        self.content = index.hidden or index.content[first] - gone
         self.crlf = index.crlf
         self.check = 0
         self.ids = self.common = self.contents = b""
-        if index.contents:
+        if index.contents and self.is_known():
             self._resolve()
 
     def _resolve(self) -> None:
@@ -138,7 +145,8 @@ class Rest:
             last = number
             if not self._deleted[number]:
                 contents[number - gone] = content
-        copies.resolve(found, contents, contents.__getitem__)  # who is not the first now was not the first before
+        # Who is not the first now was not the first before, and is in `contents`, unless somebody has forged the index.
+        copies.resolve(found, contents, lambda _: bytes(OCTETS))
         self.ids, self.common, self.contents = found.ids, found.common, found.contents
 
     def is_known(self) -> bool:
@@ -189,7 +197,7 @@ def _moved(places: memoryview) -> "Callable[[int, int, int], bytes]":
 
 
 def _head(count: int, index: "Index | Rest") -> bytes:
-    return pack(_NUMBERS, count, index.size, index.crlf, index.check, len(index.contents))
+    return pack(_NUMBERS, count, index.size, index.crlf, index.check, len(index.contents), index.hidden)
 
 
 def decode(take: "Callable[[int], bytes]", most: int) -> Index | None:
@@ -200,11 +208,11 @@ def decode(take: "Callable[[int], bytes]", most: int) -> Index | None:
     head = take(_HEAD)
     if len(head) < _HEAD:
         return None
-    count, size, crlf, check, contents = unpack_from(_NUMBERS, head)
+    count, size, crlf, check, contents, hidden = unpack_from(_NUMBERS, head)
     if not (0 <= count <= most and 0 <= contents <= min(count, COPIES) * OCTETS):
         return None
     index = Index()
-    index.size, index.crlf, index.check = size, bool(crlf), check
+    index.size, index.crlf, index.check, index.hidden = size, bool(crlf), check, hidden
     for name in COLUMNS:  # each has its own memory, and can be given back by itself
         octets = take(8 * count)
         if len(octets) < 8 * count:

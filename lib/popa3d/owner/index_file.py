@@ -20,7 +20,7 @@ from .mbox import MESSAGE_OCTETS
 from .mboxfile import MboxFile
 from .state import State
 
-_MAGIC = b"popa3d index 04\n"
+_MAGIC = b"popa3d index 05\n"
 _NUMBERS = "=QQQqq"  # the file's identity, mtime and ctime in ns
 _HEAD = len(_MAGIC) + calcsize(_NUMBERS)
 _CHECK = "=I"
@@ -63,6 +63,8 @@ def _read(fd: int, file: MboxFile) -> Index | None:
     status = file.status()
     if index is None or not len(index) or index.size > status.st_size or not file.is_it(*identity) or not _is_bounded(index):
         return None
+    if index.contents:
+        from . import copies  # noqa: F401 - an update will need it, in the version that this session began with
     index.saved = (index.size, mtime, ctime) == (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return index
 

@@ -10,8 +10,9 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 import time
 from zlib import crc32
 
-from ..params import CLOCK_TICK_NS, INDEX_OCTETS, LOCK_TIMEOUT_S, QUIET_S, WRITE_OCTETS
+from ..params import CLOCK_TICK_NS, HEADER_LINE_OCTETS, INDEX_OCTETS, LOCK_TIMEOUT_S, QUIET_S, WRITE_OCTETS
 from .index import Index, Rest
+from .mbox import SUBJECT
 from .mboxfile import InUse, MboxFile, Refused, Unfinished
 from .scan import checked, next_begins, scan, scan_rest
 from .state import State
@@ -192,12 +193,14 @@ class Maildrop:
         from . import index_file
 
         try:
-            # Another message than before may be the one that decides about the line ends.
-            crlf = self.file.read(1, index.content - 2) == b"\r"
+            # Another message than before may be the one that decides about the line ends, or the first, which may be hidden.
+            first = self.file.read(2 + HEADER_LINE_OCTETS, index.content - 2)
             index.check = checked(self.file, 0, index.size)
         except OSError:
             return
-        if crlf == index.crlf and self.is_untouched():
+        if SUBJECT in first and not index.hidden:
+            return
+        if first.startswith(b"\r") == index.crlf and self.is_untouched():
             index_file.save(self.state, self.file, index, 0, 0)
 
     def _load(self, size: int) -> Index:

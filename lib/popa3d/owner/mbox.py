@@ -24,6 +24,7 @@ _PREAMBLE, _SEPARATOR, _CONTENT, _HEADER, _LONG_LINE, _BODY = range(6)
 
 _SAMPLE = 16  # messages, after which it is seen
 _SHORT = 600  # whether they have fewer octets than this, on the average: then more are taken at once (dense.py)
+SUBJECT = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
 _LOOK_BACK = 3  # octets before the current place that are still looked at: an empty line and the LF before it
 
 
@@ -34,10 +35,10 @@ class Parser:
         self.index = Index()
         self.refused = ""
         self.begun = False  # the first message has been found
-        self._max_messages = max_messages
-        self._whole = Builder()  # the index of the whole messages so far
+        self._whole = Builder(max_messages)  # the index of the whole messages so far
         self._crlf_known = False
         self._buffer = b""
+        self._first = True  # the file's first message is not whole yet
         self._cr = False  # there is one in _buffer
         self._base = 0  # the place in the file of _buffer[0]
         self._at = 0  # the current place in _buffer: what is before it is done with
@@ -65,6 +66,7 @@ class Parser:
         """Begin with a message of an LF mailbox that starts there; the CRC is only over what is fed."""
         self.index.size = self._base = place
         self._crlf_known = True
+        self._first = False
 
     def go_on(self, known: Index, check: int) -> None:
         """Begin with a mailbox that is `known` (then empty) up to its last message, which comes next. check: up to there."""
@@ -72,7 +74,9 @@ class Parser:
         self.index.crlf = known.crlf
         self.index.size = self._base = last
         self.index.check = check
+        self.index.hidden = known.hidden
         self._crlf_known = True
+        self._first = False
         self._whole.begin_with(known)
 
     def finish(self) -> None:
@@ -89,15 +93,12 @@ class Parser:
             return
         if self._state in (_CONTENT, _HEADER):
             self._lines(end)
-        elif self._state == _BODY and buffer.endswith(b"\n\n") and self._base + end - 1 > self._blank:
-            end -= 1
-        elif self._state == _BODY and self._crlf(buffer.endswith(b"\n\r\n")) and self._base + end - 2 > self._blank:
-            end -= 2
+        elif self._state == _BODY:
+            empty = 1 if buffer.endswith(b"\n\n") else 2 if self.index.crlf and buffer.endswith(b"\n\r\n") else 0
+            if self._base + end - empty > self._blank:
+                end -= empty
         self._close(end)
         self._whole.finish(self.index)
-
-    def _crlf(self, condition: bool) -> bool:
-        return self.index.crlf and condition
 
     def _preamble(self) -> bool:
         """Empty lines, then the first "From " line."""
@@ -119,8 +120,8 @@ class Parser:
         if self.begun:
             self._whole_messages()
         self.begun = True
-        if not self._room():
-            self.refused = f"has more than {self._max_messages} messages"
+        if not self._whole.room():
+            self.refused = f"has more than {len(self._whole)} messages"
             return False
         self._start = self._base + self._at
         self._at += len(_FROM)
@@ -132,9 +133,6 @@ class Parser:
         while self._dense() if self.index.crlf else self._sparse():
             pass
 
-    def _room(self) -> int:
-        return self._max_messages - len(self._whole)
-
     def _sparse(self) -> bool:
         """Whole messages of an LF mailbox one by one. True if there may be more of them."""
         buffer, base, first = self._buffer, self._base, self._at
@@ -142,8 +140,8 @@ class Parser:
         note, note_digest = self._whole.numbers.append, self._whole.digests.append
         at = first
         cr = self._cr
-        more = self._room() > _SAMPLE
-        for _ in range(min(self._room(), _SAMPLE)):
+        more = self._whole.room() > _SAMPLE
+        for _ in range(min(self._whole.room(), _SAMPLE)):
             next_one = find(b"\n\nF", at)  # thrice as fast as the whole, and nearly always it; but not in mail made to harm
             if not startswith(_FROM, next_one + 2):
                 next_one = find(b"\n\nFrom ", next_one)
@@ -163,9 +161,8 @@ class Parser:
             at = next_one + 2
         self._at = at
         self._whole.noted()
-        if more and at - first < _SAMPLE * _SHORT:
-            while self._dense():
-                pass
+        while more and at - first < _SAMPLE * _SHORT and self._dense():
+            pass
         return more
 
     def _dense(self) -> bool:
@@ -175,7 +172,7 @@ class Parser:
         text = window(self._buffer, self._at, self.index.crlf)
         if not text:
             return False
-        found = Dense(text, self.index.crlf, self._room())
+        found = Dense(text, self.index.crlf, self._whole.room())
         self._whole.extend((found.start, found.content, found.end, found.octets), found.digests, self._base + self._at)
         self._at += found.next
         return found.next > 0
@@ -191,7 +188,7 @@ class Parser:
             self._crlf_known = True
         self._at = end + 1
         self._text = self._base + self._at
-        self._id = UniqueId()
+        self._id = UniqueId(HEADER_LINE_OCTETS if self._first else 0)
         self._growth = 0
         self._state = _CONTENT
         return True
@@ -279,6 +276,13 @@ class Parser:
         self._advance(max(end, self._at))
         if self._buffer[self._at - 1] != 0x0A:
             self._growth += 2  # RETR ends the last line, so its CRLF counts
+        first, self._first = self._first, False
+        if first and SUBJECT in self._id.header:
+            from .metadata import is_metadata  # many mailboxes never had one
+
+            if is_metadata(self._id.header):
+                self.index.hidden = self._text
+                return
         end = self._base + self._at
         octets = end - self._text + self._growth
         self._whole.numbers.append((self._start, self._text, end, octets))

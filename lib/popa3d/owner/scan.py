@@ -109,7 +109,7 @@ def next_begins(file: MboxFile, index: Index) -> bool | None:
         return None
     if len(text) < len(b"From "):
         text += file.read(len(b"From "), place)
-    is_behind = before.endswith(b"\n\n") or (index.crlf and before.endswith(b"\n\r\n")) or not len(index)
+    is_behind = before.endswith(b"\n\n") or (index.crlf and before.endswith(b"\n\r\n")) or not (len(index) or index.hidden)
     return is_behind and text.startswith(b"From ")
 
 
@@ -162,6 +162,7 @@ def _halves(file: MboxFile, middle: int, size: int, most: int) -> Index | None:
         setattr(second, name, NONE)
     index.ids = first.ids + second.ids
     index.size = size
+    index.hidden = first.hidden
     index.check = _joined(first.check, second.check, size - middle)
     return index
 

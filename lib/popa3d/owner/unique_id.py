@@ -31,7 +31,10 @@ _WINDOW = 16 * 1024  # octets of a header that are taken apart at once: each fie
 class UniqueId:
     """The unique-id of one message, fed with its header's lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, octets: int = 0) -> None:
+        """octets: so many of the header are kept as `header`."""
+        self.header = b""
+        self._octets = octets
         self._digest = _md5.md5()
         self._received = False  # the first Received has been seen
         self._inside = False  # the last line belongs to a field that counts
@@ -41,6 +44,7 @@ class UniqueId:
 
     def lines(self, lines: bytes) -> None:
         """Feed whole header lines, line ends included; only the header's very last one may lack its LF."""
+        self._keep(lines)
         at = 0
         while at < len(lines):
             end = len(lines)
@@ -48,6 +52,10 @@ class UniqueId:
                 end = lines.rfind(b"\n", at, at + _WINDOW) + 1 or lines.find(b"\n", at + _WINDOW) + 1 or end
             self._lines(b"\n" + lines[at:end])
             at = end
+
+    def _keep(self, octets: bytes) -> None:
+        if len(self.header) < self._octets:
+            self.header += octets[: self._octets - len(self.header)]
 
     def _lines(self, text: bytes) -> None:
         """The same for lines with an LF before them."""
@@ -67,6 +75,7 @@ class UniqueId:
 
     def piece(self, piece: bytes, first: bool) -> None:
         """Feed a line that is too long to hold, piece by piece; the `first` piece must show the field's name."""
+        self._keep(piece)
         if first and piece[:1] not in (b" ", b"\t"):
             from .fields import is_rewritten
 

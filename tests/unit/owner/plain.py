@@ -30,7 +30,7 @@ REWRITTEN = (
 
 
 def messages(mailbox: bytes, line_end: bytes = b"\n") -> list[Message] | None:
-    """The messages of a mailbox whose lines end in `line_end`, or None if it is refused."""
+    """The messages of a mailbox whose lines end in `line_end`, or None if it is refused. What is only metadata is none."""
     lines = [line + b"\n" for line in mailbox.split(b"\n")]
     lines[-1] = lines[-1][:-1]
     empty = (b"\n", b"\r\n") if line_end == b"\r\n" else (b"\n",)
@@ -50,7 +50,22 @@ def messages(mailbox: bytes, line_end: bytes = b"\n") -> list[Message] | None:
         place += len(line)
     if not all(content for _, content in found):
         return None
+    if found and _is_metadata(found[0][1], empty):
+        del found[0]
     return [_message(start, content, empty) for start, content in found]
+
+
+def _is_metadata(lines: list[bytes], empty: tuple[bytes, ...]) -> bool:
+    """Whether that is the content of the message that IMAP servers keep for themselves; of its header 64 KiB count."""
+    header = lines[: next((i for i, line in enumerate(lines) if line in empty), len(lines))]
+    names = [line.lower() for line in b"".join(header)[:65536].split(b"\n")]
+    subjects = [line for line in b"".join(header)[:65536].split(b"\n") if line.lower().startswith(b"subject:")]
+    wanted = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
+    return (
+        subjects[:1] != []
+        and subjects[0][8:].strip() == wanted
+        and any(n.startswith((b"x-imap:", b"x-imapbase:")) for n in names)
+    )
 
 
 def _message(start: int, lines: list[bytes], empty: tuple[bytes, ...]) -> Message:

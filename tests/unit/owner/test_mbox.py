@@ -129,6 +129,37 @@ def test_odd_mailboxes(mailbox: bytes) -> None:
     every_way(mailbox)
 
 
+METADATA = (
+    b"From MAILER-DAEMON Mon Jan  1 00:00:00 2024\nDate: 01 Jan 2024 00:00:00 +0000\nFrom: Mail System <MAILER-DAEMON@h>\n"
+    b"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 1704067200 0000000003\nStatus: RO\n\n"
+    b"This text is part of the internal format of your mail folder.\n\n"
+)
+MAIL = b"From a\nDate: 1\n\na\n\nFrom b\nDate: 2\n\nb\n\n"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_metadata(end: bytes) -> None:
+    """What c-client and Dovecot keep as a mailbox's first message is no message: only there, and only what has all the signs."""
+    signs: list[tuple[bytes, bytes]] = [(b"X-IMAP:", b"x-imapbase:"), (b"Subject: ", b"SUBJECT:"), (b"Status: RO\n", b"")]
+    signs.append((b"Status:", b"X-A: " + b"y" * 70_000 + b"\nStatus:"))
+    others = [
+        (b"X-IMAP:", b"X-IMA:"),
+        (b"DON'T", b"Don't"),
+        (b"INTERNAL DATA", b"INTERNAL DATA."),
+        (b"Subject:", b"Subject: Re:"),
+    ]
+    others += [(b"X-IMAP:", b" X-IMAP:"), (b"\nSubject", b"\nSubject: x\nSubject"), (b"\nX-IMAP", b"\n\nX-IMAP")]
+    others.append((b"Subject", b"X-A: " + b"y" * 70_000 + b"\nSubject"))
+    for before, after in [*signs, *others]:
+        one = METADATA.replace(before, after)
+        for mailbox in (one, one + MAIL, b"\n" + one + MAIL, MAIL + one, one * 2 + MAIL, one * 30 + MAIL):
+            every_way(mailbox.replace(b"\n", end))
+        expected = plain.messages(one + MAIL)
+        assert expected is not None and len(expected) == 2 + ((before, after) in others)
+        for place in range(20, len(one + MAIL)) if len(one) < 1000 else range(65_000, 71_000, 511):
+            assert parsed(one + MAIL, [place]) == facts(expected)
+
+
 def test_long_lines() -> None:
     """Lines too long to hold give the same index: in a header (folded, counted or not), a "From " line or a body."""
     long = b"y" * (3 * HEADER_LINE_OCTETS)

@@ -37,7 +37,7 @@ def facts(both, most):
     content = open(path, "rb").read()
     assert index.check == zlib.crc32(content)
     columns = [list(column) for column in (index.start, index.content, index.end, index.octets)]
-    return columns, index.ids, index.common, index.contents, index.size, index.crlf
+    return columns, index.ids, index.common, index.contents, index.hidden, index.size, index.crlf
 
 if len(sys.argv) > 3:
     scan._tell = lambda *a: exec("import os; os._exit(3)")
@@ -50,6 +50,9 @@ for seed in range(150):
     content += b"".join(chance.choices(pieces, weights=(2, 8, 2, 3, 2, 4, 3, 1, 1, 1, 2, 2), k=count))
     if chance.random() < 0.1:
         content = content.replace(b"\\n", b"\\r\\n")
+    if seed % 3 == 1:
+        hidden = b"X-IMAP: 1\\nSubject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\\n"
+        content = content.replace(b"X: y\\n", hidden, chance.choice([1, 3]))
     if seed % 10 == 0:
         content = b"\\n" * 20_000 + content.replace(b"\\n", b"\\r\\n")
     open(path, "wb").write(content)
