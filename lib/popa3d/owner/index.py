@@ -49,6 +49,12 @@ class Index:
         self.saved = False
         for name in COLUMNS:
             setattr(self, name, getattr(self, name)[:-1])
+        if self.common:
+            pairs = zip(memoryview(self.ids).cast("Q"), memoryview(self.common).cast("Q"), strict=True)
+            later = bytes(own != common for own, common in pairs)
+            known = len(self.contents) // OCTETS - (later[-1] and later.count(1) <= COPIES)
+            self.contents = self.contents[: known * OCTETS]
+            self.common = self.common[:-OCTETS] if later.count(1) > later[-1] else b""
         self.ids = self.ids[:-OCTETS]
 
     def parts(self) -> "Iterator[bytes | memoryview]":

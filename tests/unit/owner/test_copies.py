@@ -53,6 +53,17 @@ def test_as_defined(end: bytes) -> None:
         assert len(set(ids(found))) == len(found)
 
 
+@pytest.mark.parametrize("named", [1000, 2])
+def test_without_the_last(named: int) -> None:
+    """An index without its last message is that of the mailbox without it, also if only some copies' contents are kept."""
+    with mock.patch.object(copies, "COPIES", named), mock.patch.object(index, "COPIES", named):
+        for seed in range(300):
+            messages = mail(random.Random(seed), 2 + seed % 25)
+            found, expected = resolved(b"".join(messages)), resolved(b"".join(messages[:-1]))
+            found.leave_last(expected.check)
+            assert [bytes(part) for part in found.parts()] == [bytes(part) for part in expected.parts()], seed
+
+
 def test_the_first_keeps_the_one_of_c_popa3d() -> None:
     """A message whose fields no other before it has is called as its fields alone say."""
     mailbox = b"From a\nDate: 1\n\na\n\nFrom a\nDate: 2\n\nb\n\nFrom a\nDate: 1\n\nc\n\nFrom a\nDate: 1\n\nc\n\n"
