@@ -19,6 +19,7 @@ from .unique_id import OCTETS
 
 _STEP = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio: multiples of it lie far apart
 _AT_ONCE = 128 * 1024  # messages that are compared at once: a set takes a hundred octets for each
+_DIFFERENT = 16 * 1024  # or that many different ones, however many messages have them
 _PARTS = 8  # more than that take longer than they are worth
 _SOME = 4096  # messages that are named at once
 
@@ -88,16 +89,33 @@ def digest(text: bytes, crlf: bool) -> bytes:
 def later_ones(ids: bytes | bytearray) -> bytearray:
     """A 1 for each message whose unique-id one before it has, and a 0 for each other; nothing if there are none."""
     numbers = memoryview(ids).cast("Q")
-    parts = 1
+    count = len(numbers)
+    some: set[int] = set()
+    at = 0
+    while at < count and len(some) <= _DIFFERENT:
+        some.update(numbers[at : at + _DIFFERENT])
+        at += _DIFFERENT
+    if at < count or len(some) > _DIFFERENT:
+        del some
+        return _in_parts(numbers)
+    if len(some) == count:
+        return bytearray()
+    first = dict(zip(numbers[::-1], range(count - 1, -1, -1), strict=True))  # the last that is said of each counts
+    found = bytearray(b"\1") * count
+    for i in first.values():
+        found[i] = 0
+    return found
+
+
+def _in_parts(numbers: memoryview) -> bytearray:
+    """The same for more different ones than can be compared at once."""
+    parts = 2
     while parts < _PARTS and len(numbers) > parts * _AT_ONCE:
         parts *= 2
     shift = int(Random().random() * 60)  # who sends mail must not know which unique-ids are compared at once
     last = parts - 1
-    different = sum(len({number for number in numbers if number >> shift & last == part}) for part in range(parts))
-    if different == len(numbers):
+    if sum(len({number for number in numbers if number >> shift & last == part}) for part in range(parts)) == len(numbers):
         return bytearray()
-    if different <= _AT_ONCE:
-        parts, last = 1, 0
     found = bytearray(len(numbers))
     for part in range(parts):
         seen: set[int] = set()

@@ -154,7 +154,8 @@ def test_compared_in_parts() -> None:
         seeded = random.Random(seed)
         some = [seeded.randbytes(OCTETS) for _ in range(50)]
         many = [seeded.choice(some) for _ in range(60)]
-        with mock.patch.object(copies, "_AT_ONCE", seeded.choice((1, 10, 30, 100))):
+        most, different = seeded.choice((1, 10, 30, 100)), seeded.choice((1, 10, 30, 100))
+        with mock.patch.object(copies, "_AT_ONCE", most), mock.patch.object(copies, "_DIFFERENT", different):
             assert list(copies.later_ones(b"".join(many))) == [one in many[:i] for i, one in enumerate(many)]
             assert not copies.later_ones(b"".join(some))
 
