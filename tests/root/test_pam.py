@@ -102,12 +102,18 @@ def includes(host: Host, name: str, text: str) -> str:
         ("@include mail-auth\n", "account"),
         ("@include nowhere\n@include mail-auth\n", "account"),
         ("@include popa3d\n", "account and auth"),
+        ("auth required pam_permit.so\naccount include mail-none\n", "account"),
+        ("auth substack mail-none\naccount include mail-auth\n", "account and auth"),
+        ("# All of it is a comment\rauth required pam_permit.so\raccount required pam_permit.so\r", "account and auth"),
+        ("auth required pam_permit.so\nsession optional \\\naccount required pam_permit.so\n", "account"),
+        ("auth required pam_permit.so\naccount required pam_permit.so \\\n", "account"),
     ],
 )
 def test_service_files_that_leave_it_to_other(host: Host, stack: str, missing: str) -> None:
     """What Linux-PAM would take from "other" is not the administrator's word for mail: nobody gets in, and the log says why."""
     (host.pam_d / "other").write_text("auth required pam_permit.so\naccount required pam_permit.so\n")
     includes(host, "mail-auth", "auth required pam_permit.so\n")
+    includes(host, "mail-none", "# auth and account were here\n")
     host.pam_stack(stack)
     assert logged_in(password="x").startswith(b"-ERR temporarily unavailable")
     host.syslog.wait(f"/etc/pam.d/popa3d has no line for {missing}")
@@ -122,6 +128,10 @@ def test_service_files_that_leave_it_to_other(host: Host, stack: str, missing: s
         "@include mail-auth\n@include mail-account\n",
         "@include mail-all\n",
         "@include {}/mail-all\n",
+        "-@include mail-all # and\n",
+        "auth substack mail-all\naccount Include {}/mail-all\n",
+        "# A comment does not go on \\\nauth required pam_permit.so # nor does this \\\naccount required pam_permit.so\n",
+        "auth \\ \n\n  required \\\n # but this does\n pam_permit.so\naccount required pam_permit.so",
     ],
 )
 def test_service_files_that_are_enough(host: Host, stack: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from popa3d.admin import connections, sessions, status
-from tests.host import PAM_QUICK, Host
+from tests.host import HOME, PAM_QUICK, Host
 from tests.root.shown import ran, shown
 from tests.super.inetd import Inetd
 from tests.talk import POPA3D, Talk, children, connection, piped, script, wait_until
@@ -237,6 +237,20 @@ def test_look_alikes(host: Host, tmp_path: Path) -> None:
         assert real.process.pid in found
         assert not pids & found
         assert all(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z" for pid in pids)
+
+
+def test_only_root_listens(host: Host) -> None:
+    """A user's process that looks as if it listened is none of those that packages end."""
+    own = host.base / "own"
+    own.mkdir()
+    (own / "popa3d").write_text(f"import os, time\nos.chdir({str(HOME / 'bin')!r})\ntime.sleep({SECONDS})\n")
+    for user, found in ((20001, False), (0, True)):
+        with subprocess.Popen([PYTHON, "-IBS", "popa3d", "-D"], cwd=own, user=user, group=user, extra_groups=[]) as process:
+            try:
+                wait_until(lambda pid=process.pid: Path(f"/proc/{pid}/cwd").resolve() == HOME / "bin")
+                assert (str(process.pid) in ran("--listeners", str(HOME / "bin/popa3d")).split()) is found
+            finally:
+                process.kill()
 
 
 def test_sessions_that_come_and_go(host: Host) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from popa3d.params import STATE
-from tests.host import Host, bind, tmpfs, unmount
+from tests.host import PAM_OPEN, Host, bind, tmpfs, unmount
 from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, refused, wait_until
 from tests.talk import POPA3D, Talk, children, connection, descriptors, ids
 
@@ -63,6 +63,19 @@ def test_started_without_descriptors(host: Host, closed: str) -> None:
             assert daemon.wait(60) == 0
         finally:
             daemon.kill()
+
+
+def test_a_login_after_the_listener_has_ended(host: Host) -> None:
+    """A client that has not yet logged in when the listener ends is served all the same: sessions live on without it."""
+    host.pam_stack(PAM_OPEN)
+    with Daemon(host) as daemon, Connected() as talk:
+        assert talk.line().startswith(b"+OK")
+        (session,) = children(daemon.pid)
+        daemon.process.kill()
+        daemon.process.wait(60)
+        assert talk.ask(b"USER alice") == b"+OK\r\n" and talk.ask(b"PASS x") == b"+OK\r\n"
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+        wait_until(lambda: not Path(f"/proc/{session}").exists())
 
 
 def is_listener(path: Path) -> bool:

@@ -64,9 +64,12 @@ def _listeners(every: dict[int, Process]) -> set[int]:
 
 
 def listeners(program: str) -> list[int]:
-    """The processes that listen with the file `program`, by process id; not those of containers, which have another root."""
+    """The processes that listen with the file `program`, by process id; not those of containers, which have another root.
+
+    They are root's: packages end what is found here, and other users could make it up.
+    """
     every = _every()
-    return [pid for pid in sorted(_listeners(every)) if _runs(every[pid], program)]
+    return [pid for pid in sorted(_listeners(every)) if every[pid].uid == 0 and _runs(every[pid], program)]
 
 
 def _runs(process: Process, program: str) -> bool:

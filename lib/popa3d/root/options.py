@@ -53,13 +53,14 @@ def read(name: str) -> Settings:
 
 def _check_places(settings: Settings, name: str) -> None:
     """Raise Wrong for directories of the configuration that are something else. One that is missing may be mounted later."""
-    if _kind(settings.spool) not in (0, stat.S_IFDIR):
-        raise Wrong(f"{name}: mailbox.spool: {settings.spool} is not a directory")
-    place = settings.state
-    while place:
-        if _is_same(place, CHROOT):
-            raise Wrong(f"{name}: mailbox.state must not be in {CHROOT}, which has to stay empty")
-        place = place.rpartition("/")[0]
+    for key, path in (("spool", settings.spool), ("state", settings.state)):
+        if _kind(path) not in (0, stat.S_IFDIR):
+            raise Wrong(f"{name}: mailbox.{key}: {path} is not a directory")
+        place = path
+        while place:
+            if _is_same(place, CHROOT):
+                raise Wrong(f"{name}: mailbox.{key} must not be in {CHROOT}, which has to stay empty")
+            place = place.rpartition("/")[0]
 
 
 def warning(settings: Settings) -> str:

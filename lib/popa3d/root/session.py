@@ -105,7 +105,7 @@ def serve(
             del got
             told = _tell(owner, client.address, settings, ahead, locker)
             if accepted is not None:
-                os.write(_LOGINS_FD, os.getpid().to_bytes(4, "big"))
+                _note_login()
             privileges.become(owner.pw_uid, owner.pw_gid)
         except _End as end:
             status = _refuse(end, nobody)
@@ -265,6 +265,14 @@ def _tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: byt
         return handover.tell(owner, who, settings, ahead, locker)
     except handover.Unusable as why:
         raise _End(str(why), replies.UNAVAILABLE) from None
+
+
+def _note_login() -> None:
+    """Tell the listener that the client has logged in. One that has ended counts no sessions any more."""
+    try:
+        os.write(_LOGINS_FD, os.getpid().to_bytes(4, "big"))
+    except OSError:
+        pass
 
 
 def _refuse(end: _End, nobody: "pwd.struct_passwd") -> int:

@@ -36,6 +36,9 @@ KEYS: dict[str, dict[str, type[str] | type[list[str]] | tuple[int, int]]] = {
 }
 
 
+_MAPPED = bytes(10) + b"\xff\xff"  # IPv4 in IPv6, which sockets for IPv6 alone do not take
+
+
 class Refused(Exception):
     """The file cannot be used; the text says why in one line, naming file and key."""
 
@@ -64,21 +67,32 @@ def settings(text: bytes, name: str) -> Settings:
             setattr(result, key, value)
     if "addresses" in tables.get("listen", {}) and not result.addresses:
         raise Refused(f"{name}: listen.addresses must name an address; without the key popa3d listens on all of them")
+    packed: list[bytes] = []
     for address in result.addresses:
-        if not isinstance(address, str) or not _is_address(address):
+        octets = _packed(address) if isinstance(address, str) else b""
+        if not octets:
             raise Refused(f"{name}: listen.addresses must be numeric IPv4 or IPv6 addresses, not {address!r}")
+        if octets.startswith(_MAPPED):
+            raise Refused(f"{name}: listen.addresses must have IPv4 addresses as such, not {address!r}")
+        packed.append(octets)
+    for octets, address in zip(packed, result.addresses, strict=True):
+        others = [one for one in packed if len(one) == len(octets)]
+        if others.count(octets) > 1 or (not any(octets) and len(others) > 1):
+            raise Refused(f"{name}: listen.addresses has {address}, and an address that is the same or part of it")
     for key in ("spool", "state"):
         path = getattr(result, key)
         if not path.startswith("/") or "\0" in path:
             raise Refused(f"{name}: mailbox.{key} must be an absolute path")
-    if f"{posixpath.normpath(result.state)}/".startswith(f"{CHROOT}/"):
-        raise Refused(f"{name}: mailbox.state must not be in {CHROOT}, which has to stay empty")
+        if f"{posixpath.normpath(path)}/".startswith(f"{CHROOT}/"):
+            raise Refused(f"{name}: mailbox.{key} must not be in {CHROOT}, which has to stay empty")
     if not result.locks or any(lock not in LOCKS for lock in result.locks) or len(set(result.locks)) < len(result.locks):
         raise Refused(f"{name}: mailbox.locks must be one or several of {', '.join(LOCKS)}, in the order to take them")
     if result.home_file.startswith("/") or ".." in result.home_file.split("/") or "\0" in result.home_file:
         raise Refused(f"{name}: mailbox.home_file must be a path below the home directory")
     if result.home_file.startswith("~"):
         raise Refused(f"{name}: mailbox.home_file is in the home directory anyway; write it without ~")
+    if result.home_file and result.home_file.rpartition("/")[2] in ("", "."):
+        raise Refused(f"{name}: mailbox.home_file must name a file, not a directory")
     return result
 
 
@@ -92,11 +106,11 @@ def _plain(text: str) -> str:
     return re.sub(r"\('(.*?)',?\)", lambda found: "[" + found[1].replace("', '", ".") + "]", text)
 
 
-def _is_address(text: str) -> bool:
+def _packed(address: str) -> bytes:
+    """The octets of a numeric address, four or sixteen; none if it is none."""
     for family in (_socket.AF_INET, _socket.AF_INET6):
         try:
-            _socket.inet_pton(family, text)
+            return _socket.inet_pton(family, address)
         except (OSError, ValueError):
             continue
-        return True
-    return False
+    return b""

@@ -64,7 +64,7 @@ MUTATIONS = (
           "tests/root/test_start.py::test_alarms"),
     wrong("root/session.py", "            os.close(_LOGINS_FD)", "            pass",
           "the listener waits for a login that has been", "tests/super/test_daemon_limits.py::test_a_login_makes_room"),
-    wrong("root/session.py", '                os.write(_LOGINS_FD, os.getpid().to_bytes(4, "big"))', "                pass",
+    wrong("root/session.py", '        os.write(_LOGINS_FD, os.getpid().to_bytes(4, "big"))', "        pass",
           "who has logged in counts as one who has not", "tests/super/test_daemon_limits.py::test_a_login_makes_room"),
     wrong("root/session.py", "    log.write(end.priority, end.text)\n    privileges.become(nobody.pw_uid, nobody.pw_gid)\n",
           "    privileges.become(nobody.pw_uid, nobody.pw_gid)\n    log.write(end.priority, end.text)\n",

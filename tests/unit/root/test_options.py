@@ -43,25 +43,27 @@ def refusal(tmp_path: Path, text: str) -> str:
     return ""
 
 
-def test_spool(tmp_path: Path) -> None:
-    """A spool must be a directory, by way of a link, too; one that is missing may be mounted later."""
+@pytest.mark.parametrize("key", ["spool", "state"])
+def test_directories(tmp_path: Path, key: str) -> None:
+    """They must be directories, by way of a link, too; one that is missing may be mounted later, or made."""
     file, link = tmp_path / "file", tmp_path / "link"
     file.touch()
     link.symlink_to(tmp_path)
-    assert refusal(tmp_path, f'[mailbox]\nspool = "{file}"\n') == f"mailbox.spool: {file} is not a directory"
-    assert refusal(tmp_path, f'[mailbox]\nspool = "{link}"\n') == ""
-    assert refusal(tmp_path, f'[mailbox]\nspool = "{tmp_path}/missing"\n') == ""
+    assert refusal(tmp_path, f'[mailbox]\n{key} = "{file}"\n') == f"mailbox.{key}: {file} is not a directory"
+    assert refusal(tmp_path, f'[mailbox]\n{key} = "{link}"\n') == ""
+    assert refusal(tmp_path, f'[mailbox]\n{key} = "{tmp_path}/missing"\n') == ""
 
 
 @pytest.mark.parametrize("way", ["", "/", "/state", "/a/b", "/.", "/../popa3d/x", "link", "link/x"])
-def test_state_in_the_chroot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """No state directory can be the chroot directory, or in it: it would not be empty any more, and everybody refused."""
-    state = CHROOT + way
+@pytest.mark.parametrize("key", ["spool", "state"])
+def test_directories_in_the_chroot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, key: str) -> None:
+    """None of them can be the chroot directory, or in it: it would not be empty any more, and everybody refused."""
+    place = CHROOT + way
     if way.startswith("link"):
         chroot = tmp_path / "chroot"
         chroot.mkdir()
         (tmp_path / "link").symlink_to(chroot)
         monkeypatch.setattr(options, "CHROOT", str(chroot))
-        state = f"{tmp_path}/{way}"
-    assert refusal(tmp_path, f'[mailbox]\nstate = "{state}"\n').startswith("mailbox.state must not be in ")
-    assert refusal(tmp_path, f'[mailbox]\nstate = "{CHROOT}-state"\n') == ""
+        place = f"{tmp_path}/{way}"
+    assert refusal(tmp_path, f'[mailbox]\n{key} = "{place}"\n').startswith(f"mailbox.{key} must not be in ")
+    assert refusal(tmp_path, f'[mailbox]\n{key} = "{CHROOT}-state"\n') == ""

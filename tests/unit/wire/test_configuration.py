@@ -81,6 +81,9 @@ def test_every_key() -> None:
         (b"[mailbox]\nhome_file = '/etc/shadow'", "mailbox.home_file"),
         (b"[mailbox]\nhome_file = '../bob/mail'", "mailbox.home_file"),
         (b'[mailbox]\nhome_file = "a\\u0000b"', "mailbox.home_file"),
+        (b"[mailbox]\nhome_file = 'Mail/'", "mailbox.home_file must name a file"),
+        (b"[mailbox]\nhome_file = '.'", "mailbox.home_file must name a file"),
+        (b"[mailbox]\nspool = '/var/lib/popa3d/mail'", "mailbox.spool must not be in /var/lib/popa3d"),
         (b'[mailbox]\nspool = "/a\\u0000b"', "mailbox.spool"),
         (b'[mailbox]\nstate = "state"', "mailbox.state"),
         (b"[mailbox]\nlocks = []", "mailbox.locks"),
@@ -90,6 +93,10 @@ def test_every_key() -> None:
         (b"[listen]\nport = 65536", "listen.port must be a number from 1 to 65535"),
         (b"[listen]\naddresses = '127.0.0.1'", "listen.addresses must be a list of strings"),
         (b"[listen]\naddresses = ['localhost']", "listen.addresses must be numeric"),
+        (b"[listen]\naddresses = ['127.0.0.1', '::1', '127.0.0.1']", "an address that is the same"),
+        (b"[listen]\naddresses = ['::1', '0:0::1']", "an address that is the same"),
+        (b"[listen]\naddresses = ['127.0.0.1', '0.0.0.0']", "listen.addresses has 0.0.0.0, and an address"),
+        (b"[listen]\naddresses = ['::ffff:127.0.0.1']", "IPv4 addresses as such, not '::ffff:127.0.0.1'"),
         (b"[listen]\naddresses = [1]", "listen.addresses must be numeric"),
         (b"[listen]\naddresses = ['::1\\u0000']", "listen.addresses must be numeric"),
         (b"\xff", "f: "),
@@ -103,6 +110,11 @@ def test_refused(text: bytes, part: str) -> None:
     assert str(refused.value).startswith("f: ")
     assert part in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_all_addresses_of_both_families() -> None:
+    """They are no part of one another."""
+    assert settings(b"[listen]\naddresses = ['0.0.0.0', '::']", "f").addresses == ["0.0.0.0", "::"]
 
 
 def test_bounds() -> None:
