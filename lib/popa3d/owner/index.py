@@ -50,6 +50,10 @@ class Index:
             setattr(self, name, getattr(self, name)[:-1])
         self.ids = self.ids[:-OCTETS]
 
+    def knows_copies(self) -> bool:
+        """Whether `contents` has all copies. Else their unique-ids cannot be told from it when messages are deleted."""
+        return len(self.contents) < COPIES * OCTETS
+
     def parts(self) -> "Iterator[bytes | memoryview]":
         """All of it but `saved` as octets, for another process of the same machine, or for the next login: see `decode`."""
         yield _head(len(self), self)
@@ -111,7 +115,7 @@ class Rest:
     """
 
     def __init__(self, index: Index, deleted: bytearray) -> None:
-        """At least one message is not deleted."""
+        """At least one message is not deleted. index: it `knows_copies`."""
         self._index = index
         self._deleted = deleted
         self._count = deleted.count(0)
@@ -140,10 +144,6 @@ class Rest:
                 contents[number - gone] = content
         copies.resolve(found, contents, contents.__getitem__)  # who is not the first now was not the first before
         self.ids, self.common, self.contents = found.ids, found.common, found.contents
-
-    def is_known(self) -> bool:
-        """Whether `parts` are as if they were made from the mailbox: too many copies are not known well enough."""
-        return len(self._index.contents) < COPIES * OCTETS
 
     def __len__(self) -> int:
         return self._count
