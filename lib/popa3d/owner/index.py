@@ -49,6 +49,13 @@ class Index:
         for name in COLUMNS:
             setattr(self, name, getattr(self, name)[:-1])
         self.ids = self.ids[:-OCTETS]
+        if self.common:
+            from . import copies
+
+            self.common = self.common[:-OCTETS]
+            self.contents = self.contents[: copies.later_ones(self.common).count(1) * OCTETS]
+            if not self.contents:
+                self.common = b""
 
     def knows_copies(self) -> bool:
         """Whether `contents` has all copies. Else their unique-ids cannot be told from it when messages are deleted."""

@@ -122,6 +122,16 @@ def test_what_is_left_is_known() -> None:
         assert found == wanted.ids + wanted.common + wanted.contents
 
 
+def test_without_the_last() -> None:
+    """An index without its last message is that of the mailbox without it: it can be kept."""
+    for seed in range(200):
+        messages = mail(random.Random(seed), 2 + seed % 8)
+        found = resolved(b"".join(messages))
+        found.leave_last(0)
+        wanted = resolved(b"".join(messages[:-1]))
+        assert (found.ids, found.common, found.contents) == (wanted.ids, wanted.common, wanted.contents)
+
+
 def test_too_many() -> None:
     """Beyond COPIES they are told apart by their number alone; an index without some of them would not be a parse's."""
     mailbox = b"".join(mail(random.Random(1), 60))
