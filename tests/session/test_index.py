@@ -132,6 +132,29 @@ def test_after_an_update(place: tuple[Path, Path], seed: int, end: bytes) -> Non
     assert facts(found) == plain(path, directory)
 
 
+def test_more_copies_than_are_compared(place: tuple[Path, Path]) -> None:
+    """Where not all copies are in the index, none is kept when messages were deleted: the next login parses."""
+    path, directory = place
+    path.write_bytes(b"".join(b"From x\nSubject: x\n\n%d\n\n" % (i // 2) for i in range(12)))
+    file = MboxFile(os.fsencode(path), ("fcntl",))
+    state = State(os.fsencode(directory), b"alice", os.fsencode(path))
+    with (
+        mock.patch.object(maildrop, "INDEX_OCTETS", 1),
+        mock.patch("popa3d.owner.copies.COPIES", 3),
+        mock.patch("popa3d.owner.index.COPIES", 3),
+    ):
+        loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
+        deleted = bytearray([1] + [0] * 11)
+        update.remove(loaded, deleted)
+        loaded.unlock_after_update()
+        loaded.save_index_without(deleted)
+    file.close()
+    close(state)
+    found, parsed = load(path, directory)
+    assert parsed
+    assert facts(found) == plain(path, directory)
+
+
 @pytest.mark.parametrize("other", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("hidden", [False, True])
 def test_another_first_message(place: tuple[Path, Path], hidden: bool, other: bytes) -> None:

@@ -49,13 +49,18 @@ class Index:
         self.saved = False
         for name in COLUMNS:
             setattr(self, name, getattr(self, name)[:-1])
-        if self.common:
-            pairs = zip(memoryview(self.ids).cast("Q"), memoryview(self.common).cast("Q"), strict=True)
-            later = bytes(own != common for own, common in pairs)
-            known = len(self.contents) // OCTETS - (later[-1] and later.count(1) <= COPIES)
-            self.contents = self.contents[: known * OCTETS]
-            self.common = self.common[:-OCTETS] if later.count(1) > later[-1] else b""
         self.ids = self.ids[:-OCTETS]
+        if self.common:
+            from . import copies
+
+            self.common = self.common[:-OCTETS]
+            self.contents = self.contents[: copies.later_ones(self.common).count(1) * OCTETS]
+            if not self.contents:
+                self.common = b""
+
+    def knows_copies(self) -> bool:
+        """Whether `contents` has all copies. Else their unique-ids cannot be told from it when messages are deleted."""
+        return len(self.contents) < COPIES * OCTETS
 
     def parts(self) -> "Iterator[bytes | memoryview]":
         """All of it but `saved` as octets, for another process of the same machine, or for the next login: see `decode`."""
@@ -123,7 +128,7 @@ class Rest:
     """
 
     def __init__(self, index: Index, deleted: bytearray) -> None:
-        """At least one message is not deleted."""
+        """At least one message is not deleted. index: it `knows_copies`."""
         self._index = index
         self._deleted = deleted
         self._count = deleted.count(0)
@@ -135,7 +140,7 @@ class Rest:
         self.crlf = index.crlf
         self.check = 0
         self.ids = self.common = self.contents = b""
-        if index.contents and self.is_known():
+        if index.contents:
             self._resolve()
 
     def _resolve(self) -> None:
@@ -154,10 +159,6 @@ class Rest:
         # Who is not the first now was not the first before, and is in `contents`, unless somebody has forged the index.
         copies.resolve(found, contents, lambda _: bytes(OCTETS))
         self.ids, self.common, self.contents = found.ids, found.common, found.contents
-
-    def is_known(self) -> bool:
-        """Whether `parts` are as if they were made from the mailbox: too many copies are not known well enough."""
-        return len(self._index.contents) < COPIES * OCTETS
 
     def __len__(self) -> int:
         return self._count

@@ -185,10 +185,10 @@ class Maildrop:
         """
         if self.index.size < INDEX_OCTETS or self.state.why:
             return
-        if deleted.count(0) < 2:
+        if deleted.count(0) < 2 or not self.index.knows_copies():
             return
         index = Rest(self.index, deleted)
-        if index.size < INDEX_OCTETS or not index.is_known():
+        if index.size < INDEX_OCTETS:
             return
         from . import index_file
 
