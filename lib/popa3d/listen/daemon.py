@@ -177,9 +177,9 @@ class Listener:
     def _reap(self) -> None:
         """Collect all children that have ended."""
         with contextlib.suppress(ChildProcessError):
-            while (pid := os.waitpid(-1, os.WNOHANG)[0]) > 0:
-                self._flood.ended(pid)
-                self._log.ended(pid)
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                self._flood.ended(ended[0])
+                self._log.ended(*ended)
 
     def _reconfigure(self) -> None:
         """Read the configuration again; a bad one, or one whose addresses cannot be had, changes nothing."""

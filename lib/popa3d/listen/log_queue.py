@@ -1,6 +1,7 @@
 """Log lines of the listener, written by a process of their own: a log daemon that is stuck must not hold it up.
 
-One process at a time. What comes meanwhile waits for the next one, up to LOG_LINES; beyond that lines are only counted.
+One process at a time. What comes meanwhile waits for the next one, up to LOG_LINES; beyond that lines are only counted. So
+are those of a process that was ended because the log was stuck; it may have written some of them.
 
 Runs as: root, only with -D.
 Trusts: the kernel.
@@ -29,6 +30,7 @@ class LogQueue:
         self._lines: list[tuple[int, str]] = []
         self._lost = 0
         self._writer = 0
+        self._writing = 0  # how many lines it has
 
     def has_room(self) -> bool:
         """Whether a line would not be lost."""
@@ -41,10 +43,11 @@ class LogQueue:
         else:
             self._lost += 1
 
-    def ended(self, pid: int) -> None:
-        """Process `pid` is gone; if it was the writer, the next one may start."""
+    def ended(self, pid: int, status: int) -> None:
+        """Process `pid` is gone, with that wait status; if it was the writer, the next one may start."""
         if pid == self._writer:
             self._writer = 0
+            self._lost += self._writing if status else 0
 
     def finish(self) -> None:
         """Log what waits, beside another writer if there is one: nobody will be there to start the next."""
@@ -57,9 +60,10 @@ class LogQueue:
             return
         lines = list(self._lines)
         if self._lost:
-            lines.append((log.WARNING, f"{self._lost} more lines were not logged"))
+            lines.append((log.WARNING, f"Up to {self._lost} more lines were not logged"))
         with contextlib.suppress(OSError):  # no process to be had: they wait for the next line
             self._writer = self._run_aside(lambda: _write(lines))
+            self._writing = len(self._lines) + self._lost
             self._lines.clear()
             self._lost = 0
 
