@@ -111,8 +111,9 @@ MIN_DELAY_S = 10
 
 # Of SESSIONS, how many may be of clients that have not logged in: half, so that these never shut out those who have. From
 # half of that on, newcomers are refused at random, as OpenSSH's MaxStartups does, and a source may have no more than this
-# share; an IPv6 /56 twice, a /48 and an IPv4 /24 four times as much. So few as these are nobody's attack.
+# share, or so many; an IPv6 /56 twice, a /48 and an IPv4 /24 four times as much. So few in all are not refused at random.
 UNAUTHENTICATED_SHARE = 1 / 50
+UNAUTHENTICATED_LEAST = 5
 UNAUTHENTICATED_FEW = 25
 
 # Connections that wait to be accepted. C popa3d has 5; a burst of clients on the minute is more, and the kernel has room.

@@ -8,7 +8,7 @@ Runs as: root, only with -D.
 Trusts: nobody; what is kept is bounded by the number of sessions and by _LOGGED.
 """
 
-from ..params import SESSIONS, SESSIONS_PER_SOURCE, UNAUTHENTICATED_FEW, UNAUTHENTICATED_SHARE, Settings
+from ..params import SESSIONS, SESSIONS_PER_SOURCE, UNAUTHENTICATED_FEW, UNAUTHENTICATED_LEAST, UNAUTHENTICATED_SHARE, Settings
 from ..wire.address import networks
 
 _LOGGED = 1024  # sources whose refusals are told apart in the log; beyond that a flood is many sources, and not logged each
@@ -78,13 +78,13 @@ class Flood:
         most = min(limits.unauthenticated, room)
         if len(unknown) >= most:
             return f"{source}: {'sessions' if most == room else 'unauthenticated'} limit reached"
-        few = max(most // 2, UNAUTHENTICATED_FEW)
-        if len(unknown) < few:
+        if len(unknown) < most // 2:
             return ""
-        share = max(1, int(most * UNAUTHENTICATED_SHARE))
+        share = max(UNAUTHENTICATED_LEAST, int(most * UNAUTHENTICATED_SHARE))
         for i, network in enumerate(around):
             if sum(session.networks[i] == network for session in unknown) >= _SHARES[i] * share:
                 return f"{network}: unauthenticated limit reached"
+        few = max(most // 2, UNAUTHENTICATED_FEW)
         if chance * (most - few) < len(unknown) - few:
             return f"{source}: unauthenticated limit reached"
         return ""

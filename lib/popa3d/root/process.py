@@ -25,7 +25,7 @@ def secure_daemon() -> None:
     """The same for the listener, which keeps standard error, and sockets that it is passed (see listen.sockets)."""
     _fill()
     passed = os.environ.get(b"LISTEN_FDS", b"").decode("ascii", "replace")
-    ours = os.environ.get(b"LISTEN_PID") == b"%d" % os.getpid() and passed.isascii() and passed.isdigit()
+    ours = os.environ.get(b"LISTEN_PID") == b"%d" % os.getpid() and passed.isascii() and passed.isdigit() and len(passed) < 5
     close_from(3 + (int(passed) if ours else 0))
     os.umask(0o077)
     _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)

@@ -106,11 +106,11 @@ def serve(
             told = _tell(owner, client.address, settings, ahead, locker)
             if accepted is not None:
                 _note_login()
+            log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(client.address)}")  # its owner cannot stop it yet
             privileges.become(owner.pw_uid, owner.pw_gid)
         except _End as end:
             status = _refuse(end, nobody)
         else:
-            log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(client.address)}")
             _signal.alarm(0)
             why = handover.become(worker, told, locker)
             status = _end(_End(f"{worker}: {why}", replies.UNAVAILABLE))

@@ -123,10 +123,13 @@ def test_quick_connections_count() -> None:
     assert flood.refusal("198.51.100.1", 10.0, most, 0.0) == ""
 
 
-def test_a_small_server_has_no_shares() -> None:
-    """Where few sessions are allowed at all, nobody is refused below the limits that were set."""
+def test_a_small_server() -> None:
+    """Where few sessions are allowed at all nobody is refused at random; but one source still cannot take all of them."""
     flood = Flood()
-    assert len(admitted(flood, ["192.0.2.1"] * 30, limits(sessions=20), chance=0.0)) == 20
+    assert len(admitted(flood, ["192.0.2.1"] * 30, limits(sessions=20), chance=0.0)) == 10
+    assert len(admitted(flood, [f"198.51.{i}.1" for i in range(30)], limits(sessions=20), 1000, chance=0.0)) == 10
+    flood = Flood()
+    assert len(admitted(flood, ["192.0.2.1"] * 30, limits(sessions=5), chance=0.0)) == 5
 
 
 def test_log_is_not_flooded() -> None:
