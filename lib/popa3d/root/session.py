@@ -106,7 +106,8 @@ def serve(
             told = _tell(owner, client.address, settings, ahead, locker)
             if accepted is not None:
                 _note_login()
-            log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(client.address)}")  # its owner cannot stop it yet
+            # The owner could end the process before this line was there, if he were the owner already.
+            log.write(log.INFO, f"Authentication passed for {owner.pw_name}{_from(client.address)}")
             privileges.become(owner.pw_uid, owner.pw_gid)
         except _End as end:
             status = _refuse(end, nobody)
