@@ -98,7 +98,8 @@ class Dotlock:
                 pass  # NFS does not take this lock on a file that is open for reading: there the check below must do
             status = os.fstat(fd)
             text = os.read(fd, 256)
-            if stat.S_ISREG(status.st_mode) and not text.startswith(b"From ") and _is_stale(text.split(), status.st_mtime):
+            is_mailbox = text != b"" and b"From ".startswith(text.lstrip(b"\r\n")[:5])  # or more empty lines than were read
+            if stat.S_ISREG(status.st_mode) and not is_mailbox and _is_stale(text.split(), status.st_mtime):
                 self._remove_this(status)
         except OSError:
             pass  # gone, or it cannot be read: it is waited for

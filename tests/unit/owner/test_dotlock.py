@@ -107,6 +107,15 @@ def test_no_file(file: MboxFile, lock: Path) -> None:
         assert os.path.lexists(lock)
 
 
+@pytest.mark.parametrize("octets", [b"From x\nX\n", b"\nFrom x\nX\n", b"\r\n" * 2 + b"From x\r\nX\r\n", b"\n" * 256, b"Fro"])
+def test_a_mailbox_in_its_place(file: MboxFile, lock: Path, octets: bytes) -> None:
+    """What begins as a mailbox does, also with empty lines, is no lock that was left behind, however old it is."""
+    instead(lock, lambda lock: lock.write_bytes(octets))()
+    os.utime(lock, (1, 1))
+    assert not file._try(True)
+    assert lock.read_bytes() == octets
+
+
 def test_replaced_while_it_is_ours(file: MboxFile, path: Path) -> None:
     """Our own that somebody took for a stale one, and replaced by his, is not ours to remove."""
     assert file._try(True)
