@@ -76,14 +76,18 @@ def known(index: Index, before: int) -> dict[int, bytes]:
     return found
 
 
-def digest(text: bytes, crlf: bool) -> bytes:
-    """What tells a message from others, by the first COPY_OCTETS of its content: all but the fields that are rewritten."""
+def digest(text: bytes, octets: int, crlf: bool) -> bytes:
+    """What tells a message from others: its header but the fields that are rewritten, and its body's beginning and size.
+
+    text: the first COPY_OCTETS of its content, which has `octets` in all.
+    """
     text = b"\n" + text
     blank = text.find(b"\n\n")
     other = text.find(b"\n\r\n") if crlf else -1
     blank = other if other >= 0 and not 0 <= blank < other else blank
     end = blank + 1 if blank >= 0 else len(text)
-    return _id(kept(text[:end], False)[0] + text[end : end + COPY_BODY_OCTETS])
+    body = octets + 1 - end if blank >= 0 else 0
+    return _id(kept(text[:end], False)[0] + text[end : end + COPY_BODY_OCTETS] + body.to_bytes(8, "big"))
 
 
 def later_ones(ids: bytes | bytearray) -> bytearray:

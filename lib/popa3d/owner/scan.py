@@ -64,8 +64,8 @@ def _distinct(file: MboxFile, index: Index, contents: "dict[int, bytes] | None" 
         from . import copies  # few mailboxes have any
 
         def content(number: int) -> bytes:
-            start = index.content[number]
-            return copies.digest(file.read(min(COPY_OCTETS, index.end[number] - start), start), index.crlf)
+            start, octets = index.content[number], index.end[number] - index.content[number]
+            return copies.digest(file.read(min(COPY_OCTETS, octets), start), octets, index.crlf)
 
         copies.resolve(index, contents or {}, content)
     return index

@@ -108,7 +108,7 @@ def unique_ids(found: list[Message], crlf: bool = False) -> list[str]:
             ids.append(message.unique_id)
             continue
         if len(copies) < COPIES:
-            content = _content(message.content[:131072], crlf)
+            content = _content(message.content, crlf)
             number = copies.count((message.unique_id, content))
             text = bytes.fromhex(message.unique_id) + content + number.to_bytes(8, "big")
             ids.append(printed(hashlib.md5(text).digest()))
@@ -119,8 +119,9 @@ def unique_ids(found: list[Message], crlf: bool = False) -> list[str]:
     return ids
 
 
-def _content(content: bytes, crlf: bool) -> bytes:
-    """What tells copies apart: the header without what is rewritten, and the first 32 KiB behind it."""
+def _content(whole: bytes, crlf: bool) -> bytes:
+    """What tells copies apart: the header without what is rewritten, the first 32 KiB behind it, and how much that is."""
+    content = whole[:131072]
     header = []
     rewritten = False
     for line in content.splitlines(keepends=True) if b"\r" not in content else re.findall(rb"[^\n]*\n|[^\n]+", content):
@@ -135,6 +136,7 @@ def _content(content: bytes, crlf: bool) -> bytes:
         if not rewritten:
             digest.update(line)
     digest.update(body[:32768])
+    digest.update((len(body) + len(whole) - len(content) if body else 0).to_bytes(8, "big"))
     return bytes.fromhex(printed(digest.digest()))
 
 
