@@ -1,4 +1,4 @@
-"""The administrator's file, and whether the host is as it says.
+"""The command line, the administrator's file, and whether the host is as that says.
 
 Runs as: root, before anything is read of the client.
 Trusts: the administrator; the file only if nobody else can write it.
@@ -7,11 +7,40 @@ Trusts: the administrator; the file only if nobody else can write it.
 import _stat as stat
 import posix as os  # as os, without its start-up time
 
+from .. import DATE, VERSION, log
 from ..params import CHROOT, CONFIGURATION, CONFIGURATION_OCTETS, Settings
+from ..wire import arguments
+from . import process
 
 
 class Wrong(Exception):
     """popa3d cannot start with this configuration; the text is one line for the administrator."""
+
+
+def asked(words: list[str]) -> tuple[arguments.Arguments, Settings]:
+    """What the command line asks for, and the settings; what prints something and mistakes end the process here."""
+    usage = ""
+    try:
+        found = arguments.parse(words)
+        if found.action in (arguments.PRINT_HELP, arguments.PRINT_VERSION):
+            text = arguments.HELP if found.action == arguments.PRINT_HELP else f"popa3d version {VERSION} ({DATE})"
+            os.write(1, f"{text}\n".encode())
+            os._exit(0)
+        if os.getuid() != 0:
+            raise Wrong("must be started by root")
+        settings = read(found.file)
+        if found.action == arguments.CHECK:
+            os._exit(0)
+        return found, settings
+    except arguments.Wrong as wrong:
+        text, usage = str(wrong), f"{arguments.USAGE}\n"
+    except Wrong as wrong:
+        text = str(wrong)
+    log.start()
+    log.write(log.ERROR, text)
+    if not process.is_connection(2):
+        os.write(2, f"popa3d: {text}\n{usage}".encode("utf-8", "replace"))
+    os._exit(1)
 
 
 def read(name: str) -> Settings:

@@ -13,7 +13,7 @@ import select
 import sys
 import time
 
-from .. import DATE, VERSION, log
+from .. import log
 from ..params import CHROOT, PAM_TIMEOUT_S, RECORD_GRACE_S
 from ..wire import arguments, record, replies
 from . import accounts, handover, options, pam_service, peer, privileges, process
@@ -54,7 +54,7 @@ def main(worker: str, preauth: "Preauth", daemon: "Daemon", count: "Count") -> "
     listen.daemon.run. count: how many sessions the host has, in all, from an address (this one included), and from unknown
     ones.
     """
-    asked, settings = _asked(sys.argv[1:])
+    asked, settings = options.asked(sys.argv[1:])
     if asked.action == arguments.LISTEN:
         process.secure_daemon()
         if asked.file and not asked.file.startswith("/"):
@@ -136,32 +136,6 @@ def _limit(count: "Count", who: str, settings: "Settings") -> None:
         raise _End(f"{who}: per source limit reached", priority=log.WARNING)
     if settings.sessions and in_all > settings.sessions:
         raise _End(f"{who or 'local'}: sessions limit reached", priority=log.WARNING)
-
-
-def _asked(words: list[str]) -> "tuple[arguments.Arguments, Settings]":
-    """What the command line asks for, and the settings; what prints something and mistakes end the process here."""
-    usage = ""
-    try:
-        asked = arguments.parse(words)
-        if asked.action in (arguments.PRINT_HELP, arguments.PRINT_VERSION):
-            text = arguments.HELP if asked.action == arguments.PRINT_HELP else f"popa3d version {VERSION} ({DATE})"
-            os.write(1, f"{text}\n".encode())
-            os._exit(0)
-        if os.getuid() != 0:
-            raise options.Wrong("must be started by root")
-        settings = options.read(asked.file)
-        if asked.action == arguments.CHECK:
-            os._exit(0)
-        return asked, settings
-    except arguments.Wrong as wrong:
-        text, usage = str(wrong), f"{arguments.USAGE}\n"
-    except options.Wrong as wrong:
-        text = str(wrong)
-    log.start()
-    log.write(log.ERROR, text)
-    if not process.is_connection(2):
-        os.write(2, f"popa3d: {text}\n{usage}".encode("utf-8", "replace"))
-    os._exit(1)
 
 
 def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings", listened: bool) -> tuple[int, int]:
