@@ -23,6 +23,7 @@ from typing import NamedTuple
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_MOVE = 1, 32, 4096, 16384, 1 << 18, 8192
 CHECKOUT = Path(__file__).resolve().parent.parent
+MACHINES = ("clean-root", "fresh")  # of build: root file systems, with devices that cannot be copied
 BASE = Path("/run")  # all files of the private host are below it, on a tmpfs; so are /run/inetd.pid and the like
 HOME = Path("/opt/popa3d")  # where a copy of the checkout is: every uid can reach it, wherever the real one lies
 
@@ -199,7 +200,7 @@ class Host:
         checkout = self.base / "checkout"  # reachable whatever is mounted over the place where it lies
         checkout.mkdir()
         bind(CHECKOUT, checkout)
-        shutil.copytree(checkout, self.base / "copy", symlinks=True, ignore=shutil.ignore_patterns(".*", "clean-root"))
+        shutil.copytree(checkout, self.base / "copy", symlinks=True, ignore=shutil.ignore_patterns(".*", *MACHINES))
         for path in (self.base / "copy").rglob("*"):  # it may have been cloned with any umask
             if path.is_symlink():
                 continue

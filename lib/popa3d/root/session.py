@@ -131,7 +131,8 @@ def _limit(count: "Count", who: str, settings: "Settings") -> None:
         return
     in_all, from_source, unseen = count(who)
     if settings.sessions_per_source and unseen:
-        log.write(log.WARNING, f"{unseen} sessions may not be looked at: sessions_per_source does not count them")
+        sessions, them = ("1 session", "it") if unseen == 1 else (f"{unseen} sessions", "them")
+        log.write(log.WARNING, f"{sessions} may not be looked at: sessions_per_source does not count {them}")
     if settings.sessions_per_source and who and from_source > settings.sessions_per_source:
         raise _End(f"{who}: per source limit reached", priority=log.WARNING)
     if settings.sessions and in_all > settings.sessions:
