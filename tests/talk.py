@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests import peers
@@ -29,6 +31,15 @@ def connection(family: socket.AddressFamily = socket.AF_INET, of: str = "") -> t
         client = socket.create_connection(listening.getsockname()[:2], None, (of, 0) if of else None)
         server, _ = listening.accept()
     return client, server
+
+
+def becoming(command: list[str], variables: dict[str, str]) -> Callable[[], None]:
+    """For preexec_fn: become `command` with these variables, even with one that has no name, which Python refuses."""
+    entries = [f"{name}={value}".encode() for name, value in variables.items()]
+    argv = (ctypes.c_char_p * (len(command) + 1))(*[word.encode() for word in command], None)
+    environment = (ctypes.c_char_p * (len(entries) + 1))(*entries, None)
+    libc = ctypes.CDLL(None)
+    return lambda: libc.execve(command[0].encode(), argv, environment)
 
 
 class Talk:

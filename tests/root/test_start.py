@@ -16,7 +16,7 @@ import pytest
 from popa3d.params import INVALID_COMMANDS, LOGIN_TIMEOUT_S, PAM_TIMEOUT_S, RECORD_GRACE_S, USER
 from tests.host import HOME, PAM_QUICK, Host, bind, unmount
 from tests.root.test_identity import traced
-from tests.talk import Talk, children, connection, descriptors, ids
+from tests.talk import POPA3D, Talk, becoming, children, connection, descriptors, ids
 
 FILE_SIZE = 1 << 30
 
@@ -76,9 +76,15 @@ print(bool(entries) and entries[0], posix.environ)
 def test_environment(host: Host, variables: dict[str, str]) -> None:
     """No variable stays for PAM's modules, not even one without a name, which unsetenv(3) cannot remove; sessions are served."""
     command = ["/usr/bin/python3", "-IBS", "-c", SHOW]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command,
+        preexec_fn=becoming(command, variables),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout in ("None {}\n", "False {}\n")
-    with Talk(env=variables) as talk:
+    with Talk(preexec_fn=becoming(POPA3D, variables)) as talk:
         assert talk.login() == b"+OK\r\n"
         assert talk.ask(b"QUIT") == b"+OK\r\n"
         assert talk.status() == 0
