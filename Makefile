@@ -12,10 +12,9 @@ EXAMPLES = fail2ban inetd pam.d popa3d.toml stunnel systemd sysusers.d tmpfiles.
 
 # What popa3d needs at run time; psutil is for popa3d-status.
 RUN_PACKAGES = python3-pampy python3-psutil
-# python3-six is what Debian's python-pam imports and does not depend on: one test lets it have the real one.
 # The C popa3d, the super-servers and fail2ban are only unpacked (tests/peers.py): their packages would start or replace
 # services.
-TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase systemd python3-six
+TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase systemd
 # What builds the Debian package, and what looks at it and makes hosts to install it on (tests/package).
 DEB_PACKAGES = dpkg-dev debhelper dh-python
 DEB_TEST_PACKAGES = $(DEB_PACKAGES) lintian mmdebstrap

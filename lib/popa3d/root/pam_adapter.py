@@ -66,7 +66,7 @@ def _stand_in(name: str, known: "dict[str, object]") -> "Any":
 def _python_pam() -> "tuple[Any, Any]":
     """ctypes, and python-pam's inner module, with as little else as possible. Raises ImportError.
 
-    A python-pam that the stand-ins are not enough for ("from typing import *") gets the real ones, but for find_library.
+    A python-pam that the stand-ins are not enough for ("from typing import *") gets the real ones, but for find_library and six.
     """
     places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PYTHON_PLACES]
     sys.path += places
@@ -76,7 +76,7 @@ def _python_pam() -> "tuple[Any, Any]":
         except (ImportError, AttributeError, NameError, TypeError):
             for name in ("pam", "pam.__internals"):
                 sys.modules.pop(name, None)
-            found = _imported({"ctypes.util": _STAND_INS["ctypes.util"]})
+            found = _imported({name: _STAND_INS[name] for name in ("ctypes.util", "six")})  # Debian need not have six
             if "os" in sys.modules:
                 sys.modules["os"].__dict__["isatty"] = _no_terminal  # nobody else in this process asks
             return found
