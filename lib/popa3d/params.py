@@ -46,6 +46,13 @@ KEPT_OCTETS = 2 * 1024 * 1024
 # The reply to the next RETR is prepared while the client reads the last one, up to this size.
 PREPARED_OCTETS = 64 * 1024
 
+# Descriptors that one of our programs or processes leaves to the next. From the listener to a session, until that execs: the
+# pipe for logins, each the session's process id in so many octets. From root to the owner's program: the record's pipe, and
+# the locker's socket, if there is one.
+LOGINS_FD = 3
+LOGIN_OCTETS = 4
+HANDOVER_FD, LOCKER_FD = 3, 4
+
 # A pipe that poll(2) calls writable takes this much without blocking (POSIX PIPE_BUF on Linux, at least 512 elsewhere).
 PIPE_OCTETS = 512
 

@@ -13,7 +13,7 @@ import socket
 import time
 
 from .. import log
-from ..params import PAUSE_S, Settings
+from ..params import LOGIN_OCTETS, LOGINS_FD, PAUSE_S, Settings
 from ..wire.address import numeric
 from . import service, sockets
 from .access import Libwrap
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _PEERS_FAULT = (errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN)
-_LOGINS_FD = 3  # where a session finds the pipe into which it writes its process id when its client has logged in
-_PID_OCTETS = 4
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
 _BURST = 32  # connections that are accepted before signals and children are looked at again
 
@@ -40,7 +38,7 @@ def run(settings: Settings, families: str, foreground: bool, reload: "Reload", s
     """Listen until SIGTERM, then wait for the sessions and exit 0; exit 1 with a line on standard error if it cannot.
 
     families: see sockets.wanted. foreground: do not detach. reload: new settings, or why there are none. serve: becomes a
-    session on descriptors 0 and 1 of a client with a numeric address (empty for a local socket); see _LOGINS_FD.
+    session on descriptors 0 and 1 of a client with a numeric address (empty for a local socket); see LOGINS_FD.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the loop has its handlers
     try:
@@ -170,9 +168,9 @@ class Listener:
         """Note which sessions' clients have logged in: all, so that none is said of the next process with the same id."""
         with contextlib.suppress(BlockingIOError):
             while True:
-                pids = os.read(self._logins, 1024 * _PID_OCTETS)
-                for at in range(0, len(pids), _PID_OCTETS):
-                    self._flood.logged_in(int.from_bytes(pids[at : at + _PID_OCTETS], "big"))
+                pids = os.read(self._logins, 1024 * LOGIN_OCTETS)
+                for at in range(0, len(pids), LOGIN_OCTETS):
+                    self._flood.logged_in(int.from_bytes(pids[at : at + LOGIN_OCTETS], "big"))
 
     def _reap(self) -> None:
         """Collect all children that have ended."""
@@ -262,7 +260,7 @@ class Listener:
             log.write(log.WARNING, f"refused connect from {address or 'local'}")  # tcpd's words
             os._exit(0)
         log.stop()  # the number of its descriptor may be the one that is wanted
-        os.dup2(self._login, _LOGINS_FD)
+        os.dup2(self._login, LOGINS_FD)
         self._serve(self._settings, address)
 
     def _pause(self, why: str) -> None:

@@ -10,7 +10,7 @@ import posix as os  # as os, without its start-up time
 
 from .. import log
 from ..client import EXPIRED, Client
-from ..params import KEPT_OCTETS
+from ..params import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
 from ..wire import record, replies
 from .maildrop import Changed, Maildrop
 from .mboxfile import InUse, MboxFile, Refused
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from .transaction import Transaction
 
-_HANDOVER_FD, _LOCKER_FD = 3, 4
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
 
 
@@ -65,11 +64,11 @@ def _handover() -> record.Handover | None:
     got = b""
     try:
         while len(got) <= record.HANDOVER_RECORD_OCTETS:
-            more = os.read(_HANDOVER_FD, record.HANDOVER_RECORD_OCTETS + 1)
+            more = os.read(HANDOVER_FD, record.HANDOVER_RECORD_OCTETS + 1)
             if not more:
                 break
             got += more
-        os.close(_HANDOVER_FD)
+        os.close(HANDOVER_FD)
     except OSError:
         return None
     told = record.handover(got)
@@ -159,7 +158,7 @@ def _load(told: record.Handover) -> Maildrop | bytes:
 
 
 def _file(told: record.Handover) -> MboxFile:
-    return MboxFile(told.path, tuple(told.locks.decode().split(",")), _LOCKER_FD if told.locker else -1)
+    return MboxFile(told.path, tuple(told.locks.decode().split(",")), LOCKER_FD if told.locker else -1)
 
 
 def _reason(why: Refused | OSError) -> str:

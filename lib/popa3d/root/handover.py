@@ -7,6 +7,7 @@ Trusts: the administrator; the owner's directories are not looked into.
 import posix as os  # as os, without its start-up time
 
 from .. import log
+from ..params import HANDOVER_FD, LOCKER_FD
 from ..wire import record
 from . import options, privileges, process, state
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     import pwd
 
     from ..params import Settings
-
-_FD, _LOCKER_FD = 3, 4
 
 
 class Unusable(Exception):
@@ -90,10 +89,10 @@ def become(worker: str, told: int, locker: int = -1) -> str:
     log.stop()  # as its descriptor is about to be closed or replaced
     if locker >= 0:
         told, locker = _above(told), _above(locker)
-        os.dup2(locker, _LOCKER_FD)
-    os.dup2(told, _FD)
-    os.set_inheritable(_FD, True)
-    process.close_from(_FD + 1 + (locker >= 0))
+        os.dup2(locker, LOCKER_FD)
+    os.dup2(told, HANDOVER_FD)
+    os.set_inheritable(HANDOVER_FD, True)
+    process.close_from(HANDOVER_FD + 1 + (locker >= 0))
     privileges.no_new_privileges()
     try:
         os.execve(worker, [worker], {})
@@ -104,6 +103,6 @@ def become(worker: str, told: int, locker: int = -1) -> str:
 def _above(fd: int) -> int:
     """A copy of a descriptor, above those that the program will have. The other ones are closed later."""
     copy = os.dup(fd)
-    while copy <= _LOCKER_FD:
+    while copy <= LOCKER_FD:
         copy = os.dup(fd)
     return copy

@@ -14,7 +14,7 @@ import sys
 import time
 
 from .. import log
-from ..params import CHROOT, PAM_TIMEOUT_S, RECORD_GRACE_S
+from ..params import CHROOT, LOGIN_OCTETS, LOGINS_FD, PAM_TIMEOUT_S, RECORD_GRACE_S
 from ..wire import arguments, record, replies
 from . import accounts, handover, options, pam_service, peer, privileges, process
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     Count = Callable[[str], tuple[int, int, int]]
 
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
-_LOGINS_FD = 3  # with -D: the listener's pipe, see listen.daemon
 
 
 class _End(Exception):
@@ -84,11 +83,11 @@ def serve(
 ) -> "NoReturn":
     """One session, as `main` says. accepted: the peer that the listener has accepted and counted; then `count` is None.
 
-    The listener is told of the login: this process writes its id on descriptor 3 (four octets).
+    The listener is told of the login: this process writes its id on LOGINS_FD.
     """
     status = 1
     try:
-        process.secure(_LOGINS_FD if accepted is None else _LOGINS_FD + 1)
+        process.secure(LOGINS_FD if accepted is None else LOGINS_FD + 1)
         _signal.alarm(settings.login_timeout_s + 2 * RECORD_GRACE_S)  # for all that could hang: the log, name services
         client = accepted or peer.connected()
         if count is not None:
@@ -140,7 +139,7 @@ def _limit(count: "Count", who: str, settings: "Settings") -> None:
 
 
 def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings", listened: bool) -> tuple[int, int]:
-    """Start the pre-auth child; its pid, and the pipe its record will come through. listened: there is a _LOGINS_FD."""
+    """Start the pre-auth child; its pid, and the pipe its record will come through. listened: LOGINS_FD is open."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
@@ -150,7 +149,7 @@ def _fork(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings",
     try:
         os.close(reading)
         if listened:
-            os.close(_LOGINS_FD)  # only root says who has logged in
+            os.close(LOGINS_FD)  # only root says who has logged in
         run = preauth()  # inside the chroot there is nothing to load
         privileges.confine(nobody.pw_uid, nobody.pw_gid, CHROOT)
         log.stop()
@@ -246,7 +245,7 @@ def _tell(owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: byt
 def _note_login() -> None:
     """Tell the listener that the client has logged in. One that has ended counts no sessions any more."""
     try:
-        os.write(_LOGINS_FD, os.getpid().to_bytes(4, "big"))
+        os.write(LOGINS_FD, os.getpid().to_bytes(LOGIN_OCTETS, "big"))
     except OSError:
         pass
 

@@ -33,7 +33,7 @@ MUTATIONS = (
     wrong("owner/session.py", "while len(got) <= record.HANDOVER_RECORD_OCTETS", "while True",
           "a record without end fills the memory", f"{SESSION}::test_as_long_as_it_may_be"),
     wrong("owner/session.py", "got += more", "got = more", "a record that comes in pieces", f"{SESSION}::test_in_pieces"),
-    wrong("owner/session.py", "        os.close(_HANDOVER_FD)\n", "", "descriptor 3 stays open",
+    wrong("owner/session.py", "        os.close(HANDOVER_FD)\n", "", "descriptor 3 stays open",
           "tests/root/test_identity.py::test_worker"),
     wrong("owner/session.py", "    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)", "    pass", "SIGINT is told as a bug",
           f"{SESSION}::test_interrupted"),
