@@ -47,16 +47,14 @@ class Maildrop:
         refused = ""
         while not file.absent:
             file.lock(exclusive=False, end=start + LOCK_TIMEOUT_S)
-            if state.has_journal():
-                from . import unfinished  # its modules are for those who delete
-
-                unfinished.finish(file, state)
+            finish_update(file, state)
             status = file.status()
             try:
                 if self._parse(status, time.monotonic() < start + QUIET_S):
                     break
             except Refused as why:
-                if not _is_worth_another_look(why, refused, not _is_same(file.named(), status), _is_young(status)):
+                changed = (now := file.named()) is None or _identity(now) != _identity(status)
+                if not _is_worth_another_look(why, refused, changed, _is_young(status)):
                     raise
                 refused = str(why)
             file.unlock()
@@ -263,6 +261,15 @@ class Maildrop:
         return block
 
 
+def finish_update(file: MboxFile, state: State) -> bool:
+    """Finish the update of a locked mailbox, if there is an unfinished one. See unfinished.finish."""
+    if not state.has_journal():
+        return True
+    from . import unfinished  # its modules are for those who delete
+
+    return unfinished.finish(file, state)
+
+
 def _is_worth_another_look(why: Refused, before: str, changed: bool, young: bool) -> bool:
     """Whether somebody may be writing what was refused. before: why it was before; bad twice in the same way is just bad."""
     if isinstance(why, Unfinished):
@@ -273,10 +280,6 @@ def _is_worth_another_look(why: Refused, before: str, changed: bool, young: bool
 def _identity(status: "os.stat_result") -> tuple[int, ...]:
     """What tells one state of a mailbox from another."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _is_same(one: "os.stat_result | None", other: "os.stat_result") -> bool:
-    return one is not None and _identity(one) == _identity(other)
 
 
 def _is_young(status: "os.stat_result") -> bool:

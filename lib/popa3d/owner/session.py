@@ -12,7 +12,7 @@ from .. import log
 from ..client import EXPIRED, Client
 from ..params import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
 from ..wire import record, replies
-from .maildrop import Changed, Maildrop
+from .maildrop import Changed, Maildrop, finish_update
 from .mboxfile import InUse, MboxFile, Refused
 from .state import State
 
@@ -176,11 +176,7 @@ def _recover(told: record.Handover) -> int:
             if file.absent:
                 return 0
             file.lock(exclusive=not file.read_only)
-            if not state.has_journal():
-                return 0
-            from . import unfinished
-
-            return 0 if unfinished.finish(file, state) else 1
+            return 0 if finish_update(file, state) else 1
         finally:
             file.close()
     except (Refused, OSError) as why:

@@ -9,12 +9,11 @@ Trusts: the administrator; of the users' state directories nothing but that ther
 
 import _signal
 import os
-import pwd
 import re
 import sys
 
 from .. import DATE, VERSION, log
-from . import options, process
+from . import accounts, options, process
 from .recovery import Recovery, complain, journals
 
 TYPE_CHECKING = False
@@ -122,11 +121,5 @@ def _interrupted(recovery: Recovery, place: str) -> "Iterator[str]":
             recovery.fail(f"{place}/{number}", str(error.strerror))
             continue
         # Whose they are is to be seen: users can write any names into their directories.
-        yield from [name for name in names if _uid(name) == number]
-
-
-def _uid(name: str) -> int:
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except (KeyError, ValueError):
-        return -1
+        owners = [(name, accounts.find(process.octets(name))) for name in names]
+        yield from [name for name, owner in owners if owner is not None and owner.pw_uid == number]

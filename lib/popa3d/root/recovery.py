@@ -9,16 +9,16 @@ Trusts: the administrator; of the users' state directories nothing but that ther
 
 import _signal
 import os
-import pwd
 import re
 import time
 
 from .. import log
 from ..params import RECOVERIES, RECOVERIES_AT_ONCE, RECOVERY_LIMIT_S, RECOVERY_SLOW_S, RECOVERY_TIMEOUT_S
-from . import handover, privileges, process, state
+from . import accounts, handover, privileges, process, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import pwd
     from typing import NoReturn
 
     from ..params import Settings
@@ -74,9 +74,8 @@ class Recovery:
 
     def _start(self, name: str) -> str:
         """Start the user's program, if there is something to do. Why that failed, or nothing."""
-        try:
-            owner = pwd.getpwnam(name)
-        except (KeyError, ValueError):
+        owner = accounts.find(process.octets(name))
+        if owner is None:
             return "no such account"
         if not handover.serves(owner):
             return "popa3d does not serve this account"
