@@ -60,6 +60,28 @@ def load(path: Path, directory: Path, keep: bool = True) -> tuple[Index, bool]:
     return found.index, sum(parsed) >= path.stat().st_size
 
 
+def delete(
+    path: Path,
+    directory: Path,
+    deleted: bytearray | None = None,
+    before_update: Callable[[], None] = lambda: None,
+    before_saving: Callable[[], None] = lambda: None,
+) -> None:
+    """Do what a session does that deletes these messages, or the first one: index included. before_...: what others do then."""
+    file = MboxFile(os.fsencode(path), ("fcntl",))
+    state = State(os.fsencode(directory), b"alice", os.fsencode(path))
+    with mock.patch.object(maildrop, "INDEX_OCTETS", 1):
+        loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
+        deleted = deleted or bytearray([1] + [0] * (len(loaded.index) - 1))
+        before_update()
+        update.remove(loaded, deleted)
+        loaded.unlock_after_update()
+        before_saving()
+        loaded.save_index_without(deleted)
+    file.close()
+    close(state)
+
+
 def facts(index: Index) -> list[object]:
     """All that a session shows or relies on."""
     columns = [list(column) for column in (index.start, index.content, index.end, index.octets)]
@@ -115,18 +137,13 @@ def test_after_an_update(place: tuple[Path, Path], seed: int, end: bytes) -> Non
     chance = random.Random(seed)
     deleted = bytearray(chance.choices((0, 1), weights=(1, chance.choice((0.2, 1, 3))), k=12))
     deleted[chance.randrange(12)] = 1
-    file = MboxFile(os.fsencode(path), ("fcntl",))
-    state = State(os.fsencode(directory), b"alice", os.fsencode(path))
-    with mock.patch.object(maildrop, "INDEX_OCTETS", 1):
-        loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
+
+    def deliver() -> None:
         if seed % 2:
             with open(path, "ab") as appended:
                 appended.write(messages(seed + 100, 1, end))
-        update.remove(loaded, deleted)
-        loaded.unlock_after_update()
-        loaded.save_index_without(deleted)
-    file.close()
-    close(state)
+
+    delete(path, directory, deleted, before_update=deliver)
     found, parsed = load(path, directory)
     assert parsed == (deleted.count(0) < 2)
     assert facts(found) == plain(path, directory)
@@ -136,20 +153,8 @@ def test_more_copies_than_are_compared(place: tuple[Path, Path]) -> None:
     """Where not all copies are in the index, none is kept when messages were deleted: the next login parses."""
     path, directory = place
     path.write_bytes(b"".join(b"From x\nSubject: x\n\n%d\n\n" % (i // 2) for i in range(12)))
-    file = MboxFile(os.fsencode(path), ("fcntl",))
-    state = State(os.fsencode(directory), b"alice", os.fsencode(path))
-    with (
-        mock.patch.object(maildrop, "INDEX_OCTETS", 1),
-        mock.patch("popa3d.owner.copies.COPIES", 3),
-        mock.patch("popa3d.owner.index.COPIES", 3),
-    ):
-        loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
-        deleted = bytearray([1] + [0] * 11)
-        update.remove(loaded, deleted)
-        loaded.unlock_after_update()
-        loaded.save_index_without(deleted)
-    file.close()
-    close(state)
+    with mock.patch("popa3d.owner.copies.COPIES", 3), mock.patch("popa3d.owner.index.COPIES", 3):
+        delete(path, directory)
     found, parsed = load(path, directory)
     assert parsed
     assert facts(found) == plain(path, directory)
@@ -164,16 +169,7 @@ def test_another_first_message(place: tuple[Path, Path], hidden: bool, other: by
     metadata = METADATA.replace(b"\n", other)
     path.write_bytes(metadata + one + b"".join(some) if hidden else one + metadata + b"".join(some))
     plain(path, directory)
-    file = MboxFile(os.fsencode(path), ("fcntl",))
-    state = State(os.fsencode(directory), b"alice", os.fsencode(path))
-    with mock.patch.object(maildrop, "INDEX_OCTETS", 1):
-        loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
-        deleted = bytearray([1] + [0] * (len(loaded.index) - 1))
-        update.remove(loaded, deleted)
-        loaded.unlock_after_update()
-        loaded.save_index_without(deleted)
-    file.close()
-    close(state)
+    delete(path, directory)
     assert path.read_bytes() == metadata + b"".join(some)
     found, parsed = load(path, directory)
     assert parsed is not hidden
@@ -213,22 +209,15 @@ def test_changed_behind_an_update(place: tuple[Path, Path]) -> None:
     big, small = b"From x\nSubject: a\n\n%s\n\n" % (b"y" * 1000), b"From x\nSubject: b\n\n%s\n\n"
     two = b"".join(small % (b"z" * octets) for octets in (1, len(big) - 2 * len(small) + 4 - 1))
     assert len(two) == len(big)
+
+    def rewrite() -> None:
+        with open(path, "r+b") as other:
+            other.write(two)
+
     for change, crlf in ((True, False), (False, True)):
         path.write_bytes(big * 4 if not crlf else big + (big[:-1].replace(b"\n", b"\r\n") + b"\n") * 3)
         plain(path, directory)
-        file = MboxFile(os.fsencode(path), ("fcntl",))
-        state = State(os.fsencode(directory), b"alice", os.fsencode(path))
-        with mock.patch.object(maildrop, "INDEX_OCTETS", 1):
-            loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
-            deleted = bytearray([1] + [0] * (len(loaded.index) - 1))
-            update.remove(loaded, deleted)
-            loaded.unlock_after_update()
-            if change:
-                with open(path, "r+b") as other:
-                    other.write(two)
-            loaded.save_index_without(deleted)
-        file.close()
-        close(state)
+        delete(path, directory, before_saving=rewrite if change else lambda: None)
         found, _ = load(path, directory)
         assert facts(found) == plain(path, directory)
 

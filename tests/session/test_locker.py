@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -260,6 +260,28 @@ def go_on(talk: Talk) -> bool:
     return False
 
 
+def given(process: subprocess.Popen[bytes], mail: bytes) -> subprocess.Popen[bytes]:
+    """A delivery agent that has got a message."""
+    assert process.stdin is not None
+    process.stdin.write(mail)
+    process.stdin.close()
+    return process
+
+
+def waits_for_an_update(command: list[str], path: Path, delivery: Callable[[], subprocess.Popen[bytes]], mail: bytes) -> None:
+    """A delivery that begins in the middle of an update waits for its end; then what the update leaves and the mail are there."""
+    with in_the_middle(command, path, "update") as talk:
+        with delivery() as process:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1)
+            talk.process.send_signal(signal.SIGCONT)
+            assert talk.line() == b"+OK\r\n"
+        assert process.returncode == 0
+    after = path.read_bytes()
+    assert after.startswith(LARGE) and after.endswith(mail + b"\n")
+    assert all_free(path)
+
+
 def test_procmail(host: Host, command: list[str]) -> None:
     """Another program with the spool's group, Debian's procmail, waits for a session's dot-lock; then all mail is there."""
     path = deliver(host.spool / "alice", MAILBOX)
@@ -279,21 +301,9 @@ def test_procmail(host: Host, command: list[str]) -> None:
             [str(program), "-f", "a@b", str(rules)], stdin=subprocess.PIPE, user=20001, group=8, extra_groups=[],
             env={"HOME": str(place), "LOGNAME": "alice", "PATH": "/usr/bin:/bin"}, cwd=place,
         )  # fmt: skip
-        assert process.stdin is not None
-        process.stdin.write(mail)
-        process.stdin.close()
-        return process
+        return given(process, mail)
 
-    with in_the_middle(command, path, "update") as talk:
-        with delivery() as process:
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(1)
-            talk.process.send_signal(signal.SIGCONT)
-            assert talk.line() == b"+OK\r\n"
-        assert process.returncode == 0
-    after = path.read_bytes()
-    assert after.startswith(LARGE) and after.endswith(mail + b"\n")
-    assert all_free(path)
+    waits_for_an_update(command, path, delivery, mail)
 
 
 def test_opensmtpd(host: Host, command: list[str]) -> None:
@@ -301,19 +311,11 @@ def test_opensmtpd(host: Host, command: list[str]) -> None:
     path = host.spool / "alice"
     program = str(peers.program("opensmtpd", "usr/libexec/opensmtpd/mail.local"))
     mail = b"Subject: by OpenSMTPD\n\nnew\n"
-    with in_the_middle(command, path, "update") as talk:
-        with subprocess.Popen([program, "-f", "a@b", "alice"], stdin=subprocess.PIPE) as process:
-            assert process.stdin is not None
-            process.stdin.write(mail)
-            process.stdin.close()
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(1)
-            talk.process.send_signal(signal.SIGCONT)
-            assert talk.line() == b"+OK\r\n"
-        assert process.returncode == 0
-    after = path.read_bytes()
-    assert after.startswith(LARGE) and after.endswith(mail + b"\n")
-    assert all_free(path)
+
+    def delivery() -> subprocess.Popen[bytes]:
+        return given(subprocess.Popen([program, "-f", "a@b", "alice"], stdin=subprocess.PIPE), mail)
+
+    waits_for_an_update(command, path, delivery, mail)
     make_dotlock(path, b"")
     os.chown(dotlock(path), 0, 8)
     dotlock(path).chmod(0o600)
