@@ -45,7 +45,7 @@ def _check() -> None:
         peers.program("openbsd-inetd", "usr/sbin/inetd")
     except FileNotFoundError:
         raise Impossible("inetd is missing: fetch it with: python3 -m tests.peers openbsd-inetd (or: make run)") from None
-    code = f"import sys; sys.path.insert(0, {str(host.CHECKOUT / 'lib')!r}); from popa3d.root.pam_adapter import Pam; Pam()"
+    code = f"import sys; sys.path.insert(0, {str(host.CHECKOUT / 'lib')!r}); from popa3d.root.pam.adapter import Pam; Pam()"
     if subprocess.run([PYTHON, "-IBS", "-c", code], capture_output=True, check=False).returncode:
         raise Impossible("python-pam is missing: install it with: apt-get install python3-pampy (or: make run)")
     with socket.socket() as some:

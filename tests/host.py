@@ -28,7 +28,7 @@ BASE = Path("/run")  # all files of the private host are below it, on a tmpfs; s
 HOME = Path("/opt/popa3d")  # where a copy of the checkout is: every uid can reach it, wherever the real one lies
 
 
-STATE = Path("/var/lib/popa3d-state")  # popa3d.params.STATE, which what uses this module without popa3d does not have
+STATE = Path("/var/lib/popa3d-state")  # popa3d.shared.limits.STATE, which what uses this module without popa3d does not have
 
 
 class Account(NamedTuple):

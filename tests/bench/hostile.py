@@ -13,10 +13,10 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from popa3d.owner.mbox import Parser
-from popa3d.owner.mboxfile import MboxFile
-from popa3d.owner.scan import scan
-from popa3d.params import HEADER_LINE_OCTETS, MAX_MESSAGES, PARSE_OCTETS
+from popa3d.owner.index.parser import Parser
+from popa3d.owner.mailbox.file import MboxFile
+from popa3d.owner.mailbox.scan import scan
+from popa3d.shared.limits import HEADER_LINE_OCTETS, MAX_MESSAGES, PARSE_OCTETS
 
 Make = Callable[[int], bytes]
 

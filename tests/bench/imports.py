@@ -12,11 +12,11 @@ _LINE = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
 
 # What a login waits for, in turn: program, what it is doing, the modules it has then.
 STEPS = (
-    ("popa3d (root)", "until it forks the pre-auth child", "import popa3d.root.session"),
+    ("popa3d (root)", "until it forks the pre-auth child", "import popa3d.root.sequence"),
     ("pre-auth child", "until the greeting", "import popa3d.preauth.authorization"),
-    ("popa3d (root)", "until PAM can be asked, while the client types", "from popa3d.root.pam_adapter import Pam; Pam()"),
+    ("popa3d (root)", "until PAM can be asked, while the client types", "from popa3d.root.pam.adapter import Pam; Pam()"),
     ("popa3d-session", "until the reply to PASS", "import popa3d.owner.session"),
-    ("popa3d-session", "behind it", "import popa3d.owner.transaction"),
+    ("popa3d-session", "behind it", "import popa3d.owner.pop3.transaction"),
 )
 
 
@@ -32,8 +32,8 @@ def table(rounds: int) -> str:
     """Markdown: what each module takes by itself, in the order of the session; medians."""
     lines = ["| Program | When | Module | ms |\n", "| --- | --- | --- | ---: |\n"]
     for program, when, step in STEPS:
-        before = {"popa3d.preauth.authorization": STEPS[0][2], "popa3d.root.pam_adapter": STEPS[0][2]}
-        before["popa3d.owner.transaction"] = STEPS[3][2]
+        before = {"popa3d.preauth.authorization": STEPS[0][2], "popa3d.root.pam.adapter": STEPS[0][2]}
+        before["popa3d.owner.pop3.transaction"] = STEPS[3][2]
         done = next((first for name, first in before.items() if name in step), "pass")
         runs = [_times(done, step) for _ in range(rounds)]
         for name in runs[0]:

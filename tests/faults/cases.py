@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-from popa3d.owner import maildrop, plan, update
-from popa3d.owner.maildrop import Maildrop
-from popa3d.owner.mboxfile import MboxFile
-from popa3d.owner.state import State
+from popa3d.owner.mailbox import maildrop
+from popa3d.owner.mailbox.file import MboxFile
+from popa3d.owner.mailbox.maildrop import Maildrop
+from popa3d.owner.mailbox.state_directory import State
+from popa3d.owner.update import plan, removal
 from tests.faults.disk import Disk, Recorder, recorded
 
 NEW = b"From new@x Mon Jan  5 11:00:00 2026\nSubject: delivered later\n\n%s\n\n"
@@ -53,9 +54,9 @@ class Case:
         """Let the update go in steps of a few octets."""
         with contextlib.ExitStack() as stack:
             for module, name, value in (
-                (update, "JOURNAL_DATA_OCTETS", self.data),
-                (update, "PARSE_OCTETS", self.block),
-                (update, "REST_OCTETS", self.block),
+                (removal, "JOURNAL_DATA_OCTETS", self.data),
+                (removal, "PARSE_OCTETS", self.block),
+                (removal, "REST_OCTETS", self.block),
                 (plan, "PARSE_OCTETS", self.block),
                 (maildrop, "CLOCK_TICK_NS", 0),  # no waiting: nobody else writes here
                 (maildrop, "QUIET_S", 0),
@@ -82,7 +83,7 @@ class Case:
             try:
                 recorder.know(self.mailbox, self.directory)
                 with recorded(recorder):
-                    update.remove(loaded, self.deleted)
+                    removal.remove(loaded, self.deleted)
             finally:
                 loaded.file.close()
                 close(loaded.state)

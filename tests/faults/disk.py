@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from popa3d.owner import journal, mboxfile
-from popa3d.owner import state as owner_state
+from popa3d.owner.mailbox import file, state_directory
+from popa3d.owner.update import journal
 
 _FIRST = 1  # the number of the first file in the state directory
 
@@ -114,7 +114,7 @@ class Recorder:
 @contextlib.contextmanager
 def recorded(recorder: Recorder) -> Iterator[Recorder]:
     """Let the owner's modules call `recorder` in the place of `os`."""
-    modules = (mboxfile, journal, owner_state)
+    modules = (file, journal, state_directory)
     for module in modules:
         module.os = recorder  # type: ignore[attr-defined]
     try:

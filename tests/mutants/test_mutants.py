@@ -11,28 +11,28 @@ from tests.mutants.mutation import wrong
 from tests.mutants.run import KILLED, SURVIVED, UNFIT, Outcome, fitness, run
 from tests.mutants.tables import MUTATIONS
 
-LOG = "tests/unit/test_log.py"
+LOG = "tests/unit/shared/test_log.py"
 
 # Of several modules, with tests that take a moment; the rest is for `make mutants`.
 SAMPLE = (
-    ("log.py", "an exception's text, with a password, is logged"),
-    ("client.py", "an octet now and then keeps a session for ever"),
-    ("wire/record.py", "a password with a line end reaches PAM"),
-    ("owner/maildrop.py", "a change in the tick of the parse is not seen"),
-    ("owner/mboxfile.py", "another's file is served through a link"),
+    ("shared/log.py", "an exception's text, with a password, is logged"),
+    ("shared/connection.py", "an octet now and then keeps a session for ever"),
+    ("shared/record.py", "a password with a line end reaches PAM"),
+    ("owner/mailbox/maildrop.py", "a change in the tick of the parse is not seen"),
+    ("owner/mailbox/file.py", "another's file is served through a link"),
 )
 
 # What the harness must tell from these: each with its verdict, and a part of the reason.
 CUT = f"{LOG}::test_cut"
 ODD = {
-    wrong("log.py", "text[:_TEXT_OCTETS]", "text[0:_TEXT_OCTETS]", "harmless", CUT): (SURVIVED, ""),
-    wrong("log.py", "text[:_TEXT_LENGTH]", "text", "gone", CUT): (UNFIT, "does not apply any more"),
-    wrong("log.py", "syslog.LOG_", "syslog.log_", "several", CUT): (UNFIT, "its text is there"),
-    wrong("log.py", "syslog.LOG_INFO\n", "syslog.LOG_INFO  # 6\n", "a comment", CUT): (UNFIT, "changes nothing"),
-    wrong("log.py", "INFO = ", "INFO = = ", "no program", CUT): (UNFIT, "makes no program"),
-    wrong("log.py", "INFO = ", "DEBUG = ", "no test", f"{LOG}::test_that_is_not_there"): (UNFIT, "there is no test"),
-    wrong("log.py", "INFO = ", "DEBUG = ", "no file of tests", "tests/none.py::test_x"): (UNFIT, "there is no test"),
-    wrong("log.py", "import syslog\n", "import no_syslog\n", "no import", CUT): (UNFIT, "do not run with it: 1 error"),
+    wrong("shared/log.py", "text[:_TEXT_OCTETS]", "text[0:_TEXT_OCTETS]", "harmless", CUT): (SURVIVED, ""),
+    wrong("shared/log.py", "text[:_TEXT_LENGTH]", "text", "gone", CUT): (UNFIT, "does not apply any more"),
+    wrong("shared/log.py", "syslog.LOG_", "syslog.log_", "several", CUT): (UNFIT, "its text is there"),
+    wrong("shared/log.py", "syslog.LOG_INFO\n", "syslog.LOG_INFO  # 6\n", "a comment", CUT): (UNFIT, "changes nothing"),
+    wrong("shared/log.py", "INFO = ", "INFO = = ", "no program", CUT): (UNFIT, "makes no program"),
+    wrong("shared/log.py", "INFO = ", "DEBUG = ", "no test", f"{LOG}::test_that_is_not_there"): (UNFIT, "there is no test"),
+    wrong("shared/log.py", "INFO = ", "DEBUG = ", "no file of tests", "tests/none.py::test_x"): (UNFIT, "there is no test"),
+    wrong("shared/log.py", "import syslog\n", "import no_syslog\n", "no import", CUT): (UNFIT, "do not run with it: 1 error"),
 }
 
 

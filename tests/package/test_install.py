@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.params import Settings
 from popa3d.root import options
+from popa3d.shared.limits import Settings
 from tests.host import Host
 from tests.package.conftest import ALICE
 from tests.package.machine import Machine

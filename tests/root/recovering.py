@@ -22,9 +22,9 @@ def recover(*arguments: str, program: str = RECOVER, **options: object) -> tuple
 
 
 @contextlib.contextmanager
-def limits(host: Host, **values: int) -> Iterator[None]:
+def limited(host: Host, **values: int) -> Iterator[None]:
     """Other values of params than the shipped ones."""
-    params = HOME / "lib/popa3d/params.py"
+    params = HOME / "lib/popa3d/shared/limits.py"
     other = host.base / "params.py"
     text = params.read_text()
     for name, value in values.items():

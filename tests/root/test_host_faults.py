@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.wire.arguments import HELP, USAGE
+from popa3d.shared.arguments import HELP, USAGE
 from tests.host import HOME, Host, bind, tmpfs, unmount
 from tests.talk import POPA3D, Talk, descriptors, ids
 

@@ -7,7 +7,7 @@ import re
 import resource
 from pathlib import Path
 
-from popa3d.params import PREAUTH_OCTETS, STATE
+from popa3d.shared.limits import PREAUTH_OCTETS, STATE
 from tests.host import Host
 from tests.talk import POPA3D, Talk, children, descriptors, ids, wait_until
 

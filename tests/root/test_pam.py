@@ -286,7 +286,7 @@ def test_terminal_without_a_name_and_one_that_wants_more(host: Host, front: Path
 
 def test_what_is_loaded_with_it() -> None:
     """python-pam comes with ctypes, and with nothing that takes long and is not needed."""
-    code = f"import sys; sys.path.insert(0, {str(HOME / 'lib')!r}); from popa3d.root.pam_adapter import Pam; Pam()"
+    code = f"import sys; sys.path.insert(0, {str(HOME / 'lib')!r}); from popa3d.root.pam.adapter import Pam; Pam()"
     code += "; print(*sys.modules)"
     done = subprocess.run(["/usr/bin/python3", "-IBS", "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())

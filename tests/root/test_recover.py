@@ -15,7 +15,7 @@ import pytest
 
 from tests.host import HOME, PAM_OPEN, Host
 from tests.root.interrupted import AFTER, BEFORE, interrupt
-from tests.root.recovering import RECOVER, limits, recover
+from tests.root.recovering import RECOVER, limited, recover
 from tests.talk import Talk, children, descriptors, ids, wait_until
 
 USAGE = "usage: popa3d-recover [-hV] [-c file] --all | user ...\n"
@@ -38,7 +38,7 @@ def locked(mailbox: Path) -> Iterator[None]:
 @pytest.fixture
 def impatient(host: Host) -> Iterator[None]:
     """Locks are waited for one second only."""
-    with limits(host, LOCK_TIMEOUT_S=1):
+    with limited(host, LOCK_TIMEOUT_S=1):
         yield
 
 

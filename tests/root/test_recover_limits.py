@@ -10,10 +10,10 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from popa3d import params
+from popa3d.shared import limits
 from tests.host import HOME, Host, bind, unmount
 from tests.root.interrupted import AFTER, interrupt
-from tests.root.recovering import RECOVER, limits, recover
+from tests.root.recovering import RECOVER, limited, recover
 from tests.talk import wait_until
 
 
@@ -56,7 +56,7 @@ def test_some_are_stopped(host: Host, state: Path) -> None:
     mailboxes = [interrupt(host, name=name) for name in ("alice", "bob", "carol")]
     before = [mailbox.read_bytes() for mailbox in mailboxes]
     with (
-        limits(host, RECOVERIES_AT_ONCE=1, RECOVERY_SLOW_S=1, RECOVERY_TIMEOUT_S=6, RECOVERY_LIMIT_S=12),
+        limited(host, RECOVERIES_AT_ONCE=1, RECOVERY_SLOW_S=1, RECOVERY_TIMEOUT_S=6, RECOVERY_LIMIT_S=12),
         stopped(host, 20001, 20002),
     ):
         status, said = recover("--all")
@@ -72,7 +72,7 @@ def test_several_at_once(host: Host, state: Path) -> None:
     """One that has not had its time yet takes one of several places."""
     mailboxes = [interrupt(host, name=name) for name in ("alice", "bob", "carol")]
     before = mailboxes[0].read_bytes()
-    with limits(host, RECOVERIES_AT_ONCE=2, RECOVERY_SLOW_S=60, RECOVERY_LIMIT_S=8), stopped(host, 20001):
+    with limited(host, RECOVERIES_AT_ONCE=2, RECOVERY_SLOW_S=60, RECOVERY_LIMIT_S=8), stopped(host, 20001):
         status, said = recover("alice", "bob", "carol", "alice")
         assert (status, left(said, 8, 60)) == (1, ["popa3d-recover: alice: still at work"])
         assert [mailbox.read_bytes() for mailbox in mailboxes] == [before, AFTER, AFTER]
@@ -84,7 +84,7 @@ def test_too_many_are_stopped(host: Host, state: Path, tmp_path: Path) -> None:
     before = [mailbox.read_bytes() for mailbox in mailboxes]
     trace = tmp_path / "trace"
     with (
-        limits(host, RECOVERIES_AT_ONCE=1, RECOVERY_SLOW_S=1, RECOVERIES=2, RECOVERY_LIMIT_S=6),
+        limited(host, RECOVERIES_AT_ONCE=1, RECOVERY_SLOW_S=1, RECOVERIES=2, RECOVERY_LIMIT_S=6),
         stopped(host, 20001, 20002),
     ):
         status, said = recover("-qq", "-o", str(trace), RECOVER, "--all", program="strace")
@@ -104,5 +104,5 @@ def test_the_unit_lets_it_come_to_its_end() -> None:
     unit = (HOME / "packaging/systemd/popa3d-recover.service").read_text()
     (minutes,) = re.findall(r"^TimeoutStartSec=(\d+)min$", unit, re.M)
     (tasks,) = re.findall(r"^TasksMax=(\d+)$", unit, re.M)
-    assert int(minutes) * 60 >= params.RECOVERY_LIMIT_S + params.RECOVERY_TIMEOUT_S
-    assert int(tasks) > params.RECOVERIES * -(-params.RECOVERY_LIMIT_S // params.RECOVERY_TIMEOUT_S)
+    assert int(minutes) * 60 >= limits.RECOVERY_LIMIT_S + limits.RECOVERY_TIMEOUT_S
+    assert int(tasks) > limits.RECOVERIES * -(-limits.RECOVERY_LIMIT_S // limits.RECOVERY_TIMEOUT_S)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.params import INVALID_COMMANDS, LOGIN_TIMEOUT_S, PAM_TIMEOUT_S, RECORD_GRACE_S, USER
+from popa3d.shared.limits import INVALID_COMMANDS, LOGIN_TIMEOUT_S, PAM_TIMEOUT_S, RECORD_GRACE_S, USER
 from tests.host import HOME, PAM_QUICK, Host, bind, unmount
 from tests.root.test_identity import traced
 from tests.talk import POPA3D, Talk, becoming, children, connection, descriptors, ids

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from popa3d.admin import connections, sessions, status
+from popa3d.operator import sessions, status
+from popa3d.shared.census import connections, counts
 from tests.host import HOME, PAM_QUICK, Host
 from tests.root.shown import ran, shown
 from tests.super.inetd import Inetd
@@ -270,7 +271,7 @@ def test_sessions_that_come_and_go(host: Host) -> None:
         for _ in range(20):
             for row in shown().values():
                 assert row["state"] in ("authenticating", "transaction")
-            sessions.counts("127.0.0.1")
+            counts.counts("127.0.0.1")
     finally:
         done.set()
         thread.join()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from popa3d.admin import sessions, status
+from popa3d.operator import sessions, status
 from tests.host import Host, tmpfs, unmount
 from tests.root.shown import STATUS, ran
 from tests.talk import POPA3D

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from popa3d.params import NO_ACCOUNT
+from popa3d.shared.limits import NO_ACCOUNT
 from tests.faults.kills import attach
 from tests.host import PAM_QUICK, Host
 from tests.talk import Talk

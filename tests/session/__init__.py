@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from popa3d.params import STATE
-from popa3d.wire import record
+from popa3d.shared import record
+from popa3d.shared.limits import STATE
 from tests.host import ACCOUNTS, HOME
 from tests.talk import Talk, wait_until
 

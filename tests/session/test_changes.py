@@ -12,10 +12,10 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner.maildrop import Maildrop
-from popa3d.owner.mboxfile import MboxFile
-from popa3d.owner.state import State
-from popa3d.params import STATE
+from popa3d.owner.mailbox.file import MboxFile
+from popa3d.owner.mailbox.maildrop import Maildrop
+from popa3d.owner.mailbox.state_directory import State
+from popa3d.shared.limits import STATE
 from tests.faults import kills
 from tests.host import PAM_OPEN, Host
 from tests.session import MAILBOX, ONE, THREE, TWO, handover, open_session, waiting, worker

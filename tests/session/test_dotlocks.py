@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.dotlock import Dotlock
+from popa3d.shared.dotlock import Dotlock
 from tests.host import PAM_OPEN, Host, tmpfs, unmount
 from tests.session import MAILBOX, ONE, TWO
 from tests.session.locks import NOBODY, NOT_LOADED, all_free, deliver, dotlock, held, make_dotlock, opened, session, silent

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.owner import index_file
-from popa3d.owner.index import COLUMNS, Index, decode
-from popa3d.params import STATE
+from popa3d.owner.index.index import COLUMNS, Index, decode
+from popa3d.owner.mailbox import kept_index
+from popa3d.shared.limits import STATE
 from tests.host import Host
 from tests.session import ONE, THREE, TWO, handover, waiting, worker
 
@@ -25,7 +25,7 @@ GROWN = MAILBOX + TWO
 LAST = len(MESSAGES) - 1
 MEMORY = 200 * 1024 * 1024
 SEED = 1
-HEAD = index_file._HEAD
+HEAD = kept_index._HEAD
 CHECK_OCTETS = 4
 
 READS = b"STAT\r\nLIST\r\nUIDL\r\n" + b"".join(b"LIST %d\r\nUIDL %d\r\nTOP %d 1\r\n" % (i, i, i) for i in range(1, 7))

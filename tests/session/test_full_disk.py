@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.params import STATE
+from popa3d.shared.limits import STATE
 from tests.host import PAM_OPEN, Host, bind, tmpfs, unmount
 from tests.session import MAILBOX, ONE, THREE, TWO, handover, worker
 from tests.talk import POPA3D, Talk

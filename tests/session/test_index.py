@@ -13,16 +13,19 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner import copies, maildrop, mbox, update
-from popa3d.owner.index import Index
-from popa3d.owner.mboxfile import MboxFile
-from popa3d.owner.state import State
-from popa3d.params import STATE
+from popa3d.owner.index import copies
+from popa3d.owner.index import parser as mbox
+from popa3d.owner.index.index import Index
+from popa3d.owner.mailbox import maildrop
+from popa3d.owner.mailbox.file import MboxFile
+from popa3d.owner.mailbox.state_directory import State
+from popa3d.owner.update import removal
+from popa3d.shared.limits import STATE
 from tests.faults.cases import close
 from tests.host import Host
 from tests.session import MAILBOX, open_session
 from tests.talk import wait_until
-from tests.unit.owner.test_mbox import METADATA
+from tests.unit.owner.index.test_parser import METADATA
 
 BODY = b"a line of some length, as mail has them\n" * 3000
 
@@ -74,7 +77,7 @@ def delete(
         loaded = maildrop.Maildrop(file, state, 10_000, 1 << 40)
         deleted = deleted or bytearray([1] + [0] * (len(loaded.index) - 1))
         before_update()
-        update.remove(loaded, deleted)
+        removal.remove(loaded, deleted)
         loaded.unlock_after_update()
         before_saving()
         loaded.save_index_without(deleted)
@@ -153,7 +156,7 @@ def test_more_copies_than_are_compared(place: tuple[Path, Path]) -> None:
     """Where not all copies are in the index, none is kept when messages were deleted: the next login parses."""
     path, directory = place
     path.write_bytes(b"".join(b"From x\nSubject: x\n\n%d\n\n" % (i // 2) for i in range(12)))
-    with mock.patch("popa3d.owner.copies.COPIES", 3), mock.patch("popa3d.owner.index.COPIES", 3):
+    with mock.patch("popa3d.owner.index.copies.COPIES", 3), mock.patch("popa3d.owner.index.index.COPIES", 3):
         delete(path, directory)
     found, parsed = load(path, directory)
     assert parsed

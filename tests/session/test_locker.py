@@ -15,12 +15,12 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner import locker as owner_locker
-from popa3d.owner.locker import Locker
-from popa3d.owner.mboxfile import MboxFile
-from popa3d.params import STATE
+from popa3d.owner.mailbox import locker_client as owner_locker
+from popa3d.owner.mailbox.file import MboxFile
+from popa3d.owner.mailbox.locker_client import Locker
 from popa3d.root import locker
-from popa3d.wire import locking
+from popa3d.shared import locker_messages
+from popa3d.shared.limits import STATE
 from tests import peers
 from tests.host import HOME, PAM_OPEN, Host
 from tests.session import MAILBOX, ONE, THREE, TWO
@@ -161,14 +161,14 @@ def test_its_time_is_renewed(host: Host) -> None:
     fd = locker.start(str(host.spool), 8)
     file = MboxFile(bytes(path), ("dotlock",), fd)
     try:
-        os.write(fd, locking.owner(20001, b"alice"))
+        os.write(fd, locker_messages.owner(20001, b"alice"))
         file.lock(exclusive=False)
         for seconds, renewed in ((10**6, False), (0, True)):
             with mock.patch.object(owner_locker, "DOTLOCK_TOUCH_S", seconds):
                 os.utime(lock, (1, 1))
                 file.read(10, 0)
-            os.write(fd, locking.TAKE)
-            assert os.read(fd, 100) == locking.TAKEN  # it has done all that it was asked for before
+            os.write(fd, locker_messages.TAKE)
+            assert os.read(fd, 100) == locker_messages.TAKEN  # it has done all that it was asked for before
             assert (lock.stat().st_mtime > 1) == renewed
     finally:
         file.close()
@@ -354,19 +354,19 @@ def test_a_locker_by_itself(host: Host) -> None:
     for last in (b"", b"x", b"++", b"+/etc/shadow", b"20002 bob"):
         fd = locker.start(str(host.spool), 8)
         try:
-            os.write(fd, locking.owner(20001, b"alice"))
+            os.write(fd, locker_messages.owner(20001, b"alice"))
             for asked, answer in (
-                (locking.TAKE, locking.TAKEN),
-                (locking.TAKE, locking.TAKEN),
-                (locking.LET_GO, locking.FREE),
+                (locker_messages.TAKE, locker_messages.TAKEN),
+                (locker_messages.TAKE, locker_messages.TAKEN),
+                (locker_messages.LET_GO, locker_messages.FREE),
             ) * 2:
                 os.write(fd, asked)
                 assert os.read(fd, 100) == answer
             with held("dotlock", path):
-                os.write(fd, locking.TAKE)
-                assert os.read(fd, 100) == locking.BUSY
-            os.write(fd, locking.TAKE)
-            assert os.read(fd, 100) == locking.TAKEN
+                os.write(fd, locker_messages.TAKE)
+                assert os.read(fd, 100) == locker_messages.BUSY
+            os.write(fd, locker_messages.TAKE)
+            assert os.read(fd, 100) == locker_messages.TAKEN
             assert there(dotlock(path)) == (b"%d\n" % os.getpid(), 20001, 8, 0o100444)
             if last:
                 os.write(fd, last)
@@ -385,9 +385,9 @@ def test_a_mailbox_in_its_place(host: Host) -> None:
         lock.chmod(mode)
         fd = locker.start(str(host.spool), 8)
         try:
-            os.write(fd, locking.owner(20001, b"alice"))
-            os.write(fd, locking.TAKE)
-            assert os.read(fd, 100) == locking.BUSY
+            os.write(fd, locker_messages.owner(20001, b"alice"))
+            os.write(fd, locker_messages.TAKE)
+            assert os.read(fd, 100) == locker_messages.BUSY
         finally:
             os.close(fd)
             os.wait()
@@ -402,13 +402,13 @@ def test_a_locker_that_does_not_answer() -> None:
         with mock.patch.object(owner_locker, "LOCK_TIMEOUT_S", 0.01), pytest.raises(OSError, match="has failed"):
             found.take()
         with contextlib.suppress(OSError):
-            its.send(locking.TAKEN)
+            its.send(locker_messages.TAKEN)
         with pytest.raises(OSError, match="reset"):
             found.take()
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, its:
         found = Locker(ours.fileno())
-        its.send(locking.failed(28))
+        its.send(locker_messages.failed(28))
         with pytest.raises(OSError, match="No space left on device"):
             found.take()
 
@@ -417,9 +417,9 @@ def test_a_locker_that_cannot(host: Host) -> None:
     """Where the group cannot make files either, the session is told why."""
     fd = locker.start(str(host.spool), 20200)
     try:
-        os.write(fd, locking.owner(20001, b"alice"))
-        os.write(fd, locking.TAKE)
-        assert locking.reason(os.read(fd, 100)) == errno.EACCES
+        os.write(fd, locker_messages.owner(20001, b"alice"))
+        os.write(fd, locker_messages.TAKE)
+        assert locker_messages.reason(os.read(fd, 100)) == errno.EACCES
     finally:
         os.close(fd)
         os.wait()

@@ -12,7 +12,7 @@ from tests.host import Host
 from tests.session import MAILBOX, ONE, TWO, handover, open_session, worker
 from tests.talk import Talk, piped, script
 from tests.unit.owner import plain
-from tests.unit.owner.test_mbox import METADATA
+from tests.unit.owner.index.test_parser import METADATA
 
 
 @pytest.mark.parametrize("mailbox", [None, b"", b"\n", b"\n\r\n\n"], ids=repr)

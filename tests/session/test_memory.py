@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from popa3d.params import SCAN_BOTH_OCTETS
+from popa3d.shared.limits import SCAN_BOTH_OCTETS
 from tests.host import Host
 from tests.session import ONE, open_session
 from tests.talk import Talk

@@ -13,11 +13,12 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner import maildrop, mboxfile
-from popa3d.owner.maildrop import Maildrop
-from popa3d.owner.mboxfile import InUse, MboxFile, Refused
-from popa3d.owner.state import State
-from popa3d.params import PARSE_OCTETS
+from popa3d.owner.mailbox import file as mboxfile
+from popa3d.owner.mailbox import maildrop
+from popa3d.owner.mailbox.file import InUse, MboxFile, Refused
+from popa3d.owner.mailbox.maildrop import Maildrop
+from popa3d.owner.mailbox.state_directory import State
+from popa3d.shared.limits import PARSE_OCTETS
 from tests import peers
 from tests.host import CHECKOUT, Host, bind, tmpfs, unmount
 from tests.session import MAILBOX, ONE, THREE, TWO, open_session

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from popa3d.wire import record
+from popa3d.shared import record
 from tests.host import Host
 from tests.session import WORKER, handover, worker
 from tests.talk import connection

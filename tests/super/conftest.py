@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.params import STATE
+from popa3d.shared.limits import STATE
 from tests.host import Host
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.params import STATE
+from popa3d.shared.limits import STATE
 from tests.host import PAM_OPEN, Host, bind, tmpfs, unmount
 from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, refused, wait_until
 from tests.talk import POPA3D, Talk, children, connection, descriptors, ids

@@ -10,7 +10,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from popa3d.params import SESSIONS, SESSIONS_PER_SOURCE
+from popa3d.shared.limits import SESSIONS, SESSIONS_PER_SOURCE
 from tests.faults.kills import attach
 from tests.host import PAM_OPEN, PAM_QUICK, Host, bind, unmount
 from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, wait_until

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from popa3d.admin import processes
+from popa3d.shared.census import processes
 from tests.host import HOME, Host
 from tests.session.locks import all_free, held, silent
 from tests.super.daemon import Connected, Daemon

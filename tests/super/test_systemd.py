@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.params import STATE
+from popa3d.shared.limits import STATE
 from tests.host import BASE, Host
 from tests.super.foreground import HELLO, INSTALLED, MBOX, PACKAGING, Foreground, connected, everything, login, packaged
 from tests.super.units import RECOVERY, SERVICES, UNITS, places, setting

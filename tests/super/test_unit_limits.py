@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.params import STATE
+from popa3d.shared.limits import STATE
 from tests.host import HOME, Host
 from tests.root.interrupted import AFTER, interrupt
 from tests.super.foreground import HELLO, MBOX, login

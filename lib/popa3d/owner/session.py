@@ -8,19 +8,18 @@ import _signal  # the standard library's signal module imports enum, which costs
 import _stat as stat
 import posix as os  # as os, without its start-up time
 
-from .. import log
-from ..client import EXPIRED, Client
-from ..params import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
-from ..wire import record, replies
-from .maildrop import Changed, Maildrop, finish_update
-from .mboxfile import InUse, MboxFile, Refused
-from .state import State
+from ..shared import log, record, replies
+from ..shared.connection import EXPIRED, Client
+from ..shared.limits import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
+from .mailbox.file import InUse, MboxFile, Refused
+from .mailbox.maildrop import Changed, Maildrop, finish_update
+from .mailbox.state_directory import State
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from .transaction import Transaction
+    from .pop3.transaction import Transaction
 
 _EX_SOFTWARE = 70  # sysexits.h: an internal error
 
@@ -121,7 +120,7 @@ def _transaction(client: Client, maildrop: Maildrop, octets: int, owner: str) ->
     """The TRANSACTION state, loaded while the client reads the reply to PASS. None (logged) if popa3d was replaced."""
     if _installed() == _BEGAN_WITH:
         try:
-            from .transaction import Transaction
+            from .pop3.transaction import Transaction
 
             return Transaction(client, maildrop, octets, lambda: _load_removal(owner))
         except ImportError:
@@ -134,7 +133,8 @@ def _load_removal(owner: str) -> bool:
     """Load what removes messages, but nothing of another version than what this session has loaded so far: False (logged)."""
     if _installed() == _BEGAN_WITH:
         try:
-            from . import index_file, update  # noqa: F401 - their modules are for those who delete
+            from .mailbox import kept_index  # noqa: F401 - their modules are for those who delete
+            from .update import removal  # noqa: F401
 
             if _installed() == _BEGAN_WITH:
                 return True
@@ -187,11 +187,12 @@ def _recover(told: record.Handover) -> int:
 def _update(transaction: "Transaction", path: str, owner: str) -> int:
     """The UPDATE state, and QUIT's reply."""
     if 1 in transaction.deleted:
-        from . import index_file, update  # loaded by DELE
+        from .mailbox import kept_index
+        from .update import removal  # loaded by DELE
 
         try:
-            index_file.drop(transaction.maildrop.state)
-            update.remove(transaction.maildrop, transaction.deleted)
+            kept_index.drop(transaction.maildrop.state)
+            removal.remove(transaction.maildrop, transaction.deleted)
         except InUse as why:
             log.write(log.WARNING, f"Failed to update {path}: {why}")
             transaction.client.put(replies.IN_USE)

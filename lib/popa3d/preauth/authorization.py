@@ -7,9 +7,9 @@ Trusts: nobody; nobody trusts it either: root checks every octet of its record.
 import posix as os  # as os, without its start-up time
 import time
 
-from ..client import EXPIRED, Client
-from ..params import INVALID_COMMANDS
-from ..wire import commands, record, replies
+from ..shared import commands, record, replies
+from ..shared.connection import EXPIRED, Client
+from ..shared.limits import INVALID_COMMANDS
 
 # What a handler returns besides a reply that goes on.
 _PASS, _QUIT = b"PASS", b"QUIT"

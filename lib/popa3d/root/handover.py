@@ -6,16 +6,15 @@ Trusts: the administrator; the owner's directories are not looked into.
 
 import posix as os  # as os, without its start-up time
 
-from .. import log
-from ..params import HANDOVER_FD, LOCKER_FD
-from ..wire import record
-from . import options, privileges, process, state
+from ..shared import log, record
+from ..shared.limits import HANDOVER_FD, LOCKER_FD
+from . import options, privileges, process, state_directories
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     import pwd
 
-    from ..params import Settings
+    from ..shared.limits import Settings
 
 
 class Unusable(Exception):
@@ -78,7 +77,7 @@ def tell(
 def _state(owner: "pwd.struct_passwd", settings: "Settings") -> str:
     """The owner's state directory; empty (logged) if it cannot be had: then mail can be read, and little be deleted."""
     try:
-        return state.prepare(settings.state, owner.pw_uid, owner.pw_gid)
+        return state_directories.prepare(settings.state, owner.pw_uid, owner.pw_gid)
     except OSError as error:
         log.write(log.WARNING, f"No state directory for {owner.pw_name}: {error.filename}: {error.strerror}")
         return ""

@@ -12,10 +12,9 @@ import _signal  # the standard library's signal module imports enum, at a quarte
 import _socket
 import posix as os  # as os, without its start-up time
 
-from .. import log
-from ..dotlock import Dotlock
-from ..params import LOCKER_OCTETS
-from ..wire import locking
+from ..shared import locker_messages, log
+from ..shared.dotlock import Dotlock
+from ..shared.limits import LOCKER_OCTETS
 from . import privileges, process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -45,7 +44,7 @@ def start(spool: str, group: int) -> int:
 def tell(locker: int, owner: "pwd.struct_passwd") -> None:
     """Say whose mailbox it is. If the locker has gone, the session will see that."""
     try:
-        os.write(locker, locking.owner(owner.pw_uid, process.octets(owner.pw_name)))
+        os.write(locker, locker_messages.owner(owner.pw_uid, process.octets(owner.pw_name)))
     except OSError:
         pass
 
@@ -63,7 +62,7 @@ def _run(asked: int, spool: bytes, group: int, session: int) -> "NoReturn":
     told = os.read(_FD, LOCKER_OCTETS)
     if not told:
         os._exit(0)  # nobody has logged in
-    uid, name = locking.owned(told)
+    uid, name = locker_messages.owned(told)
     privileges.become(uid, group)  # undumpable: the user's other processes have not got the group, and must not get it here
     privileges.no_new_privileges()
     lock = Dotlock(spool + b"/" + name, session)
@@ -77,17 +76,17 @@ def _run(asked: int, spool: bytes, group: int, session: int) -> "NoReturn":
 
 def _answer(lock: Dotlock, asked: bytes) -> bool:
     """Do what is asked for. False if that was the last thing."""
-    if asked == locking.TOUCH:
+    if asked == locker_messages.TOUCH:
         lock.touch()
         return True
-    if asked == locking.TAKE:
+    if asked == locker_messages.TAKE:
         try:
-            answer = locking.TAKEN if lock.take() else locking.BUSY
+            answer = locker_messages.TAKEN if lock.take() else locker_messages.BUSY
         except OSError as error:
-            answer = locking.failed(error.errno or 0)
-    elif asked == locking.LET_GO:
+            answer = locker_messages.failed(error.errno or 0)
+    elif asked == locker_messages.LET_GO:
         lock.remove()
-        answer = locking.FREE
+        answer = locker_messages.FREE
     else:
         return False
     try:

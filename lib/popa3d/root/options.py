@@ -7,9 +7,9 @@ Trusts: the administrator; the file only if nobody else can write it.
 import _stat as stat
 import posix as os  # as os, without its start-up time
 
-from .. import DATE, VERSION, log
-from ..params import CHROOT, CONFIGURATION, CONFIGURATION_OCTETS, Settings
-from ..wire import arguments
+from .. import DATE, VERSION
+from ..shared import arguments, log
+from ..shared.limits import CHROOT, CONFIGURATION, CONFIGURATION_OCTETS, Settings
 from . import process
 
 
@@ -65,7 +65,7 @@ def read(name: str) -> Settings:
         text = os.read(fd, CONFIGURATION_OCTETS)
     finally:
         os.close(fd)
-    from ..wire import configuration  # slow, and needed only here
+    from . import configuration  # slow, and needed only here
 
     try:
         settings = configuration.settings(text, name)

@@ -6,7 +6,7 @@ Trusts: the kernel.
 
 import _socket
 
-from ..wire.address import numeric
+from ..shared.address import numeric
 
 _NO_ADDRESS = "a pipe, terminal or local socket"
 

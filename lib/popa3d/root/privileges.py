@@ -7,7 +7,7 @@ Trusts: the kernel, but asks it afterwards.
 import posix as os  # as os, without its start-up time
 import resource
 
-from ..params import PREAUTH_OCTETS
+from ..shared.limits import PREAUTH_OCTETS
 from . import libc
 
 TYPE_CHECKING = False  # the typing module would cost start-up time

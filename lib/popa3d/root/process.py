@@ -9,7 +9,7 @@ import _stat as stat
 import posix as os  # as os, without its start-up time
 import sys
 
-from .. import log
+from ..shared import log
 from . import libc, privileges
 
 

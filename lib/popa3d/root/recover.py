@@ -12,7 +12,8 @@ import os
 import re
 import sys
 
-from .. import DATE, VERSION, log
+from .. import DATE, VERSION
+from ..shared import log
 from . import accounts, options, process
 from .recovery import Recovery, complain, journals
 

@@ -12,16 +12,16 @@ import os
 import re
 import time
 
-from .. import log
-from ..params import RECOVERIES, RECOVERIES_AT_ONCE, RECOVERY_LIMIT_S, RECOVERY_SLOW_S, RECOVERY_TIMEOUT_S
-from . import accounts, handover, privileges, process, state
+from ..shared import log
+from ..shared.limits import RECOVERIES, RECOVERIES_AT_ONCE, RECOVERY_LIMIT_S, RECOVERY_SLOW_S, RECOVERY_TIMEOUT_S
+from . import accounts, handover, privileges, process, state_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pwd
     from typing import NoReturn
 
-    from ..params import Settings
+    from ..shared.limits import Settings
 
 # As owner.journal names what it has begun: one file, or some, then with a dot and more behind it. A mailbox has two hundred
 # at most, and a user one or two mailboxes. More than these were made by the user; root stops looking.
@@ -86,7 +86,7 @@ class Recovery:
             except FileNotFoundError:
                 return ""  # he was never here
             # What a session cannot use, it does without. Here that would pass for nothing to do.
-            state.prepare(place, owner.pw_uid, owner.pw_gid)
+            state_directories.prepare(place, owner.pw_uid, owner.pw_gid)
             if owner.pw_name not in journals(place, owner.pw_uid):
                 return ""
             pid = os.fork()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tests.mutants.mutation import wrong
 
-FILE = "tests/unit/owner/test_dotlock.py"
+FILE = "tests/unit/shared/test_dotlock.py"
 DOTLOCKS = "tests/session/test_dotlocks.py"
 LOCKS = "tests/session/test_locks.py"
 STALE = f"{DOTLOCKS}::test_a_stale_one_is_removed"
 LIVE = f"{DOTLOCKS}::test_a_live_one_is_respected"
 UNFIT_BY_NOW = f"{FILE}::test_no_file_by_now"
-MODULE = "dotlock.py"
+MODULE = "shared/dotlock.py"
 
 # fmt: off
 MUTATIONS = (

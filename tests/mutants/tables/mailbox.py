@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.mutants.mutation import wrong
 
-FILE = "tests/unit/owner/test_mboxfile.py"
+FILE = "tests/unit/owner/mailbox/test_file.py"
 LOCKS = "tests/session/test_locks.py"
-MODULE = "owner/mboxfile.py"
+MODULE = "owner/mailbox/file.py"
 
 # fmt: off
 MUTATIONS = (

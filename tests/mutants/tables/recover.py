@@ -36,7 +36,7 @@ MUTATIONS = (
           "tests/root/test_recover.py::test_forged_names"),
     wrong("root/recover.py", "return list(dict.fromkeys(rest)), file", "return rest, file", "a user twice",
           "tests/root/test_recover_limits.py::test_several_at_once"),
-    wrong("params.py", "RECOVERY_LIMIT_S = 10 * 60", "RECOVERY_LIMIT_S = 15 * 60",
+    wrong("shared/limits.py", "RECOVERY_LIMIT_S = 10 * 60", "RECOVERY_LIMIT_S = 15 * 60",
           "popa3d-recover takes longer than its unit has",
           "tests/root/test_recover_limits.py::test_the_unit_lets_it_come_to_its_end"),
 )

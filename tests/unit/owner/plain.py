@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from popa3d.params import COPIES
+from popa3d.shared.limits import COPIES
 
 
 class Message(NamedTuple):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.owner import plan, update
-from popa3d.owner.journal import Head, Journal, Record
-from popa3d.owner.mboxfile import MboxFile
-from popa3d.owner.state import State
+from popa3d.owner.mailbox.file import MboxFile
+from popa3d.owner.mailbox.state_directory import State
+from popa3d.owner.update import plan, removal
+from popa3d.owner.update.journal import Head, Journal, Record
 from tests.faults.cases import Case
 from tests.faults.disk import Call, Recorder
 
@@ -73,7 +73,7 @@ class Stopped:
     def recover(self) -> str:
         """What recovery says."""
         with self.case.small_steps():
-            return update.recover(self.file, self.state)
+            return removal.recover(self.file, self.state)
 
     def refuses(self, why: str) -> None:
         """Claim that the journal is put aside for this reason, and the mailbox is as it was found."""
@@ -84,7 +84,7 @@ class Stopped:
 
     def completes(self, later: bytes = b"") -> None:
         """Claim that the update is finished."""
-        assert self.recover() == update.COMPLETED
+        assert self.recover() == removal.COMPLETED
         assert self.case.mailbox.read_bytes() == self.case.after + later
         assert self.case.left() == []
 

@@ -12,8 +12,8 @@ from unittest import mock
 import pytest
 
 from popa3d.owner import session
-from popa3d.owner.state import State
-from popa3d.wire import record
+from popa3d.owner.mailbox.state_directory import State
+from popa3d.shared import record
 from tests.faults.cases import close
 from tests.host import Host
 from tests.session import MAILBOX, WORKER, handover, worker

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.params import CHROOT, Settings
 from popa3d.root import options
+from popa3d.shared.limits import CHROOT, Settings
 
 
 def test_default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,132 @@
+"""The live sessions: who, from where, since when, at what cost.
+
+Runs as: the operator (root sees all sessions, others their own).
+Trusts: the kernel.
+"""
+
+import pwd
+import sys
+import time
+
+from ..shared.address import numeric
+from ..shared.census import connections, processes
+from ..shared.limits import PYTHON_PLACES, USER
+
+TYPE_CHECKING = False  # root's process counts sessions, and the typing module would cost it time
+if TYPE_CHECKING:
+    from typing import Any
+
+_SHELLS = frozenset(("sh", "ash", "bash", "dash", "fish", "ksh", "mksh", "tcsh", "csh", "zsh", "busybox"))
+
+
+class Session:
+    """One session. The attributes, in this order, are the fields of `popa3d-status --json`."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.peer = ""  # the numeric address; empty for a pipe, a terminal or a local socket
+        self.account = ""  # empty while authenticating
+        self.state = "authenticating"  # or "transaction"
+        self.started = 0.0  # seconds since 1970
+        self.age_s = 0.0
+        self.idle_s: float | None = None  # since the client last sent something; None where that cannot be told
+        self.memory: int | None = None  # private octets; None where that may not be seen
+        self.cpu_s = 0.0
+        self.door = ""  # what started it
+
+
+def live() -> list[Session]:
+    """The sessions that the caller may see, oldest first. Raises ImportError without psutil."""
+    psutil = _psutil()
+    found = []
+    for process in processes.sessions():
+        try:
+            session = _session(psutil, process)
+        except (psutil.Error, OSError):
+            continue  # it has ended
+        if session:
+            found.append(session)
+    return sorted(found, key=lambda session: (session.started, session.pid))
+
+
+def _psutil() -> "Any":
+    """psutil, from where the distribution has it: site processing is off. Raises ImportError."""
+    places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PYTHON_PLACES]
+    sys.path += places
+    try:
+        import psutil
+    finally:
+        del sys.path[-len(places) :]
+    return psutil
+
+
+def _session(psutil: "Any", seen: processes.Process) -> Session | None:
+    """All about one session; None if it has ended. Raises psutil.Error or OSError if it ends meanwhile."""
+    booted = psutil.boot_time()  # whole seconds, and in create_time too: only the difference is exact
+    process = psutil.Process(seen.pid)
+    now = processes.look(seen.pid)
+    if now is None:
+        return None
+    found = Session(now.pid)
+    name = _name(now.uid)
+    if now.authenticated or (now.uid != 0 and name != USER):  # the latter is about to become popa3d-session
+        found.state, found.account = "transaction", name
+    age = max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (process.create_time() - booted))
+    found.started, found.age_s = round(time.time() - age, 2), round(age, 2)
+    found.peer, idle = connections.of(now.pid)
+    found.peer = found.peer or _peer(psutil, process)
+    if idle is not None:
+        found.idle_s = min(idle, found.age_s)  # the connection may be older than the process
+    found.memory, found.cpu_s = _cost(psutil, process)
+    if seen.child is not None and found.state == "authenticating":
+        try:
+            memory, cpu_s = _cost(psutil, psutil.Process(seen.child))
+            found.memory = None if found.memory is None or memory is None else found.memory + memory
+            found.cpu_s += cpu_s
+        except psutil.NoSuchProcess:
+            pass  # the client has just said PASS
+    found.cpu_s = round(found.cpu_s, 2)
+    found.door = _door(psutil, process, now)
+    return found if process.is_running() else None
+
+
+def _name(uid: int) -> str:
+    """The account's name, or its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _peer(psutil: "Any", process: "Any") -> str:
+    """The peer's address from the kernel's tables: for kernels and containers that let nobody copy descriptors."""
+    try:
+        every = getattr(process, "net_connections", process.connections)("inet")
+    except psutil.AccessDenied:
+        return ""
+    return next((numeric(one.raddr.ip) for one in every if one.fd == 0 and one.raddr), "")
+
+
+def _cost(psutil: "Any", process: "Any") -> tuple[int | None, float]:
+    """Private octets of memory (None if they may not be seen), and seconds of CPU, with those of children that ended."""
+    spent = sum(process.cpu_times()[:4])
+    try:
+        return process.memory_full_info().uss, spent
+    except psutil.AccessDenied:
+        return None, spent
+
+
+def _door(psutil: "Any", process: "Any", now: processes.Process) -> str:
+    """What started a session: the name of its parent, or of the super-server behind a shell that is its parent."""
+    listener = processes.look(now.parent)
+    if now.daemon or (listener and listener.daemon):
+        return "popa3d -D"
+    shell = False
+    while (process := process.parent()) is not None:
+        name = process.name()
+        if name.endswith("inetd"):  # openbsd-inetd, inetutils-inetd
+            return "xinetd" if name == "xinetd" else "inetd"
+        if name not in _SHELLS:
+            return "shell" if shell else name
+        shell = True
+    return "shell" if shell else ""

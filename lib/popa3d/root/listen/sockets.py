@@ -1,0 +1,88 @@
+"""The listening sockets: opened from the settings, or taken over from systemd.
+
+Runs as: root, only with -D.
+Trusts: the administrator.
+"""
+
+import errno
+import os
+import socket
+
+from ...shared.limits import POP3_PORT, Settings
+
+_FIRST_PASSED_FD = 3  # sd_listen_fds(3)
+
+Key = tuple[socket.AddressFamily, str, int]
+
+
+class Wrong(Exception):
+    """Listening is impossible; the text is one line for the administrator."""
+
+
+class Busy(Wrong):
+    """The address is in use."""
+
+
+def passed() -> list[socket.socket]:
+    """The listening sockets that a service manager has passed (sd_listen_fds(3)); empty if there are none."""
+    names = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+    pid, count, _ = (os.environ.pop(name, "") for name in names)
+    if pid != str(os.getpid()):
+        return []
+    try:
+        found = [socket.socket(fileno=_FIRST_PASSED_FD + i) for i in range(int(count))]
+    except (OSError, ValueError) as error:
+        raise Wrong(f"LISTEN_FDS does not name sockets: {error}") from None
+    for one in found:
+        if one.type != socket.SOCK_STREAM or not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise Wrong("A socket that was passed does not listen (Accept=yes needs no -D)")
+        one.set_inheritable(False)
+        one.setblocking(False)
+    return found
+
+
+def wanted(settings: Settings, families: str) -> list[Key]:
+    """What to listen on. families: "4", "6", or "46" for both (then a host without IPv6 is fine). Raises Wrong."""
+    port = settings.port or _service_port()
+    addresses = settings.addresses or ["0.0.0.0", "::"]  # noqa: S104 - serving everybody is what a mail server is for
+    kinds = {"4": socket.AF_INET, "6": socket.AF_INET6}
+    found = [(kinds["6" if ":" in address else "4"], address, port) for address in addresses]
+    found = [key for key in found if key[0] in [kinds[letter] for letter in families]]
+    if not found:
+        raise Wrong("listen.addresses has no address of the family that was asked for")
+    if len(families) == 2 and not settings.addresses and not _has_ipv6():
+        found = [key for key in found if key[0] != socket.AF_INET6]
+    return found
+
+
+def opened(key: Key, backlog: int) -> socket.socket:
+    """A socket that listens on `key`. Raises Busy or Wrong."""
+    family, address, port = key
+    try:
+        one = socket.socket(family, socket.SOCK_STREAM)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
+        one.bind((address, port))
+        one.listen(backlog)
+        one.setblocking(False)
+    except OSError as error:
+        kind = Busy if error.errno == errno.EADDRINUSE else Wrong
+        raise kind(f"{address} port {port}: {error.strerror}") from None
+    return one
+
+
+def _service_port() -> int:
+    try:
+        return socket.getservbyname("pop3", "tcp")
+    except OSError:
+        return POP3_PORT
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as one:
+            one.bind(("::", 0))
+    except OSError as error:
+        return error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+    return True

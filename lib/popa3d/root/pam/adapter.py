@@ -1,0 +1,193 @@
+"""python-pam, made fit for a root process: the only import of `pam`, and the only thing that knows how it works inside.
+
+python-pam (2.0.2 and 2.1.0) has no way to set PAM_RHOST, to pass flags or to read the user back, runs ldconfig or gcc to
+find libpam, and answers prompts that it cannot answer. It does call its pam_* functions as attributes of the
+authenticator, so each is wrapped there.
+
+Runs as: root.
+Trusts: PAM and its modules. Not the user name, not the password; any exception or odd value means refused.
+"""
+
+import posix
+import sys
+
+from ...shared.limits import PAM_LIBRARIES, PAM_SERVICE, PAM_TTY, PYTHON_PLACES
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from typing import Any
+
+_SUCCESS, _CONV_ERR = 0, 19
+_USER, _TTY, _RHOST = 2, 3, 4
+_PROMPT_ECHO_OFF, _ERROR_MSG, _TEXT_INFO = 1, 3, 4
+_SILENT, _DISALLOW_NULL_AUTHTOK = 0x8000, 1
+_MESSAGES = 32  # PAM_MAX_NUM_MSG
+
+
+class _Anything:
+    """Stands for what is only named in annotations, which nobody reads here."""
+
+    def __class_getitem__(cls, _item: object) -> "type[_Anything]":
+        return cls
+
+
+def _no_terminal(_fd: int) -> bool:
+    """For os.isatty: python-pam would ask for the name of the terminal on descriptor 0, which need not have one."""
+    return False
+
+
+# What ctypes and python-pam take from modules that are slow to import: together these take longer than an interpreter's
+# start. ctypes.util takes longer still, and runs ldconfig or a compiler.
+_STAND_INS: "dict[str, dict[str, object]]" = {
+    "ctypes.util": {"find_library": PAM_LIBRARIES.get},
+    "os": {"name": "posix", "environ": {}, "isatty": _no_terminal, "fspath": posix.fspath},
+    "six": {"text_type": str, "PY2": False, "PY3": True},
+    "types": {"GenericAlias": type(list[int])},
+    "typing": dict.fromkeys(("Any", "Callable", "Dict", "List", "Optional", "Tuple", "Union"), _Anything),
+}
+
+
+def _stand_in(name: str, known: "dict[str, object]") -> "Any":
+    """A module with some names of the module `name`. Whoever asks for another gets that of the real one."""
+    module: "Any" = type(sys)(name)
+
+    def other(wanted: str) -> "Any":
+        if wanted.startswith("__"):
+            raise AttributeError(wanted)  # what the import system asks for
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+        real = __import__(name, fromlist=[wanted])
+        return getattr(real, wanted)
+
+    module.__dict__.update(known, __getattr__=other)
+    return module
+
+
+def _python_pam() -> "tuple[Any, Any]":
+    """ctypes, and python-pam's inner module, with as little else as possible. Raises ImportError.
+
+    A python-pam that the stand-ins are not enough for ("from typing import *") gets the real ones, but for find_library and six.
+    """
+    places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PYTHON_PLACES]
+    sys.path += places
+    try:
+        try:
+            return _imported(_STAND_INS)
+        except (ImportError, AttributeError, NameError, TypeError):
+            for name in ("pam", "pam.__internals"):
+                sys.modules.pop(name, None)
+            found = _imported({name: _STAND_INS[name] for name in ("ctypes.util", "six")})  # Debian need not have six
+            if "os" in sys.modules:
+                sys.modules["os"].__dict__["isatty"] = _no_terminal  # nobody else in this process asks
+            return found
+    finally:
+        del sys.path[-len(places) :]
+
+
+def _imported(stand_ins: "dict[str, dict[str, object]]") -> "tuple[Any, Any]":
+    added = {name: _stand_in(name, known) for name, known in stand_ins.items() if name not in sys.modules}
+    sys.modules.update(added)
+    try:
+        import ctypes
+
+        import pam.__internals as internals
+
+        return ctypes, internals
+    finally:
+        for name, module in added.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+
+
+class Pam:
+    """PAM, loaded and ready. Loading takes the time of a few imports: do it while the client types."""
+
+    def __init__(self) -> None:
+        """Import python-pam; raises ImportError (python-pam or its own needs are missing) or OSError (libpam is)."""
+        ctypes, internals = self._ctypes, self._internals = _python_pam()
+        self._authenticator: "Any" = internals.PamAuthenticator()
+        self._get_item = ctypes.CDLL(PAM_LIBRARIES["pam"]).pam_get_item
+        self._get_item.restype = ctypes.c_int
+        self._get_item.argtypes = [internals.PamHandle, ctypes.c_int, ctypes.POINTER(ctypes.c_char_p)]
+        libc = ctypes.CDLL(None)
+        self._calloc, self._free = libc.calloc, libc.free
+        self._calloc.restype, self._calloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t, ctypes.c_size_t]
+        self._free.restype, self._free.argtypes = None, [ctypes.c_void_p]
+
+    def authenticate(self, user: bytes, password: bytes, peer: bytes) -> bytes | None:
+        """The user's name as PAM leaves it, if `password` is right and the account may be used now; else None.
+
+        peer: the client's numeric address for PAM_RHOST, or empty. Takes the PAM stack's own time, bounded by nothing
+        here. Never raises. Call it once: a session has one PASS. No credentials are established and no session is
+        opened (as in C popa3d's auth_pam.c).
+        """
+        if not user or not password or b"\0" in user + password + peer:
+            return None
+        ctypes, authenticator = self._ctypes, self._authenticator
+        answers: list[int] = []  # what authentication, then account management, really returned
+
+        @self._internals.conv_func  # type: ignore[untyped-decorator]
+        def conversation(count: int, messages: "Any", responses: "Any", _data: "Any") -> int:
+            try:
+                return self._answer(count, messages, responses, password)
+            except Exception:
+                return _CONV_ERR
+
+        conv = self._internals.PamConv(conversation, None)
+        pam_start, pam_set_item = authenticator.pam_start, authenticator.pam_set_item
+        pam_authenticate, pam_acct_mgmt = authenticator.pam_authenticate, authenticator.pam_acct_mgmt
+
+        def start(service: bytes, name: bytes, _conv: "Any", handle: "Any") -> "Any":
+            return pam_start(service, name, ctypes.byref(conv), handle)
+
+        def authentication(handle: "Any", flags: int) -> "Any":
+            for item, value in ((_TTY, PAM_TTY.encode()), (_RHOST, peer)):
+                if value:
+                    result = pam_set_item(handle, item, value)
+                    if result != _SUCCESS:
+                        return result
+            answers.append(pam_authenticate(handle, flags | _SILENT | _DISALLOW_NULL_AUTHTOK))
+            return answers[-1]
+
+        def account(handle: "Any", flags: int) -> "Any":
+            answers.append(pam_acct_mgmt(handle, flags | _SILENT | _DISALLOW_NULL_AUTHTOK))
+            return answers[-1]
+
+        authenticator.pam_start, authenticator.pam_authenticate, authenticator.pam_acct_mgmt = start, authentication, account
+        try:
+            passed = authenticator.authenticate(user, password, PAM_SERVICE, call_end=False, resetcreds=False)
+            name = self._user() if passed is True and answers == [_SUCCESS, _SUCCESS] else None
+            authenticator.end()
+            return name
+        except Exception:
+            return None
+
+    def _user(self) -> bytes | None:
+        """PAM_USER, which a module may have changed."""
+        found = self._ctypes.c_char_p()
+        if self._get_item(self._authenticator.handle, _USER, self._ctypes.byref(found)) != _SUCCESS:
+            return None
+        name: bytes | None = found.value
+        return name
+
+    def _answer(self, count: int, messages: "Any", responses: "Any", password: bytes) -> int:
+        """The conversation: the password for each hidden prompt, silence for information, an error for all else."""
+        if not 0 < count <= _MESSAGES:
+            return _CONV_ERR
+        styles = [messages[i].contents.msg_style for i in range(count)]
+        if not set(styles) <= {_PROMPT_ECHO_OFF, _ERROR_MSG, _TEXT_INFO}:
+            return _CONV_ERR
+        ctypes, kind = self._ctypes, self._internals.PamResponse
+        found = self._calloc(count, ctypes.sizeof(kind))
+        if not found:
+            return _CONV_ERR
+        answers = (kind * count).from_address(found)
+        for i, style in enumerate(styles):
+            if style == _PROMPT_ECHO_OFF:
+                copy = self._calloc(len(password) + 1, 1)
+                if not copy:
+                    return _CONV_ERR  # out of memory: what was allocated goes with the process
+                ctypes.memmove(copy, password, len(password))
+                ctypes.c_void_p.from_buffer(answers[i], kind.resp.offset).value = copy
+        responses[0] = ctypes.cast(found, ctypes.POINTER(kind))
+        return _SUCCESS

@@ -1,0 +1,65 @@
+"""The client's connection of another process: descriptor 0, copied for a moment. Nothing is read or written.
+
+Runs as: the operator (root sees all sessions, others their own), and root where the administrator limits sessions.
+Trusts: the kernel.
+"""
+
+import _socket
+import ctypes
+import errno
+import os
+import stat
+import sys
+
+from ..address import numeric
+
+_PIDFD_GETFD = 438  # the same number on every architecture; Linux 5.6
+_LAST_DATA_RECV = 52  # offset of tcpi_last_data_recv in struct tcp_info (linux/tcp.h), in milliseconds
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def of(pid: int) -> tuple[str, float | None]:
+    """The peer's numeric address on descriptor 0 of `pid`, and how many seconds ago it last sent something.
+
+    Empty and None for what is not an internet socket, is gone or may not be seen.
+    """
+    try:
+        connection = _socket.socket(fileno=_copied(pid))
+    except OSError:
+        return "", None
+    peer = ""
+    try:
+        if connection.family in (_socket.AF_INET, _socket.AF_INET6):
+            peer = numeric(str(connection.getpeername()[0]))
+        told = connection.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, _LAST_DATA_RECV + 4)
+        return peer, int.from_bytes(told[_LAST_DATA_RECV:], sys.byteorder) / 1000
+    except OSError:
+        return peer, None
+    finally:
+        connection.close()
+
+
+def denied(pid: int) -> bool:
+    """Whether descriptor 0 of `pid` may not be looked at: it takes root with CAP_SYS_PTRACE, and Linux 5.6."""
+    try:
+        os.close(_copied(pid))
+    except OSError as error:
+        return error.errno in (errno.EPERM, errno.EACCES, errno.ENOSYS)
+    return False
+
+
+def _copied(pid: int) -> int:
+    """A copy of descriptor 0 of `pid`, which is a socket. Raises OSError."""
+    process = os.pidfd_open(pid)
+    try:
+        fd = int(_libc.syscall(_PIDFD_GETFD, process, 0, 0))
+    finally:
+        os.close(process)
+    if fd < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+    return fd

@@ -1,0 +1,60 @@
+"""POP3 commands, RFC 1939 sections 3 to 7: what a line says, and which arguments each command takes.
+
+Runs as: any uid.
+Trusts: nobody; a line is bounded by wire.lines.
+"""
+
+from .limits import ARGUMENT_OCTETS, NUMBER_MAX
+
+_DIGITS = len(str(NUMBER_MAX))  # a number with fewer is surely below
+
+
+class Command:
+    """One command: its keyword in upper case, and its arguments as bytes, without the spaces between them."""
+
+    __slots__ = ("arguments", "keyword")
+
+    def __init__(self, keyword: bytes, arguments: list[bytes]) -> None:
+        self.keyword = keyword
+        self.arguments = arguments
+
+
+def command(line: bytes) -> Command | None:
+    """The command in `line`, or None if it is none.
+
+    Words are separated by exactly one space, one may follow the last; a word is at most ARGUMENT_OCTETS long; a NUL
+    anywhere makes the line invalid. PASS has one argument: all that follows its space (RFC 1939 section 7).
+    """
+    keyword, _, rest = line.partition(b" ")
+    keyword = keyword.upper()
+    if not keyword or b"\0" in line:
+        return None
+    if keyword == b"PASS":
+        return Command(keyword, [rest] if rest else [])
+    words = rest.split(b" ")
+    if not words[-1]:
+        words.pop()
+    for word in words:
+        if not 0 < len(word) <= ARGUMENT_OCTETS:
+            return None
+    return Command(keyword, words)
+
+
+def number(word: bytes) -> int | None:
+    """The decimal number that `word` is, 0 to NUMBER_MAX, or None.
+
+    As strtol(3) has it, which C popa3d uses: a sign and leading zeros are fine, and so is white space other than the
+    space that separates words.
+    """
+    if word.isdigit() and len(word) < _DIGITS:
+        return int(word)
+    digits = word.lstrip(b"\t\v\f\r")
+    negative = digits.startswith(b"-")
+    if digits[:1] in (b"+", b"-"):
+        digits = digits[1:]
+    if not digits.isdigit():
+        return None
+    value = int(digits)  # bounded: a word has at most ARGUMENT_OCTETS
+    if value > NUMBER_MAX or (negative and value):
+        return None
+    return value

@@ -1,0 +1,129 @@
+"""The administrator's file: what it may say, and how it is told that it may not."""
+
+from __future__ import annotations
+
+import pytest
+
+from popa3d.root.configuration import KEYS, Refused, settings
+from popa3d.shared.limits import Settings
+
+
+def test_every_key() -> None:
+    """Each key sets the setting of its name, and an empty file sets nothing."""
+    text = b"""
+    [session]
+    timeout_s = 700
+    login_timeout_s = 30
+    [mailbox]
+    spool = "/srv/mail"
+    home_file = "mail/inbox"
+    locks = ["dotlock", "flock"]
+    state = "/srv/state"
+    max_messages = 5
+    max_octets = 6
+    [listen]
+    port = 1110
+    addresses = ["127.0.0.1", "::1"]
+    sessions = 7
+    sessions_per_source = 8
+    unauthenticated = 9
+    min_delay_s = 0
+    backlog = 9
+    """
+    found = settings(text, "f")
+    assert found.__dict__ == {
+        "timeout_s": 700,
+        "login_timeout_s": 30,
+        "spool": "/srv/mail",
+        "home_file": "mail/inbox",
+        "locks": ["dotlock", "flock"],
+        "state": "/srv/state",
+        "max_messages": 5,
+        "max_octets": 6,
+        "port": 1110,
+        "addresses": ["127.0.0.1", "::1"],
+        "sessions": 7,
+        "sessions_per_source": 8,
+        "unauthenticated": 9,
+        "min_delay_s": 0,
+        "backlog": 9,
+    }
+    assert {key for keys in KEYS.values() for key in keys} == set(Settings().__dict__) == set(found.__dict__)
+    assert settings(b"", "f").__dict__ == Settings().__dict__
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (b"[session]\ntimeout = 1", "f: unknown key session.timeout"),
+        (b"[session]\n'time\\out' = 1", r"f: unknown key session.'time\\out'"),
+        (b'"a\\nb" = 1', r"f: unknown table or key 'a\nb'"),
+        (b"[mailbox]\n[mailbox]\n", "f: Cannot declare [mailbox] twice (at line 2, column 9)"),
+        (b"[a.b]\n[a.b]\n", "f: Cannot declare [a.b] twice (at line 2, column 5)"),
+        (b"[listen]\naddresses = []", "listen.addresses must name an address"),
+        (b"[mailbox]\nhome_file = '~/Mailbox'", "write it without ~"),
+        (b"[mailbox]\nstate = '/var/lib/popa3d'", "mailbox.state must not be in /var/lib/popa3d"),
+        (b"[mailbox]\nstate = '/var/lib//x/../popa3d/./y/'", "mailbox.state must not be in /var/lib/popa3d"),
+        (b"[mailbox]\nmax_messages = 2097153", "mailbox.max_messages must be a number from 1 to 2097152"),
+        (b"[mailbox]\nlocks = []", "mailbox.locks must be one or several of fcntl, flock, dotlock"),
+        (b"[mailbox]\nlocks = ['fcntl', 'fcntl']", "mailbox.locks must be one or several of fcntl, flock, dotlock"),
+        (b"[sessions]", "f: unknown table or key sessions"),
+        (b"timeout_s = 1", "f: unknown table or key timeout_s"),
+        (b"session = 1", "session must be a table"),
+        (b"[session]\ntimeout_s = '1'", "session.timeout_s must be a number"),
+        (b"[session]\ntimeout_s = true", "session.timeout_s must be a number"),
+        (b"[session]\ntimeout_s = 1.5", "session.timeout_s must be a number"),
+        (b"[session]\ntimeout_s = 0", "session.timeout_s must be a number from 1 to 86400"),
+        (b"[session]\nlogin_timeout_s = -1", "session.login_timeout_s"),
+        (b"[mailbox]\nmax_octets = 99999999999999999999", "mailbox.max_octets"),
+        (b"[mailbox]\nspool = 1", "mailbox.spool must be a string"),
+        (b"[mailbox]\nspool = 'var/mail'", "mailbox.spool"),
+        (b"[mailbox]\nhome_file = '/etc/shadow'", "mailbox.home_file"),
+        (b"[mailbox]\nhome_file = '../bob/mail'", "mailbox.home_file"),
+        (b'[mailbox]\nhome_file = "a\\u0000b"', "mailbox.home_file"),
+        (b"[mailbox]\nhome_file = 'Mail/'", "mailbox.home_file must name a file"),
+        (b"[mailbox]\nhome_file = '.'", "mailbox.home_file must name a file"),
+        (b"[mailbox]\nspool = '/var/lib/popa3d/mail'", "mailbox.spool must not be in /var/lib/popa3d"),
+        (b'[mailbox]\nspool = "/a\\u0000b"', "mailbox.spool"),
+        (b'[mailbox]\nstate = "state"', "mailbox.state"),
+        (b"[mailbox]\nlocks = []", "mailbox.locks"),
+        (b"[mailbox]\nlocks = ['lockf']", "mailbox.locks"),
+        (b"[mailbox]\nlocks = ['fcntl', 'fcntl']", "mailbox.locks"),
+        (b"[session\n", "line 1"),
+        (b"[listen]\nport = 65536", "listen.port must be a number from 1 to 65535"),
+        (b"[listen]\naddresses = '127.0.0.1'", "listen.addresses must be a list of strings"),
+        (b"[listen]\naddresses = ['localhost']", "listen.addresses must be numeric"),
+        (b"[listen]\naddresses = ['127.0.0.1', '::1', '127.0.0.1']", "an address that is the same"),
+        (b"[listen]\naddresses = ['::1', '0:0::1']", "an address that is the same"),
+        (b"[listen]\naddresses = ['127.0.0.1', '0.0.0.0']", "listen.addresses has 0.0.0.0, and an address"),
+        (b"[listen]\naddresses = ['::ffff:127.0.0.1']", "IPv4 addresses as such, not '::ffff:127.0.0.1'"),
+        (b"[listen]\naddresses = [1]", "listen.addresses must be numeric"),
+        (b"[listen]\naddresses = ['::1\\u0000']", "listen.addresses must be numeric"),
+        (b"\xff", "f: "),
+        (b"x = " + b"[" * 5000, "f: "),
+    ],
+)
+def test_refused(text: bytes, part: str) -> None:
+    """A mistake is refused in one line that names the file and the key."""
+    with pytest.raises(Refused) as refused:
+        settings(text, "f")
+    assert str(refused.value).startswith("f: ")
+    assert part in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_all_addresses_of_both_families() -> None:
+    """They are no part of one another."""
+    assert settings(b"[listen]\naddresses = ['0.0.0.0', '::']", "f").addresses == ["0.0.0.0", "::"]
+
+
+def test_bounds() -> None:
+    """The least and the greatest number of each key are taken, and the next ones are not."""
+    for table, keys in KEYS.items():
+        for key, kind in keys.items():
+            if isinstance(kind, tuple):
+                for number in kind:
+                    assert getattr(settings(b"[%s]\n%s = %d" % (table.encode(), key.encode(), number), "f"), key) == number
+                for number in (kind[0] - 1, kind[1] + 1):
+                    with pytest.raises(Refused, match=f"{table}.{key} must be a number from {kind[0]} to {kind[1]}"):
+                        settings(b"[%s]\n%s = %d" % (table.encode(), key.encode(), number), "f")
