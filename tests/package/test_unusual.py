@@ -205,7 +205,7 @@ def test_back_to_c_popa3d_with_systemd(modern: Machine, unit: str) -> None:
 @pytest.mark.parametrize("what", ["upgraded", "removed"])
 def test_a_session_that_outlives_it(host: Host, installed: Machine, package: Path, what: str, tmp_path: Path) -> None:
     """A session deletes mail as it was when it began: not with the modules of another version, or with missing ones."""
-    module = "usr/lib/popa3d/popa3d/owner/update.py"
+    module = "usr/lib/popa3d/popa3d/owner/update/removal.py"
     newer = altered(package, tmp_path, module, "\nraise SystemError('of another version')\n")
     installed.run(*INETD_ON)
     wait_for_the_port()
