@@ -10,6 +10,7 @@ from typing import Any
 
 from popa3d.shared import record
 from popa3d.shared.limits import STATE
+from popa3d.shared.settings import Settings
 from tests.host import ACCOUNTS, HOME
 from tests.talk import Talk, wait_until
 
@@ -29,11 +30,12 @@ def state_directory(uid: int) -> bytes:
 def handover(name: str = "alice", ahead: bytes = b"", timeout_s: int = 600, **changes: Any) -> record.Handover:
     """A record for an account's mailbox in /var/mail."""
     uid = next(account.uid for account in ACCOUNTS if account.name == name)
-    return record.Handover(
-        name.encode(), changes.get("uid", uid), b"/var/mail/" + name.encode(), state_directory(uid),
-        str(changes.get("locks", "fcntl")).encode(), b"127.0.0.1", timeout_s,
-        changes.get("max_messages", 2**21), changes.get("max_octets", 2**40), ahead,
-    )  # fmt: skip
+    settings = Settings()
+    settings.timeout_s = timeout_s
+    settings.locks = tuple(str(changes.get("locks", "fcntl")).split(","))
+    settings.max_messages, settings.max_octets = changes.get("max_messages", 2**21), changes.get("max_octets", 2**40)
+    path = b"/var/mail/" + name.encode()
+    return record.Handover(name.encode(), changes.get("uid", uid), path, state_directory(uid), b"127.0.0.1", ahead, settings)
 
 
 def worker(

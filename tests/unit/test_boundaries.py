@@ -28,7 +28,7 @@ def of(room: str, names: str = "") -> set[str]:
     return packages | {f"popa3d.{room}.{name}" for name in names.split()}
 
 
-SHARED = of("shared", "limits log record replies") | {"_socket", "select", "syslog"}
+SHARED = of("shared", "limits log record replies settings") | {"_socket", "select", "syslog"}
 ROOT = OS | SHARED | of("root", "accounts handover libc options peer privileges process sequence state_directories")
 ROOT |= of("root.pam", "service_file") | of("shared", "address arguments")
 ROOT |= {"_ctypes", "pwd", "resource"}  # a seventh of ctypes, for what root must have before it forks

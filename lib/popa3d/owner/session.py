@@ -70,7 +70,7 @@ def _handover() -> record.Handover | None:
         os.close(HANDOVER_FD)
     except OSError:
         return None
-    told = record.handover(got)
+    told = record.decode_handover(got)
     return told if told is not None and told.uid == os.getuid() else None
 
 
@@ -158,7 +158,7 @@ def _load(told: record.Handover) -> Maildrop | bytes:
 
 
 def _file(told: record.Handover) -> MboxFile:
-    return MboxFile(told.path, tuple(told.locks.decode().split(",")), LOCKER_FD if told.locker else -1)
+    return MboxFile(told.path, told.locks, LOCKER_FD if told.locker else -1)
 
 
 def _reason(why: Refused | OSError) -> str:

@@ -1,7 +1,7 @@
-"""The administrator's file: TOML text to Settings. Imported only where such a file exists: tomllib is slow to import.
+"""The text of the administrator's file, in TOML, to Settings. Imported only where there is a file: tomllib is slow to import.
 
 Runs as: root.
-Trusts: the administrator, but not his typing: what is not known or not of its type is refused with file and key.
+Trusts: the administrator, but not their typing: an unknown key or an unfit value is refused with the names of file and key.
 """
 
 import _socket
@@ -9,91 +9,126 @@ import posixpath
 import re
 import tomllib
 
-from ..shared.limits import CHROOT, LOCKS, MAX_MESSAGES, Settings
+from ..shared.failure import Failure
+from ..shared.limits import CHROOT, LOCKS
+from ..shared.settings import ADDRESSES, DIRECTORY, HOME_FILE, LISTS, LOCK_NAMES, TABLE, Settings
 
-_DAY_S = 24 * 60 * 60
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
-# table -> key -> str, list (of strings), or the least and the greatest number. A key is an attribute of params.Settings.
-KEYS: dict[str, dict[str, type[str] | type[list[str]] | tuple[int, int]]] = {
-    "listen": {
-        "port": (1, 65535),
-        "addresses": list,
-        "sessions": (1, 100_000),
-        "sessions_per_source": (1, 100_000),
-        "unauthenticated": (1, 100_000),
-        "min_delay_s": (0, _DAY_S),
-        "backlog": (1, 65535),
-    },
-    "session": {"timeout_s": (1, _DAY_S), "login_timeout_s": (1, _DAY_S)},
-    "mailbox": {
-        "spool": str,
-        "home_file": str,
-        "locks": list,
-        "state": str,
-        "max_messages": (1, MAX_MESSAGES),  # what indexes and journals are made for
-        "max_octets": (1, 2**62),
-    },
-}
+    from ..shared.settings import Setting
 
-
+_TABLES = {setting.table for setting in TABLE}
+_SETTINGS = {(setting.table, setting.key): setting for setting in TABLE}
 _MAPPED = bytes(10) + b"\xff\xff"  # IPv4 in IPv6, which sockets for IPv6 alone do not take
 
 
-class Refused(Exception):
-    """The file cannot be used; the text says why in one line, naming file and key."""
+class Refused(Failure):
+    """The file cannot be used; the reason names file and key."""
 
 
 def settings(text: bytes, name: str) -> Settings:
-    """The settings of a configuration file with the content `text`; `name` is for messages. Raises Refused."""
+    """The settings of a configuration file with the content `text`; `name` is for the reason. Raises Refused."""
     try:
-        tables = tomllib.loads(text.decode())
+        return _settings(_parsed(text))
+    except Refused as refused:
+        raise Refused(f"{name}: {refused.reason}") from None
+
+
+def _parsed(text: bytes) -> "dict[str, Any]":
+    """The file's tables."""
+    try:
+        return tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are both ValueErrors
-        raise Refused(f"{name}: {_plain(str(error))}") from None
+        raise Refused(_plain(str(error))) from None
+
+
+def _settings(tables: "dict[str, Any]") -> Settings:
+    """The defaults, with what the file's tables say instead: first each by its type, then by its kind."""
     result = Settings()
+    given = set()
     for table, keys in tables.items():
-        if table not in KEYS:
-            raise Refused(f"{name}: unknown table or key {_shown(table)}")
+        if table not in _TABLES:
+            raise Refused(f"unknown table or key {_shown(table)}")
         if not isinstance(keys, dict):
-            raise Refused(f"{name}: {table} must be a table")
+            raise Refused(f"{table} must be a table")
         for key, value in keys.items():
-            if key not in KEYS[table]:
-                raise Refused(f"{name}: unknown key {table}.{_shown(key)}")
-            kind = KEYS[table][key]
-            if isinstance(kind, tuple):
-                if type(value) is not int or not kind[0] <= value <= kind[1]:
-                    raise Refused(f"{name}: {table}.{key} must be a number from {kind[0]} to {kind[1]}")
-            elif not isinstance(value, kind):
-                raise Refused(f"{name}: {table}.{key} must be a {'string' if kind is str else 'list of strings'}")
-            setattr(result, key, value)
-    if "addresses" in tables.get("listen", {}) and not result.addresses:
-        raise Refused(f"{name}: listen.addresses must name an address; without the key popa3d listens on all of them")
-    packed: list[bytes] = []
-    for address in result.addresses:
-        octets = _packed(address) if isinstance(address, str) else b""
-        if not octets:
-            raise Refused(f"{name}: listen.addresses must be numeric IPv4 or IPv6 addresses, not {address!r}")
-        if octets.startswith(_MAPPED):
-            raise Refused(f"{name}: listen.addresses must have IPv4 addresses as such, not {address!r}")
-        packed.append(octets)
-    for octets, address in zip(packed, result.addresses, strict=True):
-        others = [one for one in packed if len(one) == len(octets)]
-        if others.count(octets) > 1 or (not any(octets) and len(others) > 1):
-            raise Refused(f"{name}: listen.addresses has {address}, and an address that is the same or part of it")
-    for key in ("spool", "state"):
-        path = getattr(result, key)
-        if not path.startswith("/") or "\0" in path:
-            raise Refused(f"{name}: mailbox.{key} must be an absolute path")
-        if f"{posixpath.normpath(path)}/".startswith(f"{CHROOT}/"):
-            raise Refused(f"{name}: mailbox.{key} must not be in {CHROOT}, which has to stay empty")
-    if not result.locks or any(lock not in LOCKS for lock in result.locks) or len(set(result.locks)) < len(result.locks):
-        raise Refused(f"{name}: mailbox.locks must be one or several of {', '.join(LOCKS)}, in the order to take them")
-    if result.home_file.startswith("/") or ".." in result.home_file.split("/") or "\0" in result.home_file:
-        raise Refused(f"{name}: mailbox.home_file must be a path below the home directory")
-    if result.home_file.startswith("~"):
-        raise Refused(f"{name}: mailbox.home_file is in the home directory anyway; write it without ~")
-    if result.home_file and result.home_file.rpartition("/")[2] in ("", "."):
-        raise Refused(f"{name}: mailbox.home_file must name a file, not a directory")
+            setting = _SETTINGS.get((table, key))
+            if setting is None:
+                raise Refused(f"unknown key {table}.{_shown(key)}")
+            setattr(result, key, _typed(setting, value))
+            given.add(setting)
+    for kind, check in _CHECKS:
+        for setting in TABLE:
+            if setting.kind == kind and setting in given:
+                check(f"{setting.table}.{setting.key}", getattr(result, setting.key))
     return result
+
+
+def _typed(setting: "Setting", value: object) -> object:
+    """The value of a key, if it has the setting's type and is within its bounds."""
+    name = f"{setting.table}.{setting.key}"
+    if isinstance(setting.kind, tuple):
+        least, most = setting.kind
+        if type(value) is not int or not least <= value <= most:
+            raise Refused(f"{name} must be a number from {least} to {most}")
+        return value
+    if setting.kind in LISTS:
+        if not isinstance(value, list):
+            raise Refused(f"{name} must be a list of strings")
+        return tuple(value)
+    if not isinstance(value, str):
+        raise Refused(f"{name} must be a string")
+    return value
+
+
+def _check_addresses(name: str, addresses: tuple[object, ...]) -> None:
+    if not addresses:
+        raise Refused(f"{name} must name an address; without the key popa3d listens on all of them")
+    every: list[bytes] = []
+    for address in addresses:
+        packed = _packed(address) if isinstance(address, str) else b""
+        if not packed:
+            raise Refused(f"{name} must be numeric IPv4 or IPv6 addresses, not {address!r}")
+        if packed.startswith(_MAPPED):
+            raise Refused(f"{name} must have IPv4 addresses as such, not {address!r}")
+        every.append(packed)
+    for packed, address in zip(every, addresses, strict=True):
+        family = [other for other in every if len(other) == len(packed)]
+        if family.count(packed) > 1 or (not any(packed) and len(family) > 1):
+            raise Refused(f"{name} has {address}, and an address that is the same or part of it")
+
+
+def _check_directory(name: str, path: str) -> None:
+    if not path.startswith("/") or "\0" in path:
+        raise Refused(f"{name} must be an absolute path")
+    if f"{posixpath.normpath(path)}/".startswith(f"{CHROOT}/"):
+        raise Refused(f"{name} must not be in {CHROOT}, which has to stay empty")
+
+
+def _check_lock_names(name: str, locks: tuple[object, ...]) -> None:
+    if not locks or any(lock not in LOCKS for lock in locks) or len(set(locks)) < len(locks):
+        raise Refused(f"{name} must be one or several of {', '.join(LOCKS)}, in the order to take them")
+
+
+def _check_home_file(name: str, path: str) -> None:
+    if path.startswith("/") or ".." in path.split("/") or "\0" in path:
+        raise Refused(f"{name} must be a path below the home directory")
+    if path.startswith("~"):
+        raise Refused(f"{name} is in the home directory anyway; write it without ~")
+    if path and path.rpartition("/")[2] in ("", "."):
+        raise Refused(f"{name} must name a file, not a directory")
+
+
+# What each kind's values must be, in the order of the checks. Each raises Refused; the names and paths are any the file has.
+_CHECKS: "tuple[tuple[str, Callable[[str, Any], None]], ...]" = (
+    (ADDRESSES, _check_addresses),
+    (DIRECTORY, _check_directory),
+    (LOCK_NAMES, _check_lock_names),
+    (HOME_FILE, _check_home_file),
+)
 
 
 def _shown(key: str) -> str:
@@ -102,12 +137,12 @@ def _shown(key: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """What tomllib says of a table, as people write it."""
-    return re.sub(r"\('(.*?)',?\)", lambda found: "[" + found[1].replace("', '", ".") + "]", text)
+    """A message of tomllib's with the names of tables as people write them."""
+    return re.sub(r"\('(.*?)',?\)", lambda match: "[" + match[1].replace("', '", ".") + "]", text)
 
 
 def _packed(address: str) -> bytes:
-    """The octets of a numeric address, four or sixteen; none if it is none."""
+    """The four or sixteen octets of a numeric address; none if it is not numeric."""
     for family in (_socket.AF_INET, _socket.AF_INET6):
         try:
             return _socket.inet_pton(family, address)

@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     import pwd
 
-    from ..shared.limits import Settings
+    from ..shared.settings import Settings
 
 
 class Unusable(Exception):
@@ -53,12 +53,9 @@ def tell(
         uid=owner.pw_uid,
         path=process.octets(place),
         state=process.octets(_state(owner, settings)),
-        locks=",".join(settings.locks).encode(),
         peer=who.encode(),
-        timeout_s=settings.timeout_s,
-        max_messages=settings.max_messages,
-        max_octets=settings.max_octets,
         ahead=ahead,
+        settings=settings,
         recovery=recovery,
         locker=locker >= 0,
     ).encode()

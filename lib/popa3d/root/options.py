@@ -9,7 +9,8 @@ import posix as os  # as os, without its start-up time
 
 from .. import DATE, VERSION
 from ..shared import arguments, log
-from ..shared.limits import CHROOT, CONFIGURATION, CONFIGURATION_OCTETS, Settings
+from ..shared.limits import CHROOT, CONFIGURATION, CONFIGURATION_OCTETS
+from ..shared.settings import Settings
 from . import process
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pwd
     from typing import NoReturn
 
-    from ..shared.limits import Settings
+    from ..shared.settings import Settings
 
 # As owner.journal names what it has begun: one file, or some, then with a dot and more behind it. A mailbox has two hundred
 # at most, and a user one or two mailboxes. More than these were made by the user; root stops looking.

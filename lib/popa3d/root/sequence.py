@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from ..shared.limits import Settings
+    from ..shared.settings import Settings
     from .pam.adapter import Pam
 
     Preauth = Callable[[], Callable[[int, int, int], None]]  # returns preauth.authorization.run
@@ -205,7 +205,7 @@ def _log_in(pam: "Pam | None", got: bytes, who: str) -> tuple["pwd.struct_passwd
         raise _End("Connection timed out", priority=log.INFO)
     if got == record.INVALID:
         raise _End(f"Too many invalid commands{_from(who)}", priority=log.NOTICE)
-    login = record.login(got)
+    login = record.decode_login(got)
     if login is None:
         raise _End("The pre-auth child wrote a malformed record")
     if pam is None:

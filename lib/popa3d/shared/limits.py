@@ -221,32 +221,3 @@ RECOVERY_TIMEOUT_S = 3 * 60
 # And this long in all: mail is not delivered before the host's start is done. The systemd unit has TimeoutStartSec beyond
 # it, so that popa3d-recover can still say who is left.
 RECOVERY_LIMIT_S = 10 * 60
-
-
-class Settings:
-    """What the administrator's file may override; the attributes are the keys of wire.configuration.KEYS.
-
-    timeout_s, login_timeout_s: seconds. spool: directory of the mailboxes, an absolute path. home_file: the mailbox's path
-    in the user's home directory instead, relative; empty for the spool. locks: of LOCKS, in their order. state: directory of
-    the users' state directories. max_messages, max_octets: a larger mailbox is refused.
-    port: 0 for the service pop3. addresses: numeric ones to listen on; empty for all. sessions, sessions_per_source: 0 where
-    the administrator has not set them: then -D has its defaults, and a super-server its own limits. unauthenticated: 0 for
-    half of the sessions, or UNAUTHENTICATED_FEW. min_delay_s, backlog.
-    """
-
-    def __init__(self) -> None:
-        self.timeout_s = TIMEOUT_S
-        self.login_timeout_s = LOGIN_TIMEOUT_S
-        self.spool = SPOOL
-        self.home_file = ""
-        self.locks = ["fcntl"]
-        self.state = STATE
-        self.max_messages = MAX_MESSAGES
-        self.max_octets = MAX_OCTETS
-        self.port = 0
-        self.addresses: list[str] = []
-        self.sessions = 0
-        self.sessions_per_source = 0
-        self.unauthenticated = 0
-        self.min_delay_s = MIN_DELAY_S
-        self.backlog = BACKLOG

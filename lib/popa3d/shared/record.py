@@ -1,16 +1,23 @@
-"""The two records between processes: the pre-auth child's to root, and root's to the session of the mailbox owner.
+"""The two records between processes: from the pre-auth child to root, and from root to the mailbox owner's program.
 
-A record is a tag, then fields, each a four-octet length and its octets, and nothing behind them.
+A record is a tag of one octet, then fields, and nothing behind them. A field is a length of four octets, then its content.
 
 Runs as: any uid.
 Trusts: nobody; every length, count and value is checked before it is believed.
 """
 
 from .limits import ARGUMENT_OCTETS, LOCKS, PASSWORD_OCTETS, READ_OCTETS
+from .settings import HANDED_OVER, Settings
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .settings import Setting
 
 _LENGTH = 4
 
-# Login ends in exactly one of these.
+# The tags of the pre-auth child's record: AUTHORIZATION ends in exactly one of these.
 LOGIN = b"L"  # fields: user, password, what the client sent ahead
 LEFT = b"Q"  # QUIT, or the client hung up
 EXPIRED = b"T"  # LOGIN_TIMEOUT_S passed
@@ -21,6 +28,7 @@ LOGIN_RECORD_OCTETS = 1 + 3 * _LENGTH + ARGUMENT_OCTETS + PASSWORD_OCTETS + READ
 _HANDOVER = b"H"
 _RECOVERY = b"R"
 HANDOVER_RECORD_OCTETS = 16 * 1024
+_DIGITS = 19  # of 2**62, the greatest number of a setting
 
 
 def _encode(tag: bytes, fields: tuple[bytes, ...]) -> bytes:
@@ -30,18 +38,21 @@ def _encode(tag: bytes, fields: tuple[bytes, ...]) -> bytes:
 def _decode(record: bytes, count: int) -> list[bytes] | None:
     """The fields behind the tag if there are exactly `count`, else None."""
     fields = []
-    place = 1
+    end = 1
     for _ in range(count):
-        start = place + _LENGTH
-        place = start + int.from_bytes(record[place:start], "big")
-        if start > len(record) or place > len(record):
+        start = end + _LENGTH
+        end = start + int.from_bytes(record[end:start], "big")
+        if start > len(record) or end > len(record):
             return None
-        fields.append(record[start:place])
-    return fields if place == len(record) else None
+        fields.append(record[start:end])
+    return fields if end == len(record) else None
 
 
 class Login:
-    """Who says to be whom. It holds the password: it has no repr that could show it, and is not kept."""
+    """A user name and a password to check. No repr shows the password; root drops the object once PAM has answered.
+
+    ahead: what the client sent behind PASS.
+    """
 
     __slots__ = ("ahead", "password", "user")
 
@@ -55,7 +66,7 @@ class Login:
         return _encode(LOGIN, (self.user, self.password, self.ahead))
 
 
-def login(record: bytes) -> Login | None:
+def decode_login(record: bytes) -> Login | None:
     """The Login in a record LOGIN, or None if a single octet of it is not as the pre-auth child would write it."""
     if record[:1] != LOGIN or len(record) > LOGIN_RECORD_OCTETS:
         return None
@@ -73,16 +84,16 @@ def login(record: bytes) -> Login | None:
 
 
 class Handover:
-    """What the session of the mailbox owner is told. Paths and names are bytes as the system has them.
+    """What root tells the owner's program. Paths and names are bytes as the system has them.
 
-    uid: the owner's. path: the mailbox, absolute. state: the owner's state directory, or empty where there is none. locks:
-    how the mailbox is locked, a comma between (params.LOCKS). peer: the client's address for the log. timeout_s: the idle
-    limit. max_messages, max_octets: the mailbox's limits. ahead: what the client sent behind PASS. recovery: there is no
-    client, only an update to finish (popa3d-recover). locker: descriptor 4 is root's locker, which makes the dot-lock.
+    owner, uid: the account. path: the mailbox, absolute. state: the owner's state directory, or empty where there is none.
+    peer: the client's address for the log. ahead: what the client sent behind PASS. recovery: there is no client, only an
+    update to finish (popa3d-recover). locker: LOCKER_FD is root's locker, which makes the dot-lock. Besides, each of the
+    settings HANDED_OVER is an attribute, as in Settings.
     """
 
     __slots__ = (
-        "ahead", "locker", "locks", "max_messages", "max_octets", "owner", "path", "peer", "recovery", "state", "timeout_s", "uid"
+        "ahead", "locker", "owner", "path", "peer", "recovery", "state", "uid", *(setting.key for setting in HANDED_OVER)
     )  # fmt: skip
 
     def __init__(
@@ -91,52 +102,74 @@ class Handover:
         uid: int,
         path: bytes,
         state: bytes,
-        locks: bytes,
         peer: bytes,
-        timeout_s: int,
-        max_messages: int,
-        max_octets: int,
         ahead: bytes,
+        settings: Settings,
         recovery: bool = False,
         locker: bool = False,
     ) -> None:
+        """settings: where those that are handed over are taken from."""
         self.owner = owner
         self.uid = uid
         self.path = path
         self.state = state
-        self.locks = locks
         self.peer = peer
-        self.timeout_s = timeout_s
-        self.max_messages = max_messages
-        self.max_octets = max_octets
         self.ahead = ahead
         self.recovery = recovery
         self.locker = locker
+        for setting in HANDED_OVER:
+            setattr(self, setting.key, getattr(settings, setting.key))
+
+    if TYPE_CHECKING:  # the settings
+
+        def __getattr__(self, key: str) -> Any: ...
 
     def encode(self) -> bytes:
         """The record, at most HANDOVER_RECORD_OCTETS long for every path that the kernel takes (PATH_MAX)."""
-        numbers = b"%d %d %d %d %d" % (self.uid, self.timeout_s, self.max_messages, self.max_octets, self.locker)
-        fields = (self.owner, self.path, self.state, self.locks, self.peer, numbers, self.ahead)
-        return _encode(_RECOVERY if self.recovery else _HANDOVER, fields)
+        fields = (self.owner, b"%d" % self.uid, self.path, self.state, self.peer, self.ahead, b"%d" % self.locker)
+        settings = tuple(_written(getattr(self, setting.key)) for setting in HANDED_OVER)
+        return _encode(_RECOVERY if self.recovery else _HANDOVER, fields + settings)
 
 
-def handover(record: bytes) -> Handover | None:
-    """The Handover in a record, or None if it is not one."""
+def decode_handover(record: bytes) -> Handover | None:
+    """The Handover in a record, or None if a single octet of it is not as root would write it."""
     if record[:1] not in (_HANDOVER, _RECOVERY) or len(record) > HANDOVER_RECORD_OCTETS:
         return None
-    fields = _decode(record, 7)
+    fields = _decode(record, 7 + len(HANDED_OVER))
     if fields is None:
         return None
-    owner, path, state, locks, peer, numbers, ahead = fields
-    words = numbers.split(b" ")
-    if len(words) != 5 or not all(word.isdigit() for word in words):
+    owner, uid, path, state, peer, ahead, locker = fields[:7]
+    if _number(uid) is None or _number(locker) not in (0, 1):
         return None
     if not path.startswith(b"/") or b"\0" in path + state or state[:1] not in (b"", b"/"):
         return None
-    if not set(locks.decode("ascii", "replace").split(",")) <= set(LOCKS):
-        return None
-    uid, timeout_s, max_messages, max_octets, locker = map(int, words)
+    settings = Settings()
+    for setting, field in zip(HANDED_OVER, fields[7:], strict=True):
+        value = _value(setting, field)
+        if value is None:
+            return None
+        setattr(settings, setting.key, value)
     recovery = record[:1] == _RECOVERY
-    return Handover(
-        owner, uid, path, state, locks, peer, timeout_s, max_messages, max_octets, ahead, recovery, bool(locker)
-    )  # fmt: skip
+    return Handover(owner, int(uid), path, state, peer, ahead, settings, recovery, locker == b"1")
+
+
+def _written(value: "int | tuple[str, ...]") -> bytes:
+    """A setting's field: a number in digits, lock names with commas between them."""
+    return b"%d" % value if isinstance(value, int) else ",".join(value).encode()
+
+
+def _value(setting: "Setting", field: bytes) -> "int | tuple[str, ...] | None":
+    """The value in a setting's field; None if it is not one that the setting can have."""
+    if isinstance(setting.kind, tuple):
+        least, most = setting.kind
+        number = _number(field)
+        return number if number is not None and least <= number <= most else None
+    names = tuple(field.decode("ascii", "replace").split(","))
+    return names if set(names) <= set(LOCKS) else None
+
+
+def _number(field: bytes) -> int | None:
+    """The number in a field; None if it is not in digits as "%d" writes it, or has more of them than any number here."""
+    if not field.isdigit() or len(field) > _DIGITS or (field[:1] == b"0" and field != b"0"):
+        return None
+    return int(field)

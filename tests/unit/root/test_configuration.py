@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from popa3d.root.configuration import KEYS, Refused, settings
-from popa3d.shared.limits import Settings
+from popa3d.root.configuration import Refused, settings
+from popa3d.shared.settings import TABLE, Settings
 
 
 def test_every_key() -> None:
@@ -36,19 +36,19 @@ def test_every_key() -> None:
         "login_timeout_s": 30,
         "spool": "/srv/mail",
         "home_file": "mail/inbox",
-        "locks": ["dotlock", "flock"],
+        "locks": ("dotlock", "flock"),
         "state": "/srv/state",
         "max_messages": 5,
         "max_octets": 6,
         "port": 1110,
-        "addresses": ["127.0.0.1", "::1"],
+        "addresses": ("127.0.0.1", "::1"),
         "sessions": 7,
         "sessions_per_source": 8,
         "unauthenticated": 9,
         "min_delay_s": 0,
         "backlog": 9,
     }
-    assert {key for keys in KEYS.values() for key in keys} == set(Settings().__dict__) == set(found.__dict__)
+    assert {setting.key for setting in TABLE} == set(found.__dict__)
     assert settings(b"", "f").__dict__ == Settings().__dict__
 
 
@@ -114,16 +114,18 @@ def test_refused(text: bytes, part: str) -> None:
 
 def test_all_addresses_of_both_families() -> None:
     """They are no part of one another."""
-    assert settings(b"[listen]\naddresses = ['0.0.0.0', '::']", "f").addresses == ["0.0.0.0", "::"]
+    assert settings(b"[listen]\naddresses = ['0.0.0.0', '::']", "f").addresses == ("0.0.0.0", "::")
 
 
 def test_bounds() -> None:
     """The least and the greatest number of each key are taken, and the next ones are not."""
-    for table, keys in KEYS.items():
-        for key, kind in keys.items():
-            if isinstance(kind, tuple):
-                for number in kind:
-                    assert getattr(settings(b"[%s]\n%s = %d" % (table.encode(), key.encode(), number), "f"), key) == number
-                for number in (kind[0] - 1, kind[1] + 1):
-                    with pytest.raises(Refused, match=f"{table}.{key} must be a number from {kind[0]} to {kind[1]}"):
-                        settings(b"[%s]\n%s = %d" % (table.encode(), key.encode(), number), "f")
+    for setting in TABLE:
+        if isinstance(setting.kind, tuple):
+            least, most = setting.kind
+            for number in (least, most):
+                text = f"[{setting.table}]\n{setting.key} = {number}".encode()
+                assert getattr(settings(text, "f"), setting.key) == number
+            for number in (least - 1, most + 1):
+                text = f"[{setting.table}]\n{setting.key} = {number}".encode()
+                with pytest.raises(Refused, match=f"{setting.table}.{setting.key} must be a number from {least} to {most}"):
+                    settings(text, "f")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from popa3d.root import options
-from popa3d.shared.limits import CHROOT, Settings
+from popa3d.shared.limits import CHROOT
+from popa3d.shared.settings import Settings
 
 
 def test_default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

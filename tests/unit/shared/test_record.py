@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from popa3d.shared import record
 from popa3d.shared.limits import ARGUMENT_OCTETS, PASSWORD_OCTETS, READ_OCTETS
+from popa3d.shared.settings import Settings
 
 USER = st.binary(min_size=1, max_size=ARGUMENT_OCTETS).filter(lambda b: not set(b) & set(b" \n\0"))
 PASSWORD = st.binary(min_size=1, max_size=PASSWORD_OCTETS).filter(lambda b: not set(b) & set(b"\n\0"))
@@ -20,7 +21,7 @@ def test_login(user: bytes, password: bytes, ahead: bytes) -> None:
     """A login arrives as it was sent, within the bound."""
     sent = record.Login(user, password, ahead).encode()
     assert len(sent) <= record.LOGIN_RECORD_OCTETS
-    got = record.login(sent)
+    got = record.decode_login(sent)
     assert got is not None
     assert (got.user, got.password, got.ahead) == (user, password, ahead)
 
@@ -38,7 +39,7 @@ GOOD = record.Login(b"alice", b"sesame-1", b"STAT\r\n").encode()
 )
 def test_forged_login(forged: bytes) -> None:
     """A record that the pre-auth child would not write is refused."""
-    assert record.login(forged) is None
+    assert record.decode_login(forged) is None
 
 
 def test_longest_login() -> None:
@@ -46,7 +47,7 @@ def test_longest_login() -> None:
     for ahead in (b"", b"x" * 4096):
         for password in (b"p", b"p" * 122):
             for user in (b"u", b"u" * 40):
-                got = record.login(record.Login(user, password, ahead).encode())
+                got = record.decode_login(record.Login(user, password, ahead).encode())
                 assert got is not None
                 assert (got.user, got.password, got.ahead) == (user, password, ahead)
 
@@ -58,11 +59,19 @@ def test_random_octets() -> None:
         forged = bytearray(GOOD if seeded.random() < 0.7 else b"L" + seeded.randbytes(seeded.randint(0, 60)))
         for _ in range(seeded.randint(1, 4)):
             forged[seeded.randrange(len(forged))] = seeded.randrange(256)
-        got = record.login(bytes(forged))
+        got = record.decode_login(bytes(forged))
         if got is not None:
             assert 0 < len(got.user) <= ARGUMENT_OCTETS and 0 < len(got.password) <= PASSWORD_OCTETS
             assert b"\0" not in got.user + got.password and b"\n" not in got.user + got.password
-        record.handover(b"H" + bytes(forged[1:]))
+        record.decode_handover(b"H" + bytes(forged[1:]))
+
+
+def settings(**changes: object) -> Settings:
+    """The defaults, with `changes`."""
+    result = Settings()
+    for key, value in changes.items():
+        setattr(result, key, value)
+    return result
 
 
 @pytest.mark.parametrize(("recovery", "locker"), [(False, False), (False, True), (True, False), (True, True)])
@@ -70,60 +79,80 @@ def test_handover(recovery: bool, locker: bool) -> None:
     """The handover arrives as it was sent, for the longest path too."""
     path, state = b"/" + b"d" * 4095, b"/" + b"s" * 4095
     ahead = b"x" * READ_OCTETS
-    sent = record.Handover(
-        b"alice", 20001, path, state, b"fcntl,dotlock", b"2001:db8::1", 600, 2**21, 2**40, ahead, recovery, locker
-    )
-    got = record.handover(sent.encode())
-    assert got is not None
-    assert [getattr(got, name) for name in record.Handover.__slots__] == [
+    given = settings(locks=("fcntl", "dotlock"), max_octets=2**62)
+    sent = record.Handover(b"alice", 20001, path, state, b"2001:db8::1", ahead, given, recovery, locker)
+    received = record.decode_handover(sent.encode())
+    assert received is not None
+    assert [getattr(received, name) for name in record.Handover.__slots__] == [
         getattr(sent, name) for name in record.Handover.__slots__
     ]
-    assert record.handover(sent.encode()[:-1]) is None
-    assert record.handover(sent.encode() + b"x") is None
+    assert record.decode_handover(sent.encode()[:-1]) is None
+    assert record.decode_handover(sent.encode() + b"x") is None
 
 
-def told(**changes: object) -> bytes:
-    """A handover that is right but for `changes`."""
-    good = record.Handover(b"alice", 20001, b"/var/mail/alice", b"/state", b"fcntl", b"::1", 600, 10, 1000, b"STAT\r\n")
+def handed_over(**changes: object) -> bytes:
+    """A handover record that is right but for `changes`, in the account, its paths or the settings."""
+    good = record.Handover(b"alice", 20001, b"/var/mail/alice", b"/state", b"::1", b"STAT\r\n", Settings())
     for name, value in changes.items():
         assert hasattr(good, name)
         setattr(good, name, value)
     return good.encode()
 
 
+def field(text: bytes) -> bytes:
+    """A field as it stands in a record."""
+    return len(text).to_bytes(4, "big") + text
+
+
+def replaced(before: bytes, after: bytes) -> bytes:
+    """A right handover record with one field that is another."""
+    assert handed_over().count(field(before)) == 1
+    return handed_over().replace(field(before), field(after))
+
+
 @pytest.mark.parametrize(
     "forged",
     [
-        b"L" + told()[1:],
+        b"L" + handed_over()[1:],
         b"",
-        told(path=b"/var/mail/al\0ice"),
-        told(state=b"/sta\0te"),
-        told(path=b"var/mail/alice"),
-        told(path=b""),
-        told(state=b"state"),
-        told(locks=b""),
-        told(locks=b"lockf"),
-        told(locks=b"fcntl,"),
-        told(locks=b"fcntl,\xff"),
-        told().replace(b"20001 600 10 1000", b"20001 600 1001000"),
-        told().replace(b"20001 600 10 1000", b"2001 600 10 10 00"),
-        told().replace(b"20001 600 10 1000", b"-2001 600 10 1000"),
-        told().replace(b"20001 600 10 1000", b"20001  600 101000"),
-        told().replace(b"20001 600 10 1000", b"20001 600 10 1e00"),
+        handed_over(path=b"/var/mail/al\0ice"),
+        handed_over(state=b"/sta\0te"),
+        handed_over(path=b"var/mail/alice"),
+        handed_over(path=b""),
+        handed_over(state=b"state"),
+        handed_over(locks=()),
+        handed_over(locks=("lockf",)),
+        handed_over(locks=("fcntl", "")),
+        handed_over(timeout_s=0),
+        handed_over(timeout_s=86401),
+        handed_over(max_messages=2**21 + 1),
+        handed_over(locker=2),
+        replaced(b"fcntl", b"fcntl,\xff"),
+        replaced(b"600", b"0600"),
+        replaced(b"600", b"-600"),
+        replaced(b"600", b" 600"),
+        replaced(b"600", b"6e2"),
+        replaced(b"600", b""),
+        replaced(b"600", b"9" * 5000),
+        replaced(b"20001", b"-2001"),
+        replaced(b"20001", b"9" * 20),
+        replaced(b"0", b"00"),
+        handed_over()[: -len(field(b"68719476736"))],
+        handed_over() + field(b"1"),
     ],
 )
 def test_forged_handover(forged: bytes) -> None:
     """What root would not write is no handover: above all no path with a NUL, behind which the kernel would not look."""
-    assert record.handover(told()) is not None
-    assert record.handover(told(state=b"")) is not None
-    assert record.handover(forged) is None
+    assert record.decode_handover(handed_over()) is not None
+    assert record.decode_handover(handed_over(state=b"")) is not None
+    assert record.decode_handover(forged) is None
 
 
 def test_longest_handover() -> None:
     """A record of 16 KiB is read, and none of an octet more."""
-    room = 16384 - len(told(path=b"/"))
-    assert record.handover(told(path=b"/" + b"d" * room)) is not None
-    assert record.handover(told(path=b"/" + b"d" * (room + 1))) is None
+    room = 16384 - len(handed_over(path=b"/"))
+    assert record.decode_handover(handed_over(path=b"/" + b"d" * room)) is not None
+    assert record.decode_handover(handed_over(path=b"/" + b"d" * (room + 1))) is None
 
 
 def test_password_is_not_shown() -> None:

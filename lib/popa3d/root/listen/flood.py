@@ -15,8 +15,8 @@ from ...shared.limits import (
     UNAUTHENTICATED_FEW,
     UNAUTHENTICATED_LEAST,
     UNAUTHENTICATED_SHARE,
-    Settings,
 )
+from ...shared.settings import Settings
 
 _LOGGED = 1024  # sources whose refusals are told apart in the log; beyond that a flood is many sources, and not logged each
 _SHARES = (1, 2, 4)  # of each of wire.address.networks

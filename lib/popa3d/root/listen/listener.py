@@ -14,7 +14,8 @@ import time
 
 from ...shared import log
 from ...shared.address import numeric
-from ...shared.limits import LOGIN_OCTETS, LOGINS_FD, PAUSE_S, Settings
+from ...shared.limits import LOGIN_OCTETS, LOGINS_FD, PAUSE_S
+from ...shared.settings import Settings
 from . import service_manager, sockets
 from .flood import Flood, Limits
 from .libwrap import Libwrap

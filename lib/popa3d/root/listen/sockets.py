@@ -8,7 +8,8 @@ import errno
 import os
 import socket
 
-from ...shared.limits import POP3_PORT, Settings
+from ...shared.limits import POP3_PORT
+from ...shared.settings import Settings
 
 _FIRST_PASSED_FD = 3  # sd_listen_fds(3)
 

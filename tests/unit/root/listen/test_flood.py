@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from popa3d.root.listen.flood import _LOGGED, Flood, Limits
-from popa3d.shared.limits import SESSIONS, Settings
+from popa3d.shared.limits import SESSIONS
+from popa3d.shared.settings import Settings
 
 
 def limits(**settings: int) -> Limits:
