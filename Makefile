@@ -43,7 +43,7 @@ test: .venv/installed compile
 	@$(PYTHON) -B -m tests.package.clean_root
 	.venv/bin/python -B -m pytest
 
-# What the README tells to do, on a fresh Debian of a release with nothing but git, make and python3 (tests/fresh.py).
+# What README.md and INSTALL.md tell to do, on a fresh Debian of a release with nothing but git, make and python3 (tests/fresh.py).
 RELEASE = $(shell . /etc/os-release && echo $$VERSION_CODENAME)
 test-fresh:
 	$(call need,mmdebstrap util-linux git)
@@ -117,7 +117,7 @@ install:
 	install -m 644 man/popa3d.8 man/popa3d-status.8 man/popa3d-recover.8 $(DESTDIR)$(MANDIR)/man8/
 	sed 's|/usr/local/sbin|$(SBINDIR)|' man/popa3d.8 > $(DESTDIR)$(MANDIR)/man8/popa3d.8
 	install -m 644 man/popa3d.toml.5 $(DESTDIR)$(MANDIR)/man5/
-	install -m 644 README.md DESIGN.md SECURITY.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
+	install -m 644 README.md INSTALL.md DESIGN.md SECURITY.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
 	install -m 644 docs/* $(DESTDIR)$(DOCDIR)/docs/
 	for file in $$(cd packaging && find $(EXAMPLES) -type f); do \
 		install -D -m 644 packaging/$$file $(DESTDIR)$(DOCDIR)/examples/$$file && \

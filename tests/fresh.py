@@ -1,8 +1,8 @@
-"""What the README tells to do, in a fresh Debian that has nothing but what is essential, git, make and python3.
+"""What README.md and INSTALL.md tell to do, in a fresh Debian that has nothing but what is essential, git, make and python3.
 
     python3 -B -m tests.fresh RELEASE [command ...]     RELEASE: bookworm or trixie (make test-fresh RELEASE=trixie)
 
-Each command gets a system of its own, with a clone of what is committed here; without commands, the README's are taken,
+Each command gets a system of its own, with a clone of what is committed here; without commands, the documents' are taken,
 word by word, and `make lint`. Debian's packages come from where apt of this machine gets its own, PyPI is asked as pip
 of this machine is told to. The last system stays in build/fresh/RELEASE/root, to be looked at.
 
@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 README = (CHECKOUT / "README.md").read_text()
+INSTALL = (CHECKOUT / "INSTALL.md").read_text()
 CLONE = "root/popa3d"
 PACKAGES = "git,make,python3,ca-certificates"
 ASK = ["apt-get", "indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages", "Origin: Debian"]
@@ -79,21 +80,21 @@ class Trial(NamedTuple):
     script: str
 
 
-def block(start: str) -> str:
-    """The indented block of the README that begins with these words; IndexError if there is none."""
-    at = README.index(f"\n    {start}") + 1
-    return re.sub("^    ", "", re.findall(r"(?:    .*\n)+", README[at:])[0], flags=re.M)
+def block(document: str, start: str) -> str:
+    """The indented block of a document's text that begins with these words; ValueError if there is none."""
+    at = document.index(f"\n    {start}") + 1
+    return re.sub("^    ", "", re.findall(r"(?:    .*\n)+", document[at:])[0], flags=re.M)
 
 
-def readme() -> list[Trial]:
-    """All that the README tells to do."""
+def documented() -> list[Trial]:
+    """All that README.md and INSTALL.md tell to do, up to starting popa3d."""
     assert {"make run", "make test"} <= set(re.findall(r"^    (make \w+)   ", README, re.M))
     (install,) = re.findall(r"`(apt-get install \./build/[^`]*)`", README)
     trials = [Trial("make run", TRIED), Trial("make lint", "make lint")]
-    deb = block("make deb")
+    deb = block(README, "make deb")
     trials.append(Trial("make deb, and install it", f"{deb}{install}\n{SERVED}"))
     by_hand = "apt-get -q update\n"  # make does it where it installs; a minimal system has no lists, unlike most hosts
-    by_hand += block("apt-get install python3-pampy") + block("useradd --system")
+    by_hand += block(INSTALL, "apt-get install python3-pampy") + block(INSTALL, "useradd --system")
     trials.append(Trial("make install", f"{by_hand}{SERVED}"))
     trials.append(Trial("make test", "make test"))
     return trials
@@ -158,7 +159,7 @@ def main() -> int:
         shutil.rmtree(place)
     place.mkdir(parents=True)
     make_base(release, place / "base")
-    trials = [Trial(command, command) for command in commands] or readme()
+    trials = [Trial(command, command) for command in commands] or documented()
     failed, summary = False, []
     for trial in trials:
         print(f"--- {release}: {shlex.quote(trial.name)}", flush=True)

@@ -1,6 +1,6 @@
 """Random mailboxes and command scripts, made from a seed: the same everywhere, for ever.
 
-They keep clear of what DESIGN.md lists as different from C popa3d, and of nothing else.
+They keep clear of what docs/DIFFERENCES.md lists as different from C popa3d, and of nothing else.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ INETD_ON = ("update-inetd", "--comment-chars", "#", "--pattern", "popa3d", "--en
 AGAIN = ("dpkg", "-i", "/srv/popa3d_2.0.0-1_all.deb")  # once it was put there
 
 
-def readme(start: str) -> str:
-    """The command of README.md that begins with these words, without what is said beside it."""
-    (line,) = re.findall(rf"^    ({re.escape(start)}.*?)(?:  +.*)?$", (CHECKOUT / "README.md").read_text(), re.M)
+def documented(start: str) -> str:
+    """The command of INSTALL.md that begins with these words, without what is said beside it."""
+    (line,) = re.findall(rf"^    ({re.escape(start)}.*?)(?:  +.*)?$", (CHECKOUT / "INSTALL.md").read_text(), re.M)
     return str(line)
 
 

@@ -104,7 +104,7 @@ def test_the_programs_are_as_they_were_written(package: Path, tmp_path: Path) ->
         assert ('WORKER = "/usr/lib/popa3d/popa3d-session"\n' in text) == (name in ("sbin/popa3d", "sbin/popa3d-recover"))
     for path in tmp_path.rglob("*"):
         if path.is_file() and path.suffix != ".gz" and "doc" not in path.parts:
-            assert "/usr/local" not in path.read_text() or path.name == "params.py", path
+            assert "/usr/local" not in path.read_text() or path.name == "limits.py", path
 
 
 def sums(place: Path) -> dict[str, str]:

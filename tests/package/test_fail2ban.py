@@ -1,4 +1,4 @@
-"""fail2ban on a host without rsyslog, set up as the README says, by the real fail2ban and the real journal."""
+"""fail2ban on a host without rsyslog, set up as INSTALL.md says, by the real fail2ban and the real journal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.host import Host
 from tests.package.machine import Machine
-from tests.package.sessions import readme, wait_for_the_port
+from tests.package.sessions import documented, wait_for_the_port
 from tests.super.foreground import everything
 from tests.talk import wait_until
 
@@ -26,7 +26,7 @@ def test_the_journal(host: Host, with_systemd: list[Path], package: Path) -> Non
         machine.run("dpkg", "-i", machine.put(package))
         machine.run("systemctl", "start", "popa3d.socket")
         wait_for_the_port()
-        commands = [readme(start) for start in ("cp filter.d", "cp jail.d", "printf '[DEFAULT]")]
+        commands = [documented(start) for start in ("cp filter.d", "cp jail.d", "printf '[DEFAULT]")]
         machine.run("sh", "-ec", "\n".join(["cd /usr/share/doc/popa3d/examples/fail2ban", *commands]))
         machine.run("systemctl", "restart", "fail2ban.service")
         wait_until(lambda: failures(machine) == "0", 60)

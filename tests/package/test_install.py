@@ -19,10 +19,10 @@ from tests.package.sessions import (
     AGAIN,
     INETD_ON,
     STATE,
+    documented,
     fetched,
     inetd_lines,
     port_is_open,
-    readme,
     serves,
     wait_for_the_port,
 )
@@ -121,10 +121,10 @@ def test_a_wrong_configuration(installed: Machine, action: str) -> None:
 
 
 def test_to_see_that_it_works(host: Host, installed: Machine) -> None:
-    """What the README says for that: curl lists a user's messages, and so does a session by hand on a terminal."""
+    """What INSTALL.md says for that: curl lists a user's messages, and so does a session by hand on a terminal."""
     installed.run("service", "popa3d", "start")
     serves(installed)
-    command = readme("curl pop3://localhost/").replace("NAME", f"{ALICE.name}:{ALICE.password}")
+    command = documented("curl pop3://localhost/").replace("NAME", f"{ALICE.name}:{ALICE.password}")
     done = subprocess.run(command.split(), capture_output=True, timeout=60, check=True)
     assert [line.split()[0] for line in done.stdout.splitlines()] == [b"1", b"2"]
     installed.run("service", "popa3d", "stop")

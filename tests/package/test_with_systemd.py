@@ -11,7 +11,7 @@ from tests.host import Host
 from tests.package.conftest import ALICE
 from tests.package.interrupted import interrupted
 from tests.package.machine import Machine
-from tests.package.sessions import AGAIN, MAIL, port_is_open, readme, serves, wait_for_the_port
+from tests.package.sessions import AGAIN, MAIL, documented, port_is_open, serves, wait_for_the_port
 from tests.package.test_upgrade import old, upgrade
 from tests.root.interrupted import AFTER
 from tests.super.foreground import everything, login
@@ -52,11 +52,11 @@ def test_nothing_listens(installed: Machine) -> None:
 
 @pytest.mark.parametrize("unit", ["popa3d.socket", "popa3d.service"])
 def test_a_unit(installed: Machine, unit: str) -> None:
-    """Enabled as README.Debian has it, a unit serves mail, logs where the README says, outlives a reboot, can be turned off."""
+    """Enabled as README.Debian has it, a unit serves mail, logs where INSTALL.md says, outlives a reboot, can be turned off."""
     installed.run("systemctl", "enable", "--now", unit)
     assert serves(installed)
     installed.run("journalctl", "--sync")
-    assert "Authentication passed for alice" in installed.run("sh", "-c", f"{readme('journalctl')} --no-pager")
+    assert "Authentication passed for alice" in installed.run("sh", "-c", f"{documented('journalctl')} --no-pager")
     session_with_deletion(installed)
     if unit == "popa3d.service":
         installed.run("systemctl", "reload", unit)
