@@ -33,19 +33,19 @@ ROOT = OS | SHARED | of("root", "accounts handover libc options peer privileges 
 ROOT |= of("root.pam", "service_file") | of("shared", "address arguments")
 ROOT |= {"_ctypes", "pwd", "resource"}  # a seventh of ctypes, for what root must have before it forks
 OWNER = OS | SHARED | of("owner", "session") | of("owner.index", "index parser unique_id")
-OWNER |= of("owner.mailbox", "file maildrop scan state_directory") | of("shared", "connection lines")
+OWNER |= of("owner.mailbox", "file maildrop scan state_directory") | of("shared", "connection failure lines")
 OWNER |= {"_md5", "_struct", "fcntl", "zlib"}
 
 # The written lists: what each program has loaded when it starts, and, with a second module, when it begins to talk: root
 # forks a child for that, and the owner's program has answered PASS by then. Each import is latency, and root's are risk.
 LOADED = {
     "popa3d.root.sequence": ROOT,
-    "popa3d.root.sequence popa3d.preauth.authorization": ROOT
-    | of("preauth", "authorization")
+    "popa3d.root.sequence popa3d.preauth.loop": ROOT
+    | of("preauth", "authorization loop")
     | of("shared", "connection commands lines"),
     "popa3d.owner.session": OWNER,
-    "popa3d.owner.session popa3d.owner.pop3.transaction": OWNER
-    | of("owner.pop3", "transaction sending")
+    "popa3d.owner.session popa3d.owner.pop3.loop": OWNER
+    | of("owner.pop3", "loop transaction sending")
     | of("shared", "commands"),
 }
 
@@ -171,6 +171,35 @@ def test_only_the_adapter_imports_pam() -> None:
     """One module imports python-pam, and that in root's folder."""
     having = [path for path in MODULES if "import pam" in path.read_text() or "from pam " in path.read_text()]
     assert having == [LIB / "popa3d/root/pam/adapter.py"]
+
+
+@pytest.mark.parametrize(
+    ("name", "imported"),
+    [
+        ("preauth/authorization.py", {"shared": "commands replies", "shared.limits": "INVALID_COMMANDS"}),
+        ("owner/pop3/sending.py", {}),
+        ("shared/commands.py", {"limits": "ARGUMENT_OCTETS NUMBER_MAX"}),
+        ("shared/lines.py", {"limits": "LINE_OCTETS"}),
+        ("shared/replies.py", {}),
+    ],
+)
+def test_no_io(name: str, imported: dict[str, str]) -> None:
+    """What understands the client has no socket, clock or process: it imports exactly this, and nothing of the system's."""
+    tree = ast.parse((LIB / "popa3d" / name).read_text())
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    modules = {
+        node.module: " ".join(alias.name for alias in node.names)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
+    }
+    assert modules == imported
+
+
+def test_transaction_has_no_connection() -> None:
+    """The TRANSACTION state reads the maildrop, which needs the system; it has no connection, clock or log of its own."""
+    path = LIB / "popa3d/owner/pop3/transaction.py"
+    words = set(re.findall(r"\w+", "".join(re.findall(r"(?m)^ *(?:from|import) .*", path.read_text()))))
+    assert not words & {"connection", "log", "time", "select", "posix", "os", "_socket", "record"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)

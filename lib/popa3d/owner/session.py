@@ -9,7 +9,8 @@ import _stat as stat
 import posix as os  # as os, without its start-up time
 
 from ..shared import log, record, replies
-from ..shared.connection import EXPIRED, Client
+from ..shared.connection import EXPIRED, Connection
+from ..shared.failure import EX_SOFTWARE
 from ..shared.limits import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
 from .mailbox.file import InUse, MboxFile, Refused
 from .mailbox.maildrop import Changed, Maildrop, finish_update
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from .pop3.transaction import Transaction
-
-_EX_SOFTWARE = 70  # sysexits.h: an internal error
 
 
 def _installed() -> "tuple[int, ...] | None":
@@ -42,40 +41,40 @@ def main() -> "NoReturn":
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # as for any other program; Python would raise an exception
     try:
         bytes(KEPT_OCTETS)  # see there
-        told = _handover()
-        if told is None:
+        handover = _read_handover()
+        if handover is None:
             _complain("popa3d-session is started by popa3d only, never as root")
         else:
             log.start()
-            client = Client(told.ahead, told.timeout_s)
-            status = _recover(told) if told.recovery else _serve(client, told)
-            client.flush()
+            connection = Connection(handover.ahead, handover.timeout_s)
+            status = _recover(handover) if handover.recovery else _serve(connection, handover)
+            connection.flush()
     except BaseException as error:
         log.crash(error)
-        status = _EX_SOFTWARE
+        status = EX_SOFTWARE
     os._exit(status)  # interpreters take milliseconds to tidy up, and there is nothing to tidy
 
 
-def _handover() -> record.Handover | None:
-    """Root's record, if this process is what it is meant for."""
+def _read_handover() -> record.Handover | None:
+    """Root's record, or None if there is none for this user, or the process has a right of root's left."""
     if 0 in os.getresuid() + os.getresgid() + tuple(os.getgroups()):
         return None
-    got = b""
+    data = b""
     try:
-        while len(got) <= record.HANDOVER_RECORD_OCTETS:
+        while len(data) <= record.HANDOVER_RECORD_OCTETS:
             more = os.read(HANDOVER_FD, record.HANDOVER_RECORD_OCTETS + 1)
             if not more:
                 break
-            got += more
+            data += more
         os.close(HANDOVER_FD)
     except OSError:
         return None
-    told = record.decode_handover(got)
-    return told if told is not None and told.uid == os.getuid() else None
+    handover = record.decode_handover(data)
+    return handover if handover is not None and handover.uid == os.getuid() else None
 
 
 def _complain(text: str) -> None:
-    """Tell who started us by hand; never on the client's connection."""
+    """Tell whoever started the program by hand; never on a client's connection."""
     try:
         if not stat.S_ISSOCK(os.fstat(2).st_mode):
             os.write(2, f"{text}\n".encode())
@@ -83,57 +82,27 @@ def _complain(text: str) -> None:
         pass
 
 
-def _serve(client: Client, told: record.Handover) -> int:
-    """The session. Returns the exit status: 0 for all that is the client's doing, 1 for what the host should know."""
-    path, owner = log.name(told.path), log.name(told.owner)
-    maildrop = _load(told)
-    if not isinstance(maildrop, Maildrop):
-        client.put(maildrop)
-        return 1
-    octets = sum(maildrop.index.octets)
-    if maildrop.file.read_only:
-        log.write(log.WARNING, f"{path} is on a file system that can only be read: no message can be deleted")
-    log.write(log.INFO, f"{_count(len(maildrop.index), 'message')} ({_count(octets, 'byte')}) loaded for {owner}")
-    client.put(replies.OK)
+# What is loaded late, in the order of a session: TRANSACTION while the client reads the reply to PASS, then, at a first DELE,
+# what removes messages. A session whose popa3d was replaced or removed since it began loads nothing more: modules of two
+# versions do not fit.
+
+
+def _load_transaction() -> bool:
+    """Load what serves the TRANSACTION state. False: popa3d was replaced."""
+    if _installed() != _BEGAN_WITH:
+        return False
     try:
-        client.flush()
-        transaction = _transaction(client, maildrop, octets, owner)
-        if transaction is None:
-            return 1
-        maildrop.save_index()
-        transaction.serve()
-        client.flush()  # what is deleted next must have been sent before: clients send RETR, DELE and QUIT in one go
-        if not transaction.quit or client.ended:
-            log.write(log.INFO, f"{'Connection timed out' if client.ended == EXPIRED else 'Premature disconnect'} for {owner}")
-            return 0
-        return _update(transaction, path, owner)
-    except Changed:
-        log.write(log.INFO, f"Another MUA active, giving up for {owner}")
-    except (Refused, OSError) as why:
-        log.write(log.ERROR, f"Server failure accessing {path}: {_reason(why)}")
-    finally:
-        maildrop.file.close()  # a dot-lock would stay
-    return 1
-
-
-def _transaction(client: Client, maildrop: Maildrop, octets: int, owner: str) -> "Transaction | None":
-    """The TRANSACTION state, loaded while the client reads the reply to PASS. None (logged) if popa3d was replaced."""
-    if _installed() == _BEGAN_WITH:
-        try:
-            from .pop3.transaction import Transaction
-
-            return Transaction(client, maildrop, octets, lambda: _load_removal(owner))
-        except ImportError:
-            pass
-    log.write(log.WARNING, f"popa3d was upgraded or removed meanwhile: the session of {owner} ends")
-    return None
+        from .pop3 import loop, transaction  # noqa: F401 - _transact imports them again
+    except ImportError:
+        return False
+    return True
 
 
 def _load_removal(owner: str) -> bool:
-    """Load what removes messages, but nothing of another version than what this session has loaded so far: False (logged)."""
+    """Load what removes messages. False (logged): popa3d was replaced, before that or meanwhile."""
     if _installed() == _BEGAN_WITH:
         try:
-            from .mailbox import kept_index  # noqa: F401 - their modules are for those who delete
+            from .mailbox import kept_index  # noqa: F401 - _update imports them again
             from .update import removal  # noqa: F401
 
             if _installed() == _BEGAN_WITH:
@@ -144,32 +113,116 @@ def _load_removal(owner: str) -> bool:
     return False
 
 
-def _load(told: record.Handover) -> Maildrop | bytes:
-    """The maildrop, or a reply for why (logged) it cannot be served."""
-    file = None
+def _serve(connection: Connection, handover: record.Handover) -> int:
+    """The session. Returns the exit status: 0 for all that is the client's doing, 1 for what the host should know."""
+    path, owner = log.name(handover.path), log.name(handover.owner)
     try:
-        file = _file(told)
-        return Maildrop(file, State(told.state, told.owner, told.path), told.max_messages, told.max_octets)
-    except (Refused, OSError) as why:
-        if file is not None:
-            file.close()
-        log.write(log.WARNING, f"Failed or refused to load {log.name(told.path)}: {_reason(why)}")
-        return replies.IN_USE if isinstance(why, InUse) else replies.NOT_LOADED
+        maildrop = _load(handover)
+    except (Refused, OSError) as error:
+        log.write(log.WARNING, f"Failed or refused to load {path}: {_reason(error)}")
+        connection.put(replies.IN_USE if isinstance(error, InUse) else replies.NOT_LOADED)
+        return 1
+    try:
+        return _transact(connection, maildrop, path, owner)
+    except Changed:
+        log.write(log.INFO, f"Another MUA active, giving up for {owner}")
+    except (Refused, OSError) as error:
+        log.write(log.ERROR, f"Server failure accessing {path}: {_reason(error)}")
+    finally:
+        maildrop.file.close()  # a dot-lock would stay
+    return 1
 
 
-def _file(told: record.Handover) -> MboxFile:
-    return MboxFile(told.path, told.locks, LOCKER_FD if told.locker else -1)
+def _load(handover: record.Handover) -> Maildrop:
+    """The maildrop. Raises Refused, InUse or OSError if it cannot be served."""
+    file = _open(handover)
+    try:
+        return Maildrop(file, State(handover.state, handover.owner, handover.path), handover.max_messages, handover.max_octets)
+    except (Refused, OSError):
+        file.close()
+        raise
 
 
-def _reason(why: Refused | OSError) -> str:
-    return why.strerror or "" if isinstance(why, OSError) else str(why)
+def _open(handover: record.Handover) -> MboxFile:
+    return MboxFile(handover.path, handover.locks, LOCKER_FD if handover.locker else -1)
 
 
-def _recover(told: record.Handover) -> int:
+def _reason(error: Refused | OSError) -> str:
+    return error.strerror or "" if isinstance(error, OSError) else str(error)
+
+
+def _transact(connection: Connection, maildrop: Maildrop, path: str, owner: str) -> int:
+    """Reply to PASS, then TRANSACTION and UPDATE. Returns the exit status; raises Changed, Refused, InUse or OSError."""
+    octets = sum(maildrop.index.octets)
+    if maildrop.file.read_only:
+        log.write(log.WARNING, f"{path} is on a file system that can only be read: no message can be deleted")
+    log.write(log.INFO, f"{_count(len(maildrop.index), 'message')} ({_count(octets, 'byte')}) loaded for {owner}")
+    connection.put(replies.OK)
+    connection.flush()
+    if not _load_transaction():
+        log.write(log.WARNING, f"popa3d was upgraded or removed meanwhile: the session of {owner} ends")
+        return 1
+    from .pop3 import loop
+    from .pop3.transaction import Transaction
+
+    transaction = Transaction(maildrop, octets, lambda: _load_removal(owner))
+    maildrop.save_index()
+    quit_came = loop.serve(connection, transaction)
+    connection.flush()  # what is deleted next must have been sent before: clients send RETR, DELE and QUIT in one go
+    if not quit_came or connection.ended:
+        log.write(log.INFO, f"{'Connection timed out' if connection.ended == EXPIRED else 'Premature disconnect'} for {owner}")
+        return 0
+    return _update(connection, maildrop, transaction, path, owner)
+
+
+def _update(connection: Connection, maildrop: Maildrop, transaction: "Transaction", path: str, owner: str) -> int:
+    """The UPDATE state, RFC 1939 section 6, and the reply to QUIT. Returns and raises what _transact does."""
+    deletes = 1 in transaction.deleted
+    if deletes:
+        from .mailbox import kept_index
+        from .update import removal
+
+        try:
+            kept_index.drop(maildrop.state)
+            removal.remove(maildrop, transaction.deleted)
+        except InUse as error:
+            log.write(log.WARNING, f"Failed to update {path}: {error}")
+            connection.put(replies.IN_USE)
+            return 1
+        except OSError as error:
+            log.write(log.ERROR, f"Failed to update {path}: {error.strerror}{_later(maildrop)}")
+            connection.put(replies.NOT_UPDATED)
+            return 1
+        maildrop.unlock_after_update()
+    log.write(
+        log.INFO,
+        f"{len(transaction.deleted) - transaction.left} ({transaction.octets - transaction.left_octets}) deleted, "
+        f"{transaction.left} ({transaction.left_octets}) left for {owner}",
+    )
+    connection.put(replies.OK)
+    if deletes:
+        connection.flush()
+        maildrop.save_index_without(transaction.deleted)
+    return 0
+
+
+def _later(maildrop: Maildrop) -> str:
+    """What the log adds to an update that failed half-way."""
+    try:
+        return ": the next session will finish it" if maildrop.state.has_journal() else ""
+    except OSError:
+        return ""
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def _recover(handover: record.Handover) -> int:
     """Only finish an update, if there is one to finish. Returns 1 if the mailbox is not what it is to be, or may not be."""
     try:
-        state = State(told.state, told.owner, told.path)
-        file = _file(told)
+        state = State(handover.state, handover.owner, handover.path)
+        file = _open(handover)
         try:
             if file.absent and state.has_journal():
                 raise Refused("there is a journal of it, but no mailbox")
@@ -179,48 +232,6 @@ def _recover(told: record.Handover) -> int:
             return 0 if finish_update(file, state) else 1
         finally:
             file.close()
-    except (Refused, OSError) as why:
-        log.write(log.WARNING, f"Failed or refused to recover {log.name(told.path)}: {_reason(why)}")
+    except (Refused, OSError) as error:
+        log.write(log.WARNING, f"Failed or refused to recover {log.name(handover.path)}: {_reason(error)}")
         return 1
-
-
-def _update(transaction: "Transaction", path: str, owner: str) -> int:
-    """The UPDATE state, and QUIT's reply."""
-    if 1 in transaction.deleted:
-        from .mailbox import kept_index
-        from .update import removal  # loaded by DELE
-
-        try:
-            kept_index.drop(transaction.maildrop.state)
-            removal.remove(transaction.maildrop, transaction.deleted)
-        except InUse as why:
-            log.write(log.WARNING, f"Failed to update {path}: {why}")
-            transaction.client.put(replies.IN_USE)
-            return 1
-        except OSError as why:
-            log.write(log.ERROR, f"Failed to update {path}: {why.strerror}{_later(transaction.maildrop)}")
-            transaction.client.put(replies.NOT_UPDATED)
-            return 1
-        transaction.maildrop.unlock_after_update()
-    log.write(
-        log.INFO,
-        f"{len(transaction.deleted) - transaction.left} ({transaction.octets - transaction.left_octets}) deleted, "
-        f"{transaction.left} ({transaction.left_octets}) left for {owner}",
-    )
-    transaction.client.put(replies.OK)
-    if 1 in transaction.deleted:
-        transaction.client.flush()
-        transaction.maildrop.save_index_without(transaction.deleted)
-    return 0
-
-
-def _later(maildrop: Maildrop) -> str:
-    """What the log says of an update that failed half-way."""
-    try:
-        return ": the next session will finish it" if maildrop.state.has_journal() else ""
-    except OSError:
-        return ""
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

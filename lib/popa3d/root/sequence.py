@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..shared.settings import Settings
     from .pam.adapter import Pam
 
-    Preauth = Callable[[], Callable[[int, int, int], None]]  # returns preauth.authorization.run
+    Preauth = Callable[[], Callable[[int, int, int], None]]  # returns preauth.loop.run
     Serve = Callable[[Settings, str], NoReturn]
     Daemon = Callable[[Settings, str, bool, Callable[[], Settings | str], Serve], NoReturn]  # listen.daemon.run
     Count = Callable[[str], tuple[int, int, int]]

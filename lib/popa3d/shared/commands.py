@@ -1,7 +1,7 @@
-"""POP3 commands, RFC 1939 sections 3 to 7: what a line says, and which arguments each command takes.
+"""POP3 commands, RFC 1939 section 3: the words of a line, and the numbers among them.
 
 Runs as: any uid.
-Trusts: nobody; a line is bounded by wire.lines.
+Trusts: nobody; how long a line is, shared.lines has bounded.
 """
 
 from .limits import ARGUMENT_OCTETS, NUMBER_MAX
@@ -19,7 +19,7 @@ class Command:
         self.arguments = arguments
 
 
-def command(line: bytes) -> Command | None:
+def parse(line: bytes) -> Command | None:
     """The command in `line`, or None if it is none.
 
     Words are separated by exactly one space, one may follow the last; a word is at most ARGUMENT_OCTETS long; a NUL
@@ -40,11 +40,11 @@ def command(line: bytes) -> Command | None:
     return Command(keyword, words)
 
 
-def number(word: bytes) -> int | None:
+def parse_number(word: bytes) -> int | None:
     """The decimal number that `word` is, 0 to NUMBER_MAX, or None.
 
-    As strtol(3) has it, which C popa3d uses: a sign and leading zeros are fine, and so is white space other than the
-    space that separates words.
+    As strtol(3) reads it, which C popa3d uses: a sign and leading zeros are fine, and so is leading white space other
+    than the space that separates words.
     """
     if word.isdigit() and len(word) < _DIGITS:
         return int(word)
@@ -54,7 +54,7 @@ def number(word: bytes) -> int | None:
         digits = digits[1:]
     if not digits.isdigit():
         return None
-    value = int(digits)  # bounded: a word has at most ARGUMENT_OCTETS
-    if value > NUMBER_MAX or (negative and value):
+    number = int(digits)  # bounded: a word has at most ARGUMENT_OCTETS
+    if number > NUMBER_MAX or (negative and number):
         return None
-    return value
+    return number

@@ -4,7 +4,7 @@ Runs as: popa3d (the pre-auth child) and the mailbox owner, never uid 0.
 Trusts: nobody; the peer may send anything, nothing, or never read.
 """
 
-import _socket
+import _socket  # what the socket module is made of; that one takes more start-up time than all of this
 import posix as os  # as os, without its start-up time
 import select
 import time
@@ -16,7 +16,7 @@ TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# How a connection ends, when it does not end with QUIT.
+# How a connection ends, if it does not end with QUIT.
 GONE = "gone"  # closed, reset, or unusable
 EXPIRED = "expired"  # nothing came, or nothing was taken, for too long
 
@@ -24,125 +24,129 @@ EXPIRED = "expired"  # nothing came, or nothing was taken, for too long
 def _socket_on(fd: int) -> "_socket.socket | None":
     """The socket that `fd` is, or None for a pipe, terminal or file. Replies leave at once (TCP_NODELAY)."""
     try:
-        found = _socket.socket(fileno=fd)
+        endpoint = _socket.socket(fileno=fd)
     except OSError:
         return None
     try:
-        if found.family in (_socket.AF_INET, _socket.AF_INET6):
-            found.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        if endpoint.family in (_socket.AF_INET, _socket.AF_INET6):
+            endpoint.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     except OSError:
         pass  # a peer that is gone already; reading will say so
-    return found
+    return endpoint
 
 
-class Client:
-    """The connection. `ended` is "" while it can be used, then GONE or EXPIRED; after that nothing is sent any more.
-
-    The standard library's socket module would cost more time at start-up than all of this; _socket is what it is made of.
-    """
+class Connection:
+    """The connection. `ended` is None while it can be used, then GONE or EXPIRED; after that nothing is sent any more."""
 
     def __init__(self, ahead: bytes, timeout_s: float) -> None:
-        self.ended = ""
-        self.timeout_s = timeout_s
+        """ahead: what another process has read of it. timeout_s: the limit for each line, and for each piece sent."""
+        self.ended: str | None = None
+        self._timeout_s = timeout_s
         self._lines = Lines(ahead)
-        self._out: list[bytes] = []
-        self._queued = 0
+        self._queue: list[bytes] = []
+        self._queued_octets = 0
         self._socket = _socket_on(1)
-        self._read_timeout: bool | None = None  # not tried yet
-        self.idle: "Callable[[], None] | None" = None  # called when all is said, and before the next line is waited for
+        self._read_is_bounded: bool | None = None  # see _bound_read; None: not tried yet
 
-    def line(self, deadline: float | None = None) -> bytes | None:
+    def line(self, deadline: float | None = None, idle: "Callable[[], None] | None" = None) -> bytes | None:
         """The next command line, or None if the connection `ended`; what was `put` is sent before anything is waited for.
 
-        A whole line must arrive within timeout_s, and by `deadline` (time.monotonic) where there is one. A connection that
-        `ended` has no lines any more, though some may have come: a peer that does not get replies must not go on deleting.
+        A whole line must arrive within timeout_s, and by `deadline` (time.monotonic) where there is one. idle: called when
+        all is sent and no line is there yet. A connection that `ended` has no lines any more, though some may have come: a
+        peer that gets no replies must not go on deleting.
         """
-        line = None if self.ended else self._lines.take()
-        if line is not None or self.ended:
-            return line
-        self.flush()
-        if self.idle is not None:
-            self.idle()
-        end = time.monotonic() + self.timeout_s
-        if deadline is not None:
-            end = min(end, deadline)
-        blocking = deadline is None and self._reads_with_timeout()
-        while line is None and not self.ended:
-            if not blocking and not self._wait(0, False, end):
-                break
-            try:
-                more = os.read(0, READ_OCTETS)
-            except BlockingIOError:
-                blocking = False  # the time is over, or somebody made it non-blocking
-                continue
-            except OSError:
-                more = b""
-            blocking = False  # only the first read may take all the time
-            if not more:
-                self.ended = GONE
-                break
-            self._lines.feed(more)
-            line = self._lines.take()
+        if self.ended:
+            return None
+        line = self._lines.take()
+        if line is None:
+            self.flush()
+            if idle is not None:
+                idle()
+            line = self._read_line(deadline)
         return line
 
-    def rest(self) -> bytes:
-        """What was read of the client and not taken as a line; at most READ_OCTETS behind a line."""
-        return self._lines.rest()
+    def _read_line(self, deadline: float | None) -> bytes | None:
+        """Read until there is a line, or the connection has ended."""
+        line_deadline = time.monotonic() + self._timeout_s
+        if deadline is not None:
+            line_deadline = min(line_deadline, deadline)
+        may_block = deadline is None and self._bound_read()
+        line = None
+        while line is None and not self.ended:
+            if not may_block and not self._wait([0], [], line_deadline):
+                break
+            try:
+                data = os.read(0, READ_OCTETS)
+            except BlockingIOError:
+                may_block = False  # the time is over, or somebody made it non-blocking
+                continue
+            except OSError:
+                data = b""
+            may_block = False  # only the first read may take all the time
+            if data:
+                self._lines.feed(data)
+                line = self._lines.take()
+            else:
+                self.ended = GONE
+        return line
 
-    def put(self, reply: bytes) -> None:
-        """Queue octets for the client; they leave when WRITE_OCTETS are reached, on `flush`, or before the next wait."""
-        self._out.append(reply)
-        self._queued += len(reply)
-        if self._queued >= WRITE_OCTETS:
+    def ahead(self) -> bytes:
+        """What was read and not taken as a line, for the process that goes on; at most READ_OCTETS behind a line."""
+        return self._lines.ahead()
+
+    def put(self, block: bytes) -> None:
+        """Queue (a part of) a reply; it is sent when WRITE_OCTETS are queued, on `flush`, or before the next wait."""
+        self._queue.append(block)
+        self._queued_octets += len(block)
+        if self._queued_octets >= WRITE_OCTETS:
             self.flush()
 
     def flush(self) -> None:
         """Send what is queued. Each piece of progress may take timeout_s; then the peer counts as EXPIRED."""
-        if not self._out:
+        if not self._queue:
             return
-        out: "bytes | memoryview" = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-        self._out.clear()
-        self._queued = 0
-        while len(out) and not self.ended:
+        data: "bytes | memoryview" = self._queue[0] if len(self._queue) == 1 else b"".join(self._queue)
+        self._queue.clear()
+        self._queued_octets = 0
+        while len(data) and not self.ended:
             try:
                 if self._socket is not None:
-                    sent = self._socket.send(out, _socket.MSG_DONTWAIT)
-                elif self._wait(1, True, time.monotonic() + self.timeout_s):
-                    sent = os.write(1, out[:PIPE_OCTETS])
+                    sent_octets = self._socket.send(data, _socket.MSG_DONTWAIT)
+                elif self._wait([], [1], time.monotonic() + self._timeout_s):
+                    sent_octets = os.write(1, data[:PIPE_OCTETS])
                 else:
                     return
-                if sent == len(out):
+                if sent_octets == len(data):
                     return  # mostly all is taken at once
-                out = memoryview(out)[sent:]
+                data = memoryview(data)[sent_octets:]
             except BlockingIOError:
-                self._wait(1, True, time.monotonic() + self.timeout_s)
+                self._wait([], [1], time.monotonic() + self._timeout_s)
             except OSError:
                 self.ended = GONE
 
-    def _reads_with_timeout(self) -> bool:
-        """Whether read(2) on descriptor 0 takes timeout_s at most: then nothing needs to be asked before it."""
-        if self._read_timeout is None:
-            found = _socket_on(0)
-            self._read_timeout = found is not None
-            if found is not None:
+    def _bound_read(self) -> bool:
+        """Let read(2) on descriptor 0 take timeout_s at most: then it needs no wait before it. False: it cannot be had."""
+        if self._read_is_bounded is None:
+            endpoint = _socket_on(0)
+            self._read_is_bounded = endpoint is not None
+            if endpoint is not None:
                 from _struct import pack
 
+                limit = pack("ll", *divmod(int(self._timeout_s * 1_000_000), 1_000_000))
                 try:
-                    found.setsockopt(
-                        _socket.SOL_SOCKET, _socket.SO_RCVTIMEO, pack("ll", *divmod(int(self.timeout_s * 1_000_000), 1_000_000))
-                    )
+                    endpoint.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, limit)
                 except OSError:
-                    self._read_timeout = False
-                found.detach()
-        return self._read_timeout
+                    self._read_is_bounded = False
+                endpoint.detach()
+        return self._read_is_bounded
 
-    def _wait(self, fd: int, write: bool, end: float) -> bool:
-        """Wait until `fd` can be read (or written), or `end`; False means EXPIRED.
+    def _wait(self, reading: list[int], writing: list[int], deadline: float) -> bool:
+        """Wait until a descriptor can be read (or written), or for `deadline`: then the connection is EXPIRED, and False.
 
         With select(2), since the pre-auth child may have no descriptors, and poll(2) fails with a limit of 0.
         """
-        left = end - time.monotonic()
-        if left > 0 and any(select.select([] if write else [fd], [fd] if write else [], [], left)):
+        left_s = deadline - time.monotonic()
+        if left_s > 0 and any(select.select(reading, writing, [], left_s)):
             return True
         self.ended = EXPIRED
         return False

@@ -46,6 +46,9 @@ KEPT_OCTETS = 2 * 1024 * 1024
 # The reply to the next RETR is prepared while the client reads the last one, up to this size.
 PREPARED_OCTETS = 64 * 1024
 
+# LIST and UIDL are made of so many messages at a time, so that memory stays small for any number.
+LISTED_MESSAGES = 2000
+
 # Descriptors that one of our programs or processes leaves to the next. From the listener to a session, until that execs: the
 # pipe for logins, each the session's process id in so many octets. From root to the owner's program: the record's pipe, and
 # the locker's socket, if there is one.

@@ -15,27 +15,29 @@ class Lines:
     """
 
     def __init__(self, ahead: bytes = b"") -> None:
-        self._line = b""  # the part of an unfinished line that counts
-        self._ahead = ahead
+        """ahead: the start of the stream, which another process has read."""
+        self._line = b""  # the kept part of an unfinished line
+        self._buffer = ahead  # what was fed behind it
 
-    def feed(self, more: bytes) -> None:
+    def feed(self, data: bytes) -> None:
         """Add what was read."""
-        self._ahead += more
+        self._buffer += data
 
     def take(self) -> bytes | None:
         """The next whole line, at most LINE_OCTETS long, or None until more is fed."""
-        if not self._ahead:
+        if not self._buffer:
             return None
-        end = self._ahead.find(b"\n")
-        if end < 0:
-            self._line = (self._line + self._ahead[: LINE_OCTETS + 1])[: LINE_OCTETS + 1]
-            self._ahead = b""
+        length = self._buffer.find(b"\n")
+        if length < 0:
+            # One octet more than a line has, since a CR there may belong to the line end.
+            self._line = (self._line + self._buffer[: LINE_OCTETS + 1])[: LINE_OCTETS + 1]
+            self._buffer = b""
             return None
-        line = self._line + self._ahead[: min(end, LINE_OCTETS + 1)]
+        line = self._line + self._buffer[: min(length, LINE_OCTETS + 1)]
         self._line = b""
-        self._ahead = self._ahead[end + 1 :]
+        self._buffer = self._buffer[length + 1 :]
         return line[:LINE_OCTETS].removesuffix(b"\r")
 
-    def rest(self) -> bytes:
-        """All that was fed and not yet taken."""
-        return self._line + self._ahead
+    def ahead(self) -> bytes:
+        """What was fed and not yet taken, for the process that goes on."""
+        return self._line + self._buffer

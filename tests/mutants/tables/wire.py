@@ -69,9 +69,9 @@ MUTATIONS = (
           f"{COMMANDS}::test_commands"),
     wrong("shared/commands.py", "len(word) < _DIGITS", "len(word) <= _DIGITS", "numbers beyond C's int",
           f"{COMMANDS}::test_no_numbers"),
-    wrong("shared/commands.py", "value > NUMBER_MAX or", "value >= NUMBER_MAX or", "C's greatest int",
+    wrong("shared/commands.py", "number > NUMBER_MAX or", "number >= NUMBER_MAX or", "C's greatest int",
           f"{COMMANDS}::test_numbers"),
-    wrong("shared/commands.py", " or (negative and value)", "", "negative numbers", f"{COMMANDS}::test_no_numbers"),
+    wrong("shared/commands.py", " or (negative and number)", "", "negative numbers", f"{COMMANDS}::test_no_numbers"),
     wrong("shared/commands.py", 'word.lstrip(b"\\t\\v\\f\\r")', "word", "white space that strtol(3) skips",
           f"{COMMANDS}::test_numbers"),
 
@@ -79,9 +79,9 @@ MUTATIONS = (
     wrong("shared/lines.py", "line[:LINE_OCTETS].removesuffix", "line.removesuffix", "lines of 128 octets",
           f"{LINES}::test_long_lines_are_cut"),
     wrong("shared/lines.py", '.removesuffix(b"\\r")', "", "CRs at the end of commands", f"{LINES}::test_splits_do_not_matter"),
-    wrong("shared/lines.py", "(self._line + self._ahead[: LINE_OCTETS + 1])[: LINE_OCTETS + 1]",
-          "(self._line + self._ahead)[:500_000]", "a line without end fills the memory", f"{LINES}::test_memory_is_bounded"),
-    wrong("shared/lines.py", "return self._line + self._ahead", "return self._ahead", "the start of a line is lost with PASS",
+    wrong("shared/lines.py", "(self._line + self._buffer[: LINE_OCTETS + 1])[: LINE_OCTETS + 1]",
+          "(self._line + self._buffer)[:500_000]", "a line without end fills the memory", f"{LINES}::test_memory_is_bounded"),
+    wrong("shared/lines.py", "return self._line + self._buffer", "return self._buffer", "the start of a line is lost with PASS",
           f"{LINES}::test_splits_do_not_matter"),
 
     # configuration

@@ -33,7 +33,7 @@ def taken(pieces: list[bytes], uid: int = UID, **ids: Iterable[int]) -> record.H
         close=lambda _fd: None,
     )
     with mock.patch.object(session, "os", system):
-        return session._handover()
+        return session._read_handover()
 
 
 TOLD = handover().encode()
@@ -134,7 +134,7 @@ def test_a_bug(host: Host, tmp_path: Path) -> None:
             out = os.open(said, os.O_WRONLY | os.O_CREAT, 0o600)
             for fd in (1, 2):
                 os.dup2(out, fd)
-            with mock.patch.object(session, "_handover", side_effect=KeyError("sesame-1")):
+            with mock.patch.object(session, "_read_handover", side_effect=KeyError("sesame-1")):
                 session.main()
         finally:
             os._exit(99)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from popa3d.shared.commands import command, number
+from popa3d.shared.commands import parse, parse_number
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from popa3d.shared.commands import command, number
 )
 def test_commands(line: bytes, keyword: bytes, arguments: list[bytes]) -> None:
     """A well-formed line is its keyword in upper case and its words."""
-    found = command(line)
+    found = parse(line)
     assert found is not None
     assert (found.keyword, found.arguments) == (keyword, arguments)
 
@@ -39,7 +39,7 @@ def test_commands(line: bytes, keyword: bytes, arguments: list[bytes]) -> None:
 )
 def test_no_commands(line: bytes) -> None:
     """A malformed line is no command at all."""
-    assert command(line) is None
+    assert parse(line) is None
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_no_commands(line: bytes) -> None:
 )
 def test_numbers(word: bytes, value: int) -> None:
     """What strtol(3) reads whole is a number."""
-    assert number(word) == value
+    assert parse_number(word) == value
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_numbers(word: bytes, value: int) -> None:
 )
 def test_no_numbers(word: bytes) -> None:
     """All else is none: not a negative one, none beyond C's int, no other script's digits."""
-    assert number(word) is None
+    assert parse_number(word) is None

@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 
 from popa3d.shared import connection as module
-from popa3d.shared.connection import EXPIRED, GONE, Client
+from popa3d.shared.connection import EXPIRED, GONE, Connection
 from popa3d.shared.limits import WRITE_OCTETS
 from tests.talk import connection
 
@@ -22,13 +22,13 @@ LIMIT_S = 600
 
 
 @contextlib.contextmanager
-def client_on(end: socket.socket | int, ahead: bytes = b"", timeout_s: float = LIMIT_S) -> Iterator[Client]:
-    """A Client whose descriptors 0 and 1 are `end` for that time."""
+def client_on(end: socket.socket | int, ahead: bytes = b"", timeout_s: float = LIMIT_S) -> Iterator[Connection]:
+    """A Connection whose descriptors 0 and 1 are `end` for that time."""
     saved = os.dup(0), os.dup(1)
     for fd in (0, 1):
         os.dup2(end if isinstance(end, int) else end.fileno(), fd)
     try:
-        client = Client(ahead, timeout_s)
+        client = Connection(ahead, timeout_s)
         yield client
         if client._socket is not None:
             client._socket.detach()
@@ -39,7 +39,7 @@ def client_on(end: socket.socket | int, ahead: bytes = b"", timeout_s: float = L
 
 
 class Peer:
-    """A clock, and a peer that sends `octets` each `step_s` by it, for the module `client`. Nothing of it waits for real."""
+    """A clock, and a peer that sends `octets` each `step_s` by it, for the module. Nothing of it waits for real."""
 
     def __init__(self, step_s: float, octets: bytes = b"x", would_block: int = 0) -> None:
         self.now = 1000.0
@@ -151,11 +151,10 @@ def test_when_replies_leave() -> None:
             client.put(b"y")
             assert sent == [b"x" * (WRITE_OCTETS - 1) + b"y"]
             client.put(b"z")
-            client.idle = lambda: sent.append(b"idle")
             ours.sendall(b"NOOP\nNOOP\n")
-            assert client.line() == b"NOOP"
+            assert client.line(idle=lambda: sent.append(b"idle")) == b"NOOP"
             assert sent[1:] == [b"z", b"idle"]
-            assert client.line() == b"NOOP"  # it is there: nothing is waited for
+            assert client.line(idle=lambda: sent.append(b"idle")) == b"NOOP"  # it is there: nothing is waited for
             assert sent[3:] == []
 
 
@@ -183,7 +182,7 @@ def test_what_is_sent_in_pieces() -> None:
     ):
         client.put(b"123456789")
         client.flush()
-    assert (sent, taken, client.ended) == (b"123456789", [], "")
+    assert (sent, taken, client.ended) == (b"123456789", [], None)
     assert peer.asked == [LIMIT_S, LIMIT_S]  # each piece of progress has the whole limit
 
 

@@ -21,7 +21,7 @@ def taken(pieces: list[bytes], ahead: bytes = b"") -> tuple[list[bytes], bytes]:
         lines.feed(piece)
         while (line := lines.take()) is not None:
             found.append(line)
-    return found, lines.rest()
+    return found, lines.ahead()
 
 
 @given(st.binary(), st.lists(st.integers(0, 300)))
@@ -77,12 +77,12 @@ def test_memory_is_bounded() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * 1024
-    assert len(lines.rest()) <= LINE_OCTETS + 1
+    assert len(lines.ahead()) <= LINE_OCTETS + 1
 
 
-def test_rest_keeps_what_was_sent_ahead() -> None:
+def test_what_was_sent_ahead_is_kept() -> None:
     """What follows a taken line is preserved in order, whichever way it came."""
     lines = Lines(b"PASS x\r\nSTA")
     lines.feed(b"T\r\nLIST")
     assert lines.take() == b"PASS x"
-    assert lines.rest() == b"STAT\r\nLIST"
+    assert lines.ahead() == b"STAT\r\nLIST"
