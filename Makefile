@@ -28,7 +28,12 @@ if [ -n "$$missing" ]; then \
 	apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
 endef
 
-.PHONY: all run test test-fresh faults mutants bench lint compile deb install uninstall clean
+# Refuses to go on without root.
+define root
+@if [ "$$(id -u)" != 0 ]; then echo "popa3d: make $@ needs root: $(1)" >&2; exit 1; fi
+endef
+
+.PHONY: all run check test test-fresh faults mutants bench lint compile deb install uninstall clean
 all: compile
 
 run: compile
@@ -36,18 +41,28 @@ run: compile
 	@$(PYTHON) -B -m tests.peers openbsd-inetd
 	@exec $(PYTHON) -B -m tests.demo
 
+# Tests run in as many workers as there are processors; each worker has a private host of its own (tests/parallel.py).
+WORKERS = $(shell nproc)
+PYTEST = .venv/bin/python -B -m pytest
+PARALLEL = -n $(WORKERS) --dist worksteal
+
+# What needs no root: lint, types and unit tests.
+check: .venv/installed compile
+	$(call need,mandoc)
+	$(PYTEST) $(PARALLEL) --without-root tests/lint tests/unit
+
 test: .venv/installed compile
 	$(call need,$(TEST_PACKAGES) $(DEB_TEST_PACKAGES))
 	@$(PYTHON) -B -m tests.peers
-	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the tests need root: they set user ids for real" >&2; exit 1; fi
+	$(call root,the tests set user ids for real)
 	@$(PYTHON) -B -m tests.package.clean_root
-	.venv/bin/python -B -m pytest
+	$(PYTEST) $(PARALLEL)
 
 # What README.md and INSTALL.md tell to do, on a fresh Debian of a release with nothing but git, make and python3 (tests/fresh.py).
 RELEASE = $(shell . /etc/os-release && echo $$VERSION_CODENAME)
 test-fresh:
 	$(call need,mmdebstrap util-linux git)
-	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: this needs root: it makes a root file system" >&2; exit 1; fi
+	$(call root,it makes a root file system)
 	@$(PYTHON) -B -m tests.fresh $(RELEASE)
 
 # What the suite does with a sample of them, here with all: the update of a mailbox, stopped at every moment.
@@ -60,7 +75,7 @@ faults: .venv/installed compile
 mutants: .venv/installed compile
 	$(call need,$(TEST_PACKAGES))
 	@$(PYTHON) -B -m tests.peers
-	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the tests need root: they set user ids for real" >&2; exit 1; fi
+	$(call root,the tests set user ids for real)
 	@exec .venv/bin/python -B -m tests.mutants $(WORDS)
 
 # popa3d beside C popa3d and Dovecot (tests/bench): docs/BENCHMARKS.md, or with QUICK=1, in two minutes, build/bench. In a
@@ -68,12 +83,12 @@ mutants: .venv/installed compile
 bench: compile
 	$(call need,$(RUN_PACKAGES) util-linux)
 	@$(PYTHON) -B -m tests.peers popa3d openbsd-inetd dovecot-core dovecot-pop3d
-	@if [ "$$(id -u)" != 0 ]; then echo "popa3d: the benchmark needs root: it sets user ids for real" >&2; exit 1; fi
+	$(call root,the servers set user ids for real)
 	@exec unshare --pid --fork --kill-child $(PYTHON) -B -m tests.bench $(if $(QUICK),--quick)
 
 lint: .venv/installed
 	$(call need,mandoc)
-	.venv/bin/python -B -m pytest tests/lint
+	$(PYTEST) tests/lint
 
 # The interpreter never writes bytecode when a session starts (-B), so it is written here.
 compile:

@@ -21,12 +21,10 @@ from typing import NamedTuple
 from tests.host import CHECKOUT
 from tests.mutants.mutation import Mutation
 from tests.mutants.outcomes import belongs
+from tests.parallel import IN_NAMESPACES
 
 KILLED, SURVIVED, UNFIT = "killed", "SURVIVED", "UNFIT"
 RUN_S = 300  # what has not ended by then hangs
-
-# A shell is the namespace's first process, since it takes the exit status of whatever process loses its parent.
-_RUN = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", '"$@"; exit $?', "sh"]
 
 
 class Verdict(NamedTuple):
@@ -61,7 +59,7 @@ def _tested(place: Path, tests: Sequence[str], *options: str) -> tuple[list[Outc
     if not files:
         return [], ""
     own = ["-p", "tests.mutants.outcomes", "--wanted", str(wanted), "--outcomes", str(outcomes)]
-    command = [*_RUN, sys.executable, "-B", "-m", "pytest", *own, f"--basetemp={place}-tmp", *options, *files]
+    command = [*IN_NAMESPACES, sys.executable, "-B", "-m", "pytest", *own, f"--basetemp={place}-tmp", *options, *files]
     with subprocess.Popen(
         command, cwd=place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

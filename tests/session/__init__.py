@@ -28,14 +28,15 @@ def state_directory(uid: int) -> bytes:
 
 
 def handover(name: str = "alice", ahead: bytes = b"", timeout_s: int = 600, **changes: Any) -> record.Handover:
-    """A record for an account's mailbox in /var/mail."""
+    """A record for an account's mailbox in /var/mail. state: its state directory, which is made if that is not given."""
     uid = next(account.uid for account in ACCOUNTS if account.name == name)
     settings = Settings()
     settings.timeout_s = timeout_s
     settings.locks = tuple(str(changes.get("locks", "fcntl")).split(","))
     settings.max_messages, settings.max_octets = changes.get("max_messages", 2**21), changes.get("max_octets", 2**40)
     path = b"/var/mail/" + name.encode()
-    return record.Handover(name.encode(), changes.get("uid", uid), path, state_directory(uid), b"127.0.0.1", ahead, settings)
+    state = changes["state"] if "state" in changes else state_directory(uid)
+    return record.Handover(name.encode(), changes.get("uid", uid), path, state, b"127.0.0.1", ahead, settings)
 
 
 def worker(

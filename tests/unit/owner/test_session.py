@@ -14,6 +14,7 @@ import pytest
 from popa3d.owner import session
 from popa3d.owner.mailbox.state_directory import State
 from popa3d.shared import record
+from popa3d.shared.limits import STATE
 from tests.faults.cases import close
 from tests.host import Host
 from tests.session import MAILBOX, WORKER, handover, worker
@@ -36,7 +37,7 @@ def taken(pieces: list[bytes], uid: int = UID, **ids: Iterable[int]) -> record.H
         return session._read_handover()
 
 
-TOLD = handover().encode()
+TOLD = handover(state=os.fsencode(f"{STATE}/{UID}")).encode()
 
 
 def test_in_pieces() -> None:
@@ -48,7 +49,7 @@ def test_in_pieces() -> None:
 
 def test_as_long_as_it_may_be() -> None:
     """A record of the greatest length is taken; one of an octet more is not, even if that comes late, nor one without end."""
-    told = handover()
+    told = handover(state=os.fsencode(f"{STATE}/{UID}"))
     told.path += b"/" * (record.HANDOVER_RECORD_OCTETS - len(TOLD))
     longest = told.encode()
     assert len(longest) == record.HANDOVER_RECORD_OCTETS

@@ -11,6 +11,7 @@ from popa3d.shared.limits import CHROOT
 from popa3d.shared.settings import Settings
 
 
+@pytest.mark.root
 def test_default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without -c the administrator's file is read if it exists, and is no fault if it does not."""
     path = tmp_path / "popa3d.toml"
@@ -23,6 +24,7 @@ def test_default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         options.read("")
 
 
+@pytest.mark.root
 def test_named_file(tmp_path: Path) -> None:
     """A file that is named must exist."""
     path = tmp_path / "mine.toml"
@@ -44,6 +46,7 @@ def refusal(tmp_path: Path, text: str) -> str:
     return ""
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("key", ["spool", "state"])
 def test_directories(tmp_path: Path, key: str) -> None:
     """They must be directories, by way of a link, too; one that is missing may be mounted later, or made."""
@@ -55,6 +58,7 @@ def test_directories(tmp_path: Path, key: str) -> None:
     assert refusal(tmp_path, f'[mailbox]\n{key} = "{tmp_path}/missing"\n') == ""
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("way", ["", "/", "/state", "/a/b", "/.", "/../popa3d/x", "link", "link/x"])
 @pytest.mark.parametrize("key", ["spool", "state"])
 def test_directories_in_the_chroot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, key: str) -> None:

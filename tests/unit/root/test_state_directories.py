@@ -11,6 +11,8 @@ import pytest
 
 from popa3d.root import state_directories
 
+pytestmark = pytest.mark.root
+
 USER = 20001
 OTHER = 20002
 

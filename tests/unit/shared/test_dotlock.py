@@ -77,8 +77,11 @@ def test_gone_by_now(file: MboxFile, lock: Path) -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [os.mkfifo, lambda lock: lock.symlink_to("stale"), lambda lock: os.mknod(lock, 0o20600, os.makedev(1, 3))],
-    ids=["FIFO", "link", "device"],
+    [
+        pytest.param(os.mkfifo, id="FIFO"),
+        pytest.param(lambda lock: lock.symlink_to("stale"), id="link"),
+        pytest.param(lambda lock: os.mknod(lock, 0o20600, os.makedev(1, 3)), id="device", marks=pytest.mark.root),
+    ],
 )
 def test_no_file_by_now(file: MboxFile, lock: Path, make: Callable[[Path], object]) -> None:
     """What becomes a FIFO, a link or a device after the look is neither waited for, nor followed, nor removed, however old."""
@@ -95,6 +98,7 @@ def test_no_file_by_now(file: MboxFile, lock: Path, make: Callable[[Path], objec
     assert len(system.opened) == (0 if lock.is_symlink() else 1)
 
 
+@pytest.mark.root
 def test_no_file(file: MboxFile, lock: Path) -> None:
     """What is a FIFO, a link or a device from the start is not even opened: that could do something."""
     for make in (os.mkfifo, lambda lock: lock.symlink_to("stale"), lambda lock: os.mknod(lock, 0o20600, os.makedev(1, 3))):

@@ -43,7 +43,11 @@ def test_a_link_that_comes_meanwhile(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [os.mkfifo, lambda path: os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))], ids=["FIFO", "device"]
+    "make",
+    [
+        pytest.param(os.mkfifo, id="FIFO"),
+        pytest.param(lambda path: os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3)), id="device", marks=pytest.mark.root),
+    ],
 )
 def test_no_file_any_more(path: Path, make: Callable[[Path], object]) -> None:
     """What became a FIFO or a device between the look and the open is refused, without being waited for."""
@@ -54,6 +58,7 @@ def test_no_file_any_more(path: Path, make: Callable[[Path], object]) -> None:
         os.close(fd)
 
 
+@pytest.mark.root
 def test_only_looked_at(path: Path) -> None:
     """A link, a FIFO or a device that is there from the start is not even opened: that could do something."""
     for make in (os.mkfifo, lambda path: path.symlink_to("/dev/null"), lambda path: os.mknod(path, 0o20600, os.makedev(1, 3))):

@@ -55,6 +55,7 @@ def test_writable_for_others(directory: Path, mode: int) -> None:
         pass
 
 
+@pytest.mark.root
 def test_of_another_owner(directory: Path) -> None:
     """One that is another user's is refused."""
     os.chown(directory, OTHER, OTHER)
@@ -102,6 +103,7 @@ def refuses(state: State) -> None:
     assert os.listdir("/proc/self/fd") == before
 
 
+@pytest.mark.root
 def test_what_is_no_file(directory: Path, tmp_path: Path) -> None:
     """Links, directories, FIFOs and files of others are not opened, and nothing hangs."""
     with opened(directory) as state:
