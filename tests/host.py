@@ -36,7 +36,7 @@ class Account(NamedTuple):
 
     name: str
     password: str
-    uid: int
+    uid: int  # and, of all but root, the gid
     locked: bool = False
     expiry: str = ""  # days since 1970 in shadow's eighth field
 
@@ -57,6 +57,7 @@ ACCOUNTS = (
     Account("toor", "root-by-another-name", 0),
     Account("nopass", "", 20006),
 )
+ALICE, BOB, CAROL, DAVE, TOOR, NOPASS = ACCOUNTS
 PASSWORDS = {account.name: account.password for account in ACCOUNTS}
 
 # PAM stacks beside the shipped one. Everything else of a session is the same under each.

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tests import host
 from tests.host import Account, Host
-from tests.super.inetd import kill_tree
+from tests.sockets import listens
+from tests.super.tree import kill_tree
 from tests.talk import wait_until
 
 HOMES = Path("/var/lib/dovecot-home")
@@ -79,15 +80,6 @@ service pop3-login {
 }
 """,
 }
-
-
-def listens(port: int) -> bool:
-    """Whether somebody listens there. Asking the kernel starts no session, connecting would."""
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        if words[3] == "0A" and int(words[1].rpartition(":")[2], 16) == port:
-            return True
-    return False
 
 
 def dovecot_home(account: Account) -> Path:

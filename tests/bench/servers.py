@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 from tests import host, peers
 from tests.bench import dovecot
-from tests.bench.dovecot import listens
 from tests.host import Account, Host
-from tests.super.inetd import Inetd, kill_tree
+from tests.sockets import listens
+from tests.super.inetd import Inetd
+from tests.super.tree import kill_tree
 from tests.talk import children, wait_until
 
 OURS, C, DOVECOT, BARE = "popa3d", "C popa3d", "Dovecot", "bare Python"

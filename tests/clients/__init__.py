@@ -9,11 +9,11 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.host import PASSWORDS
+from tests.host import BOB, PASSWORDS
 
 HOST, PORT, NAME = "127.0.0.1", 110, "alice"
 PASSWORD = PASSWORDS[NAME]
-LOCAL = 20002  # bob's uid: the client runs as bob, who has an account of his own on the same host
+LOCAL = BOB.uid  # bob's uid: the client runs as bob, who has an account of his own on the same host
 SECONDS = 60
 
 

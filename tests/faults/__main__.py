@@ -45,7 +45,7 @@ def killed(host: Host) -> None:
     seconds = 0
     for first in calls:
         path = test_kills.killed_in_update(host, log, first)
-        broken = path.read_bytes(), list(Path("/var/lib/popa3d-state/20001").iterdir())
+        broken = path.read_bytes(), list((private_host.STATE / str(private_host.ALICE.uid)).iterdir())
         if not broken[1]:
             continue
         again = kills.login(path, log)

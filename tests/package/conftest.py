@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import ACCOUNTS, CHECKOUT, Host
+from tests.host import ALICE, CHECKOUT, Host
 from tests.package import clean_root
 from tests.package.machine import Machine, ready
 
-ALICE = ACCOUNTS[0]
 DEPENDENCIES = ["adduser", "libpam-runtime", "python3", "python3-pampy", "python3-psutil", "update-inetd", "netbase"]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.host import Host, bind, unmount
-from tests.package.conftest import ALICE
+from tests.host import ALICE, Host, bind, unmount
 from tests.package.machine import Machine
 from tests.package.sessions import STATE
 from tests.root.interrupted import AFTER, BEFORE, interrupt

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from tests.clients import MESSAGES, mbox
-from tests.host import CHECKOUT
+from tests.host import ALICE, CHECKOUT
 from tests.package.machine import Machine
+from tests.sockets import listens
 from tests.super.foreground import everything, login
 from tests.talk import wait_until
 
@@ -32,13 +32,8 @@ def inetd_lines(machine: Machine) -> list[str]:
 
 
 def port_is_open() -> bool:
-    """Whether somebody listens on port 110, of any address. Asking the kernel starts no session."""
-    for table in ("tcp", "tcp6"):
-        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
-            words = line.split()
-            if words[3] == "0A" and words[1].endswith(":006E"):
-                return True
-    return False
+    """Whether somebody listens on port 110, at any address."""
+    return listens(110)
 
 
 def wait_for_the_port(is_open: bool = True) -> None:
@@ -54,7 +49,7 @@ def fetched(address: str = "127.0.0.1") -> bytes:
 
 def serves(machine: Machine, program: str = "python") -> list[bytes]:
     """The unique-ids of alice's mail; AssertionError if it is not served by popa3d in "python", or in "C"."""
-    mailbox = machine.deliver("alice", 20001, MAIL)
+    mailbox = machine.deliver(ALICE.name, ALICE.uid, MAIL)
     got = fetched()
     assert b"Subject: plain\r\n" in got and b"dock 3\r\n.\r\n+OK" in got
     assert (b"+OK popa3d ready" in got) == (program == "python")

@@ -12,8 +12,7 @@ import pytest
 
 from popa3d.root import options
 from popa3d.shared.settings import Settings
-from tests.host import Host
-from tests.package.conftest import ALICE
+from tests.host import ALICE, Host
 from tests.package.machine import Machine
 from tests.package.sessions import (
     AGAIN,

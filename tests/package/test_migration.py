@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 from tests.clients import Home
-from tests.host import Host
-from tests.package.conftest import ALICE
+from tests.host import ALICE, Host
 from tests.package.machine import Machine
 from tests.package.sessions import MAIL, fetched, ids, wait_for_the_port
 from tests.package.test_upgrade import home, old, people, upgrade

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import Host
-from tests.package.conftest import ALICE
+from tests.host import ALICE, Host
 from tests.package.machine import Machine, ready
 from tests.package.sessions import serves
 from tests.package.test_upgrade import old

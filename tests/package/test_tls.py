@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import CHECKOUT, Host
-from tests.package.conftest import ALICE
+from tests.host import ALICE, CHECKOUT, Host
 from tests.package.machine import Machine, ready
 from tests.package.sessions import MAIL
+from tests.sockets import listening, listens
 from tests.talk import wait_until
 
 PAGE = (CHECKOUT / "docs/TLS.md").read_text()
@@ -36,20 +36,9 @@ def prepare(machine: Machine, package: Path) -> Path:
     return machine.root / "etc/stunnel/popa3d.crt"
 
 
-def listening() -> set[str]:
-    """The addresses and ports, in hexadecimal, on which somebody listens."""
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
-            words = line.split()
-            if words[3] == "0A":
-                found.add(words[1])
-    return found
-
-
 def fetch(certificate: Path) -> None:
     """Claim that alice gets her mail through TLS by Python's client and by curl, and that nobody else listens for her."""
-    wait_until(lambda: listening() == {"0100007F:006E", "0" * 32 + ":03E3"}, 60)
+    wait_until(lambda: {each.address for each in listening()} == {"0100007F:006E", "0" * 32 + ":03E3"}, 60)
     for _ in range(2):
         client = poplib.POP3_SSL("localhost", 995, timeout=20, context=ssl.create_default_context(cafile=str(certificate)))
         client.user(ALICE.name)
@@ -109,7 +98,7 @@ def test_systemd(host: Host, with_systemd: list[Path], package: Path) -> None:
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "enable", "--now", "popa3d.socket")
         machine.run(*block("service stunnel4 restart").split())
-        wait_until(lambda: any(address.endswith(":03E3") for address in listening()), 60)
+        wait_until(lambda: listens(995), 60)
         machine.run("sh", "-ec", block("systemctl stop stunnel4"))
         for later in (False, True):
             if later:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import Host
-from tests.package.conftest import ALICE
+from tests.host import ALICE, Host
 from tests.package.interrupted import interrupted
 from tests.package.machine import Machine
 from tests.package.sessions import AGAIN, INETD_ON, MAIL, inetd_lines, port_is_open, serves, wait_for_the_port

@@ -8,8 +8,7 @@ import pytest
 
 from tests.clients import MESSAGES, Home, received
 from tests.clients.conftest import home
-from tests.host import Host
-from tests.package.conftest import ALICE
+from tests.host import ALICE, Host
 from tests.package.machine import Machine
 from tests.package.sessions import MAIL, STATE, THIRD, fetched, inetd_lines, port_is_open, serves, wait_for_the_port
 from tests.talk import wait_until

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.kills import attach
-from tests.host import PAM_QUICK, Host
+from tests.host import ALICE, PAM_QUICK, Host
 from tests.talk import Talk, children, ids, wait_until
 
 NULL = Path("/dev/null")
-USER = 20001  # alice's
+USER = ALICE.uid  # alice's
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from popa3d.shared.arguments import HELP, USAGE
-from tests.host import HOME, Host, bind, tmpfs, unmount
+from tests.host import ALICE, HOME, Host, bind, tmpfs, unmount
 from tests.talk import POPA3D, Talk, descriptors, ids
 
 
@@ -53,7 +53,7 @@ def a_link(chroot: Path) -> None:
 
 
 def foreign(chroot: Path) -> None:
-    os.chown(chroot, 20001, 20001)
+    os.chown(chroot, ALICE.uid, ALICE.uid)
 
 
 def writable(chroot: Path) -> None:
@@ -104,7 +104,7 @@ def test_mailbox_in_the_home_directory(host: Host) -> None:
         home.mkdir()
         (home / "inbox").write_bytes(b"From a\nSubject: x\n\nbody\n\n")
         for path in (home, home / "inbox"):
-            os.chown(path, 20001, 20001)
+            os.chown(path, ALICE.uid, ALICE.uid)
         passwd = host.base / "passwd"
         passwd.write_text(Path("/etc/passwd").read_text().replace("alice:/nonexistent", "alice:/mnt/alice"))
         bind(passwd, "/etc/passwd")
@@ -133,7 +133,7 @@ def test_no_worker(host: Host) -> None:
 def test_group_zero(host: Host) -> None:
     """An account whose group is root's is not served: nothing may run with that group."""
     passwd = host.base / "passwd"
-    passwd.write_text(Path("/etc/passwd").read_text().replace(":20001:20001:", ":20001:0:"))
+    passwd.write_text(Path("/etc/passwd").read_text().replace(f":{ALICE.uid}:{ALICE.uid}:", f":{ALICE.uid}:0:"))
     bind(passwd, "/etc/passwd")
     try:
         with Talk() as talk:
@@ -149,7 +149,7 @@ def test_group_zero(host: Host) -> None:
         ("[session]\ntimeout_s = 'x'\n", 0o644, 0, "session.timeout_s must be a number"),
         ("", 0o664, 0, "writable by root alone"),
         ("", 0o646, 0, "writable by root alone"),
-        ("", 0o644, 20001, "must belong to root"),
+        ("", 0o644, ALICE.uid, "must belong to root"),
         ("#" * 70_000, 0o644, 0, "larger than"),
     ],
 )
@@ -181,7 +181,9 @@ def test_configuration_that_is_no_file(host: Host) -> None:
 
 def test_not_started_by_root(host: Host) -> None:
     """Started by anybody else, popa3d says so on standard error and ends."""
-    done = subprocess.run(POPA3D, input="", capture_output=True, text=True, user=20001, group=20001, extra_groups=[], check=False)
+    done = subprocess.run(
+        POPA3D, input="", capture_output=True, text=True, user=ALICE.uid, group=ALICE.uid, extra_groups=[], check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "popa3d: must be started by root\n")
 
 

@@ -8,7 +8,7 @@ import resource
 from pathlib import Path
 
 from popa3d.shared.limits import PREAUTH_OCTETS, STATE
-from tests.host import Host
+from tests.host import ALICE, Host
 from tests.talk import POPA3D, Talk, children, descriptors, ids, wait_until
 
 MAILBOX = b"From a\nSubject: x\n\nbody\n\n"
@@ -52,15 +52,15 @@ def test_worker(host: Host) -> None:
         pid = talk.process.pid
         assert children(pid) == []
         found = ids(pid)
-        assert found["Uid"].split() == ["20001"] * 4
-        assert found["Gid"].split() == ["20001"] * 4
+        assert found["Uid"].split() == [str(ALICE.uid)] * 4
+        assert found["Gid"].split() == [str(ALICE.uid)] * 4
         assert found["Groups"].strip() == ""  # alice is in a supplementary group; it is not taken on
         assert [found[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")] == ["0" * 16] * 4
         assert found["NoNewPrivs"].strip() == "1"
         open_now = descriptors(pid)
         mailbox = [fd for fd, what in open_now.items() if what == "/var/mail/alice"]
         log = [fd for fd, what in open_now.items() if fd > 2 and what.startswith("socket:")]
-        state = [fd for fd, what in open_now.items() if what == f"{STATE}/20001"]
+        state = [fd for fd, what in open_now.items() if what == f"{STATE}/{ALICE.uid}"]
         assert len(mailbox) == 1 and len(log) == 1 and len(state) == 1
         assert sorted(open_now) == sorted([0, 1, 2, *mailbox, *log, *state])
         assert open_now[2] == "/dev/null"

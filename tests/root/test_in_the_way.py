@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from popa3d.owner.update.journal import Record
-from tests.host import PAM_OPEN, Host
+from tests.host import ALICE, PAM_OPEN, Host
 from tests.root.interrupted import AFTER, BEFORE, MESSAGES, interrupt
 from tests.root.recovering import recover
 from tests.talk import Talk, wait_until
 
-ALICE = 20001
 NAME = f"alice-{hashlib.md5(b'/var/mail/alice').hexdigest()[:16]}"
 NAMES = [
     ".rejected",
@@ -43,7 +42,7 @@ def make(own: Path, suffix: str, full: bool, outside: Path) -> None:
         (place / "link").symlink_to(outside)
         (place / "deep/er").mkdir(parents=True)
     for path in (own, place, *place.rglob("*")):
-        os.chown(path, ALICE, ALICE, follow_symlinks=False)
+        os.chown(path, ALICE.uid, ALICE.uid, follow_symlinks=False)
 
 
 def kept(own: Path) -> list[str]:
@@ -62,7 +61,7 @@ def test_sessions(host: Host, state: Path, suffix: str, full: bool, tmp_path: Pa
     host.pam_stack(PAM_OPEN)
     outside = tmp_path / "outside"
     outside.write_bytes(b"somebody's")
-    own = state / str(ALICE)
+    own = state / str(ALICE.uid)
     make(own, suffix, full, outside)
     left = list(MESSAGES)
     path = host.deliver("alice", BEFORE)
@@ -89,10 +88,10 @@ def test_sessions(host: Host, state: Path, suffix: str, full: bool, tmp_path: Pa
 def test_recovery(host: Host, state: Path, suffix: str, full: bool, tmp_path: Path) -> None:
     """popa3d-recover finishes an update, whatever is beside its journal."""
     mailbox = interrupt(host)
-    make(state / str(ALICE), suffix, full, tmp_path)
+    make(state / str(ALICE.uid), suffix, full, tmp_path)
     assert recover("--all") == (0, "")
     assert mailbox.read_bytes() == AFTER
-    assert len(kept(state / str(ALICE)) if full else []) == full
+    assert len(kept(state / str(ALICE.uid)) if full else []) == full
 
 
 @both
@@ -100,7 +99,7 @@ def test_recovery(host: Host, state: Path, suffix: str, full: bool, tmp_path: Pa
 @pytest.mark.parametrize("rejected", [False, True], ids=["first", "again"])
 def test_a_journal_that_is_a_directory(host: Host, state: Path, suffix: str, full: bool, rejected: bool, tmp_path: Path) -> None:
     """It is put aside once, also where what was put aside before is a directory; then there is nothing to do any more."""
-    own = state / str(ALICE)
+    own = state / str(ALICE.uid)
     mailbox = host.deliver("alice", BEFORE)
     make(own, f".journal{suffix}", full, tmp_path)
     if rejected:
@@ -118,7 +117,7 @@ def test_a_journal_that_is_a_directory(host: Host, state: Path, suffix: str, ful
 @both
 def test_a_journal_that_does_not_fit(host: Host, state: Path, full: bool, tmp_path: Path) -> None:
     """A file is put aside in the place of a directory that is full, as well as of one that is empty."""
-    own = state / str(ALICE)
+    own = state / str(ALICE.uid)
     mailbox = host.deliver("alice", BEFORE)
     journal = own / f"{NAME}.journal"
     for count, octets in enumerate((b"no journal", b"another"), 1):
@@ -126,7 +125,7 @@ def test_a_journal_that_does_not_fit(host: Host, state: Path, full: bool, tmp_pa
         make(own, ".rejected", full, tmp_path)
         journal.write_bytes(octets)
         journal.chmod(0o600)
-        os.chown(journal, ALICE, ALICE)
+        os.chown(journal, ALICE.uid, ALICE.uid)
         assert recover("alice")[0] == 1
         assert (own / f"{NAME}.rejected").read_bytes() == octets
         assert recover("alice") == (0, "")
@@ -140,7 +139,7 @@ def test_a_record_in_the_name_of_a_directory(host: Host, state: Path) -> None:
     record.number = 1
     text = binascii.b2a_base64(record.encode(), newline=False).replace(b"/", b"_").decode()
     mailbox = host.deliver("alice", BEFORE)
-    make(state / str(ALICE), f".journal.at.{text}", False, state)
+    make(state / str(ALICE.uid), f".journal.at.{text}", False, state)
     assert recover("alice")[0] == 1
     host.syslog.wait("put aside: damaged")
     assert mailbox.read_bytes() == BEFORE

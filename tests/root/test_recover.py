@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import HOME, PAM_OPEN, Host
+from tests.host import ALICE, BOB, HOME, NOPASS, PAM_OPEN, Host
 from tests.root.interrupted import AFTER, BEFORE, interrupt
 from tests.root.recovering import RECOVER, limited, recover
 from tests.talk import Talk, children, descriptors, ids, wait_until
@@ -22,7 +22,7 @@ USAGE = "usage: popa3d-recover [-hV] [-c file] --all | user ...\n"
 FORGED = "-0123456789abcdef.journal"
 
 
-def journals(state: Path, uid: int = 20001) -> list[str]:
+def journals(state: Path, uid: int = ALICE.uid) -> list[str]:
     """What is in a user's state directory."""
     return os.listdir(state / str(uid))
 
@@ -80,7 +80,7 @@ def test_several_users(host: Host, state: Path) -> None:
     host.syslog.clear()
     assert recover("--all") == (0, "")
     assert [mailbox.read_bytes() for mailbox in mailboxes] == [AFTER, AFTER]
-    assert [journals(state, uid) for uid in (20001, 20002, 20006)] == [[], [], []]
+    assert [journals(state, uid) for uid in (ALICE.uid, BOB.uid, NOPASS.uid)] == [[], [], []]
     assert len(host.syslog.lines) == 2
 
 
@@ -98,7 +98,7 @@ def test_nothing_to_do(host: Host, state: Path) -> None:
     with locked(mailbox):
         assert recover("--all") == (0, "")
         assert recover("alice", "bob") == (0, "")
-    assert host.syslog.lines == [] and os.listdir(state) == ["20002"]
+    assert host.syslog.lines == [] and os.listdir(state) == [str(BOB.uid)]
 
 
 def test_a_busy_mailbox(host: Host, state: Path, impatient: None) -> None:
@@ -125,7 +125,7 @@ def test_who_does_what(host: Host, state: Path) -> None:
             wait_until(lambda: b"popa3d-session" in Path(f"/proc/{worker}/cmdline").read_bytes())
             wait_until(lambda: "/var/mail/alice" in descriptors(worker).values())
             found = ids(worker)
-            assert found["Uid"].split() == found["Gid"].split() == ["20001"] * 4 and not found["Groups"].strip()
+            assert found["Uid"].split() == found["Gid"].split() == [str(ALICE.uid)] * 4 and not found["Groups"].strip()
             assert [found[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")] == ["0" * 16] * 4
             assert found["NoNewPrivs"].strip() == "1" and int(found["SigBlk"], 16) == 0
             assert os.getsid(worker) == worker
@@ -133,7 +133,7 @@ def test_who_does_what(host: Host, state: Path) -> None:
             open_now = descriptors(worker)
             assert [open_now.pop(fd) for fd in (0, 1, 2)] == ["/dev/null"] * 3
             others = sorted(what for what in open_now.values() if not what.startswith("socket:"))
-            assert others == [f"{state}/20001", "/var/mail/alice"] and len(open_now) == 3
+            assert others == [f"{state}/{ALICE.uid}", "/var/mail/alice"] and len(open_now) == 3
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == -signal.SIGINT
     wait_until(lambda: not journals(state))
@@ -175,7 +175,7 @@ def test_wrong_options(host: Host, words: str, why: str) -> None:
     assert recover(*words.split()) == (2, f"popa3d-recover: {why}\n{USAGE}")
 
 
-@pytest.mark.parametrize("user", [0, 20001])
+@pytest.mark.parametrize("user", [0, ALICE.uid])
 def test_help_and_version(host: Host, user: int) -> None:
     """-h prints the usage and where the manual is, -V what popa3d -V prints; anybody may ask."""
     version = subprocess.run([str(HOME / "bin/popa3d"), "-V"], capture_output=True, text=True, check=True).stdout
@@ -189,7 +189,7 @@ def test_help_and_version(host: Host, user: int) -> None:
 def test_not_root(host: Host, state: Path) -> None:
     """Started by anybody else, popa3d-recover says so, and does nothing."""
     interrupt(host)
-    for user in (20001, 20002):
+    for user in (ALICE.uid, BOB.uid):
         said = recover("alice", user=user, group=user, extra_groups=[])
         assert said == (2, "popa3d-recover: must be started by root\n")
     assert journals(state)
@@ -204,8 +204,8 @@ def test_configuration(host: Host, state: Path, option: list[str]) -> None:
     shutil.rmtree(elsewhere, ignore_errors=True)
     shutil.copytree(state, elsewhere)
     shutil.rmtree(state)
-    for file in (elsewhere / "20001", *(elsewhere / "20001").iterdir()):
-        os.chown(file, 20001, 20001)
+    for file in (elsewhere / str(ALICE.uid), *(elsewhere / str(ALICE.uid)).iterdir()):
+        os.chown(file, ALICE.uid, ALICE.uid)
     assert recover("alice") == recover("--all") == (0, "")
     assert mailbox.read_bytes() != AFTER
     words = [*option, path] if option else [f"-c{path}"]
@@ -224,7 +224,7 @@ def test_forged_names(host: Host, state: Path) -> None:
     """What a user writes into his directory moves nothing of another's, and root nowhere."""
     mailbox = interrupt(host)
     found = mailbox.read_bytes()
-    bob = state / "20002"
+    bob = state / str(BOB.uid)
     bob.mkdir(mode=0o700)
     (real,) = journals(state)
     for name in (real, *(name + FORGED for name in ("toor", "root", "..", "a\nb", "\udcff"))):
@@ -232,7 +232,7 @@ def test_forged_names(host: Host, state: Path) -> None:
     (bob / ("carol" + FORGED)).symlink_to("/etc/shadow")
     (bob / ("dave" + FORGED)).mkdir()
     for path in (bob, *bob.iterdir()):
-        os.chown(path, 20002, 20002, follow_symlinks=False)
+        os.chown(path, BOB.uid, BOB.uid, follow_symlinks=False)
     here = sorted(os.listdir(bob))
     assert recover("bob") == (0, "")
     assert mailbox.read_bytes() == found
@@ -245,7 +245,7 @@ def test_own_forged_journal(host: Host, state: Path) -> None:
     """A user's own journal that is none is put aside by his program, with a line, and his mailbox stays as it is."""
     mailbox = interrupt(host, "pwrite64", 2)
     (name,) = (name for name in journals(state))
-    os.rename(state / "20001" / name, state / "20001" / name.replace(".new", ".journal"))
+    os.rename(state / str(ALICE.uid) / name, state / str(ALICE.uid) / name.replace(".new", ".journal"))
     assert recover("--all")[0] == 1
     host.syslog.wait("/var/mail/alice: A journal that does not fit the mailbox was put aside: ")
     assert mailbox.read_bytes() == BEFORE
@@ -259,8 +259,8 @@ def link(place: Path, own: Path) -> str:
 
 
 def foreign(place: Path, own: Path) -> str:
-    os.chown(own, 20002, 20002)
-    return f"alice: {own}: not a directory of user 20001 that nobody else can write"
+    os.chown(own, BOB.uid, BOB.uid)
+    return f"alice: {own}: not a directory of user {ALICE.uid} that nobody else can write"
 
 
 def writable(place: Path, own: Path) -> str:
@@ -285,7 +285,7 @@ def test_directories_that_are_not_used(host: Host, state: Path, spoil: object) -
     """Where a state directory cannot be used, that is a failure, with a line, and not nothing to do."""
     mailbox = interrupt(host)
     found = mailbox.read_bytes()
-    why = spoil(state, state / "20001")  # type: ignore[operator]
+    why = spoil(state, state / str(ALICE.uid))  # type: ignore[operator]
     assert recover("--all") == (1, f"popa3d-recover: {why}\n")
     status, said = recover("alice")
     assert status == 1 and said.startswith("popa3d-recover: alice: ") and said.count("\n") == 1
@@ -296,7 +296,7 @@ def test_state_is_no_directory(host: Host, state: Path) -> None:
     """A file where the state directories should be is a failure, too."""
     state.touch()
     assert recover("--all") == (1, f"popa3d-recover: {state}: Not a directory\n")
-    assert recover("alice") == (1, f"popa3d-recover: alice: {state}/20001: Not a directory\n")
+    assert recover("alice") == (1, f"popa3d-recover: alice: {state}/{ALICE.uid}: Not a directory\n")
 
 
 @pytest.mark.parametrize("spoilt", ["trap '' CHLD;", "exec <&- >&- 2>&-;", "export LISTEN_FDS=x PATH=/ LD_PRELOAD=;"])

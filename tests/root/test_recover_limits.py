@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from popa3d.shared import limits
-from tests.host import HOME, Host, bind, unmount
+from tests.host import ALICE, BOB, DAVE, HOME, Host, bind, unmount
 from tests.root.interrupted import AFTER, interrupt
 from tests.root.recovering import RECOVER, limited, recover
 from tests.talk import wait_until
@@ -57,7 +57,7 @@ def test_some_are_stopped(host: Host, state: Path) -> None:
     before = [mailbox.read_bytes() for mailbox in mailboxes]
     with (
         limited(host, RECOVERIES_AT_ONCE=1, RECOVERY_SLOW_S=1, RECOVERY_TIMEOUT_S=6, RECOVERY_LIMIT_S=12),
-        stopped(host, 20001, 20002),
+        stopped(host, ALICE.uid, BOB.uid),
     ):
         status, said = recover("--all")
         pids = sorted(path.name for path in (host.base / "pids").iterdir())
@@ -72,7 +72,7 @@ def test_several_at_once(host: Host, state: Path) -> None:
     """One that has not had its time yet takes one of several places."""
     mailboxes = [interrupt(host, name=name) for name in ("alice", "bob", "carol")]
     before = mailboxes[0].read_bytes()
-    with limited(host, RECOVERIES_AT_ONCE=2, RECOVERY_SLOW_S=60, RECOVERY_LIMIT_S=8), stopped(host, 20001):
+    with limited(host, RECOVERIES_AT_ONCE=2, RECOVERY_SLOW_S=60, RECOVERY_LIMIT_S=8), stopped(host, ALICE.uid):
         status, said = recover("alice", "bob", "carol", "alice")
         assert (status, left(said, 8, 60)) == (1, ["popa3d-recover: alice: still at work"])
         assert [mailbox.read_bytes() for mailbox in mailboxes] == [before, AFTER, AFTER]
@@ -85,12 +85,12 @@ def test_too_many_are_stopped(host: Host, state: Path, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     with (
         limited(host, RECOVERIES_AT_ONCE=1, RECOVERY_SLOW_S=1, RECOVERIES=2, RECOVERY_LIMIT_S=6),
-        stopped(host, 20001, 20002),
+        stopped(host, ALICE.uid, BOB.uid),
     ):
         status, said = recover("-qq", "-o", str(trace), RECOVER, "--all", program="strace")
         assert (status, left(said, 1, 60)) == (1, [
             "popa3d-recover: carol: not looked at: 6 seconds are over",
-            f"popa3d-recover: {state}/20004: not looked at: 6 seconds are over",
+            f"popa3d-recover: {state}/{DAVE.uid}: not looked at: 6 seconds are over",
             "popa3d-recover: alice: still at work",
             "popa3d-recover: bob: still at work",
         ])  # fmt: skip

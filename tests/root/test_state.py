@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import PAM_OPEN, PAM_QUICK, Host, tmpfs, unmount
+from tests.host import ALICE, BOB, PAM_OPEN, PAM_QUICK, Host, tmpfs, unmount
 from tests.session import MAILBOX, ONE, TWO
 from tests.talk import POPA3D, Talk
-
-ALICE = 20001
 
 
 def deleted(*numbers: int, command: list[str] | None = None) -> bytes:
@@ -40,11 +38,11 @@ def test_directories_are_made(host: Host, state: Path, umask: int) -> None:
         with Talk(umask=umask) as talk:
             assert talk.login() == b"+OK\r\n"
             assert has_mode(state, 0, 0o711)
-            assert has_mode(state / str(ALICE), ALICE, 0o700)
+            assert has_mode(state / str(ALICE.uid), ALICE.uid, 0o700)
             assert talk.ask(b"DELE 1") == b"+OK\r\n"
             assert talk.ask(b"QUIT") == b"+OK\r\n"
         assert mailbox.read_bytes() == TWO
-    assert [path.name for path in state.iterdir()] == [str(ALICE)]
+    assert [path.name for path in state.iterdir()] == [str(ALICE.uid)]
     assert "No state directory" not in host.syslog.text
 
 
@@ -53,14 +51,14 @@ def test_users_cannot_see_each_other(host: Host, state: Path) -> None:
     host.pam_stack(PAM_OPEN)
     host.deliver("alice", MAILBOX)
     assert deleted() == b"+OK\r\n"
-    own, other = f"{state}/{ALICE}", f"{state}/20002"
+    own, other = f"{state}/{ALICE.uid}", f"{state}/{BOB.uid}"
     for user, command, works in (
-        (ALICE, ["touch", f"{own}/x"], True),
-        (ALICE, ["ls", str(state)], False),
-        (ALICE, ["mkdir", other], False),
-        (ALICE, ["mv", own, other], False),
-        (20002, ["ls", own], False),
-        (20002, ["touch", f"{own}/y"], False),
+        (ALICE.uid, ["touch", f"{own}/x"], True),
+        (ALICE.uid, ["ls", str(state)], False),
+        (ALICE.uid, ["mkdir", other], False),
+        (ALICE.uid, ["mv", own, other], False),
+        (BOB.uid, ["ls", own], False),
+        (BOB.uid, ["touch", f"{own}/y"], False),
     ):
         done = subprocess.run(command, user=user, group=user, extra_groups=[], capture_output=True, check=False)
         assert (done.returncode == 0) == works, command
@@ -79,11 +77,11 @@ def test_a_failed_login_makes_nothing(host: Host, state: Path) -> None:
 def test_directory_that_was_not_finished(host: Host, state: Path) -> None:
     """A user's directory that is still root's, since whoever made it did not come further, becomes the user's."""
     host.pam_stack(PAM_OPEN)
-    (state / str(ALICE)).mkdir(parents=True, mode=0o700)
+    (state / str(ALICE.uid)).mkdir(parents=True, mode=0o700)
     state.chmod(0o711)
     mailbox = host.deliver("alice", MAILBOX)
     assert deleted(1) == b"+OK\r\n"
-    assert has_mode(state / str(ALICE), ALICE, 0o700)
+    assert has_mode(state / str(ALICE.uid), ALICE.uid, 0o700)
     assert mailbox.read_bytes() == TWO
 
 
@@ -95,11 +93,11 @@ def test_configured_place(host: Host, state: Path) -> None:
     configuration = host.configuration(f'[mailbox]\nstate = "{place}"\n')
     assert deleted(1, command=[*POPA3D, "-c", configuration]) == b"+OK\r\n"
     assert mailbox.read_bytes() == TWO
-    assert has_mode(place / str(ALICE), ALICE, 0o700) and not state.exists()
+    assert has_mode(place / str(ALICE.uid), ALICE.uid, 0o700) and not state.exists()
 
 
 def state_is_foreign(state: Path, own: Path) -> None:
-    os.chown(state, ALICE, ALICE)
+    os.chown(state, ALICE.uid, ALICE.uid)
 
 
 def state_is_writable(state: Path, own: Path) -> None:
@@ -118,7 +116,7 @@ def state_is_a_file(state: Path, own: Path) -> None:
 
 
 def own_is_foreign(state: Path, own: Path) -> None:
-    os.chown(own, 20002, 20002)
+    os.chown(own, BOB.uid, BOB.uid)
 
 
 def own_is_writable(state: Path, own: Path) -> None:
@@ -128,13 +126,13 @@ def own_is_writable(state: Path, own: Path) -> None:
 def own_is_a_link(state: Path, own: Path) -> None:
     own.rename(state / "real")
     own.symlink_to("real")
-    os.chown(own, ALICE, ALICE, follow_symlinks=False)
+    os.chown(own, ALICE.uid, ALICE.uid, follow_symlinks=False)
 
 
 def own_is_a_file(state: Path, own: Path) -> None:
     own.rmdir()
     own.touch(mode=0o600)
-    os.chown(own, ALICE, ALICE)
+    os.chown(own, ALICE.uid, ALICE.uid)
 
 
 SPOILT: list[tuple[Callable[[Path, Path], None], str]] = [
@@ -142,10 +140,10 @@ SPOILT: list[tuple[Callable[[Path, Path], None], str]] = [
     (state_is_writable, ""),
     (state_is_a_link, ""),
     (state_is_a_file, ""),
-    (own_is_foreign, f"/{ALICE}"),
-    (own_is_writable, f"/{ALICE}"),
-    (own_is_a_link, f"/{ALICE}"),
-    (own_is_a_file, f"/{ALICE}"),
+    (own_is_foreign, f"/{ALICE.uid}"),
+    (own_is_writable, f"/{ALICE.uid}"),
+    (own_is_a_link, f"/{ALICE.uid}"),
+    (own_is_a_file, f"/{ALICE.uid}"),
 ]
 
 
@@ -166,10 +164,10 @@ def serves_without(host: Host, state: Path) -> None:
 def test_unsafe_directories_are_not_used(host: Host, state: Path, spoil: Callable[[Path, Path], None], where: str) -> None:
     """A directory that somebody else has or could write, or that is none, is left alone: one line, and mail is served."""
     host.pam_stack(PAM_OPEN)
-    own = state / str(ALICE)
+    own = state / str(ALICE.uid)
     own.mkdir(parents=True, mode=0o700)
     state.chmod(0o711)
-    os.chown(own, ALICE, ALICE)
+    os.chown(own, ALICE.uid, ALICE.uid)
     spoil(state, own)
     before = own.lstat() if where else state.lstat()
     try:
@@ -181,7 +179,7 @@ def test_unsafe_directories_are_not_used(host: Host, state: Path, spoil: Callabl
     finally:
         real = Path(f"{state}.real")
         if real.is_dir():
-            (real / str(ALICE)).rmdir()
+            (real / str(ALICE.uid)).rmdir()
             real.rmdir()
 
 
@@ -193,14 +191,14 @@ def test_read_only_file_system(host: Host, state: Path, there: bool) -> None:
     tmpfs(state, "mode=0711")
     try:
         if there:
-            (state / str(ALICE)).mkdir(mode=0o700)
-            os.chown(state / str(ALICE), ALICE, ALICE)
+            (state / str(ALICE.uid)).mkdir(mode=0o700)
+            os.chown(state / str(ALICE.uid), ALICE.uid, ALICE.uid)
         subprocess.run(["mount", "-o", "remount,ro", state], check=True)
         serves_without(host, state)
         if there:
             host.syslog.wait("Failed to update /var/mail/alice: Read-only file system")
         else:
-            host.syslog.wait(f"No state directory for alice: {state}/{ALICE}: Read-only file system")
+            host.syslog.wait(f"No state directory for alice: {state}/{ALICE.uid}: Read-only file system")
     finally:
         unmount(state)
 
@@ -209,10 +207,10 @@ def test_own_directory_that_others_may_read(host: Host, state: Path) -> None:
     """A directory that others may read is as good: its files are the owner's alone."""
     host.pam_stack(PAM_OPEN)
     mailbox = host.deliver("alice", MAILBOX)
-    own = state / str(ALICE)
+    own = state / str(ALICE.uid)
     own.mkdir(parents=True)
     own.chmod(0o755)
     state.chmod(0o711)
-    os.chown(own, ALICE, ALICE)
+    os.chown(own, ALICE.uid, ALICE.uid)
     assert deleted(1) == b"+OK\r\n"
     assert mailbox.read_bytes() == TWO and os.listdir(own) == []

@@ -15,7 +15,7 @@ import pytest
 
 from popa3d.operator import sessions, status
 from popa3d.shared.census import connections, counts
-from tests.host import HOME, PAM_QUICK, Host
+from tests.host import ALICE, HOME, NOPASS, PAM_QUICK, Host
 from tests.root.shown import ran, shown
 from tests.super.inetd import Inetd
 from tests.talk import POPA3D, Talk, children, connection, piped, script, wait_until
@@ -199,11 +199,11 @@ def test_a_user_sees_his_own(host: Host) -> None:
         assert alice.login("alice") == bob.login("bob") == b"+OK\r\n"
         nobody.line()
         assert {alice.process.pid, bob.process.pid, nobody.process.pid} <= shown().keys()
-        found = shown(user=20001, group=20001, extra_groups=[])
+        found = shown(user=ALICE.uid, group=ALICE.uid, extra_groups=[])
         assert {row["account"] for row in found.values()} == {"alice"}
         check(found[alice.process.pid], "127.0.0.1", "alice")
-    assert shown(user=20006, group=20006, extra_groups=[]) == {}
-    assert ran(user=20006, group=20006, extra_groups=[]) == status.table([])
+    assert shown(user=NOPASS.uid, group=NOPASS.uid, extra_groups=[]) == {}
+    assert ran(user=NOPASS.uid, group=NOPASS.uid, extra_groups=[]) == status.table([])
 
 
 def test_look_alikes(host: Host, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_only_root_listens(host: Host) -> None:
     own = host.base / "own"
     own.mkdir()
     (own / "popa3d").write_text(f"import os, time\nos.chdir({str(HOME / 'bin')!r})\ntime.sleep({SECONDS})\n")
-    for user, found in ((20001, False), (0, True)):
+    for user, found in ((ALICE.uid, False), (0, True)):
         with subprocess.Popen([PYTHON, "-IBS", "popa3d", "-D"], cwd=own, user=user, group=user, extra_groups=[]) as process:
             try:
                 wait_until(lambda pid=process.pid: Path(f"/proc/{pid}/cwd").resolve() == HOME / "bin")

@@ -11,7 +11,7 @@ from typing import Any
 from popa3d.shared import record
 from popa3d.shared.limits import STATE
 from popa3d.shared.settings import Settings
-from tests.host import ACCOUNTS, HOME
+from tests.host import ACCOUNTS, ALICE, HOME
 from tests.talk import Talk, wait_until
 
 WORKER = [str(HOME / "bin/popa3d-session")]
@@ -41,7 +41,7 @@ def handover(name: str = "alice", ahead: bytes = b"", timeout_s: int = 600, **ch
 
 def worker(
     told: bytes,
-    uid: int = 20001,
+    uid: int = ALICE.uid,
     ends: tuple[socket.socket, socket.socket] | None = None,
     before: Callable[[], None] = lambda: None,
 ) -> Talk:

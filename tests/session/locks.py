@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.host import ALICE
 from tests.session import MAILBOX, handover, worker
 from tests.talk import Talk
 
@@ -32,7 +33,7 @@ def append(path: Path, octets: bytes) -> None:
 def deliver(path: Path, mbox: bytes = MAILBOX) -> Path:
     """A mailbox of alice's, whatever its name; not so young that its times could not show a change."""
     path.write_bytes(mbox)
-    os.chown(path, 20001, 8)
+    os.chown(path, ALICE.uid, 8)
     path.chmod(0o660)
     os.utime(path, (time.time() - 1000,) * 2)
     return path
@@ -58,7 +59,7 @@ def make_dotlock(path: Path, text: bytes = b"%d\n" % os.getpid(), age_s: int = 0
     """MAILBOX.lock of alice's, as another program would have made it."""
     lock = dotlock(path)
     lock.write_bytes(text)
-    os.chown(lock, 20001, 20001)
+    os.chown(lock, ALICE.uid, ALICE.uid)
     lock.chmod(0o444)
     os.utime(lock, (time.time() - age_s,) * 2)
     return lock

@@ -17,7 +17,7 @@ from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.mailbox.state_directory import State
 from popa3d.shared.limits import STATE
 from tests.faults import kills
-from tests.host import PAM_OPEN, Host
+from tests.host import ALICE, PAM_OPEN, Host
 from tests.session import MAILBOX, ONE, THREE, TWO, handover, open_session, waiting, worker
 from tests.talk import piped, script, wait_until
 
@@ -87,7 +87,7 @@ def grow_and_change(path: Path) -> None:
 def replace(path: Path) -> None:
     other = path.with_name("other")
     shutil.copy2(path, other)
-    os.chown(other, 20001, 8)
+    os.chown(other, ALICE.uid, 8)
     os.rename(other, path)
 
 
@@ -322,7 +322,7 @@ def test_read_only_file_system_is_not_needed_to_read(host: Host) -> None:
 def make_anew(path: Path) -> None:
     path.unlink()
     path.write_bytes(FOREIGN * 20)
-    os.chown(path, 20001, 8)
+    os.chown(path, ALICE.uid, 8)
 
 
 FOREIGN = b"From x@y\nSubject: important\n\nkeep me\n\n"
@@ -347,7 +347,7 @@ def test_journal_of_another_mailbox(host: Host, tmp_path: Path, change: Callable
         talk.send(b"QUIT\r\n")
         talk.rest()
         tracer.wait(20)
-    state = Path(STATE) / "20001"
+    state = Path(STATE) / str(ALICE.uid)
     assert [name for name in os.listdir(state) if name.endswith(".journal")]
     change(path)
     there = path.read_bytes()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from popa3d.shared.dotlock import Dotlock
-from tests.host import PAM_OPEN, Host, tmpfs, unmount
+from tests.host import ALICE, PAM_OPEN, Host, tmpfs, unmount
 from tests.session import MAILBOX, ONE, TWO
 from tests.session.locks import NOBODY, NOT_LOADED, all_free, deliver, dotlock, held, make_dotlock, opened, session, silent
 from tests.talk import POPA3D, Talk, wait_until
@@ -61,7 +61,7 @@ def test_a_signal_does_not_leave_it(spool: Path, of: str) -> None:
     path = spool / "alice"
     with in_the_middle(path, of, "fcntl,dotlock") as talk:
         wait_until(lambda: dotlock(path).stat().st_mode == 0o100444 or a_moment(talk))
-        assert dotlock(path).stat().st_uid == 20001
+        assert dotlock(path).stat().st_uid == ALICE.uid
         talk.process.terminate()
         talk.process.send_signal(signal.SIGCONT)
         assert talk.process.wait(30) == -signal.SIGTERM

@@ -15,7 +15,7 @@ import pytest
 from popa3d.owner.index.index import COLUMNS, Index, decode
 from popa3d.owner.mailbox import kept_index
 from popa3d.shared.limits import STATE
-from tests.host import Host
+from tests.host import ALICE, Host
 from tests.session import ONE, THREE, TWO, handover, waiting, worker
 
 LARGE = b"From x\nSubject: large\n\n" + b"a line of some length, as mail has them\n" * 15_000 + b"\n"
@@ -153,7 +153,7 @@ class Kept:
 
     def _make(self) -> None:
         session(b"QUIT\r\n")
-        (self.file,) = Path(f"{STATE}/20001").iterdir()
+        (self.file,) = Path(f"{STATE}/{ALICE.uid}").iterdir()
         self.good = self.file.read_bytes()
         if self._grown:
             with open(self.mailbox, "ab") as file:

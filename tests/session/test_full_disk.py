@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from popa3d.shared.limits import STATE
-from tests.host import PAM_OPEN, Host, bind, tmpfs, unmount
+from tests.host import ALICE, PAM_OPEN, Host, bind, tmpfs, unmount
 from tests.session import MAILBOX, ONE, THREE, TWO, handover, worker
 from tests.talk import POPA3D, Talk
 
@@ -59,7 +59,7 @@ def delete(host: Host, mailbox: bytes, *numbers: int) -> tuple[bytes, bytes]:
                 assert talk.ask(b"DELE %d" % number) == b"+OK\r\n"
             reply = talk.ask(b"QUIT")
             talk.rest()
-        assert not [name for name in os.listdir(f"{STATE}/20001") if ".journal" in name]
+        assert not [name for name in os.listdir(f"{STATE}/{ALICE.uid}") if ".journal" in name]
         return reply, path.read_bytes()
 
 
@@ -101,7 +101,7 @@ def test_disk_full_but_for_a_little(host: Host) -> None:
             assert talk.ask(b"DELE 1") == b"+OK\r\n"
             assert talk.ask(b"QUIT") == b"+OK\r\n"
         assert path.read_bytes() == rest
-        assert not [name for name in os.listdir(f"{STATE}/20001") if ".index" not in name]
+        assert not [name for name in os.listdir(f"{STATE}/{ALICE.uid}") if ".index" not in name]
 
 
 def test_read_only(host: Host) -> None:

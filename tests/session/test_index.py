@@ -22,7 +22,7 @@ from popa3d.owner.mailbox.state_directory import State
 from popa3d.owner.update import removal
 from popa3d.shared.limits import STATE
 from tests.faults.cases import close
-from tests.host import Host
+from tests.host import ALICE, Host
 from tests.session import MAILBOX, open_session
 from tests.talk import wait_until
 from tests.unit.owner.index.test_parser import METADATA
@@ -307,7 +307,7 @@ def test_verified_before_anything_is_deleted(host: Host) -> None:
     path = host.deliver("alice", MAILBOX + large)
     with open_session() as talk:
         assert talk.ask(b"QUIT") == b"+OK\r\n"
-    (file,) = Path(f"{STATE}/20001").iterdir()
+    (file,) = Path(f"{STATE}/{ALICE.uid}").iterdir()
     forged = bytearray(file.read_bytes()[:-4])
     forged[16 + 40 + 24] ^= 1  # in the check of the mailbox
     file.write_bytes(forged + zlib.crc32(forged).to_bytes(4, sys.byteorder))
@@ -357,7 +357,9 @@ def test_update_with_an_index(host: Host) -> None:
             assert talk.ask(b"QUIT") == b"+OK\r\n"
         del large[1 if len(large) > 1 else 0]
         assert path.read_bytes() == b"".join(large)
-        wait_until(lambda: [name[-6:] for name in os.listdir(f"{STATE}/20001")] == [".index"] * (path.stat().st_size >= 1 << 20))
+        wait_until(
+            lambda: [name[-6:] for name in os.listdir(f"{STATE}/{ALICE.uid}")] == [".index"] * (path.stat().st_size >= 1 << 20)
+        )
 
 
 @pytest.mark.parametrize("name", ["index-new", "index"])
@@ -366,7 +368,7 @@ def test_no_room_for_it(host: Host, name: str) -> None:
     path = host.deliver("alice", MAILBOX + b"From x\nSubject: large\n\n" + BODY * 10 + b"\n")
     with open_session() as talk:
         assert talk.ask(b"QUIT") == b"+OK\r\n"
-    (file,) = Path(f"{STATE}/20001").iterdir()
+    (file,) = Path(f"{STATE}/{ALICE.uid}").iterdir()
     file.unlink()
     file.with_suffix("." + name).mkdir()
     with open_session() as talk:

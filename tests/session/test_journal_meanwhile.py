@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from popa3d.shared.limits import STATE
-from tests.host import Host
+from tests.host import ALICE, Host
 from tests.session import MAILBOX, THREE, open_session
 from tests.talk import Talk
 
-JOURNAL = Path(f"{STATE}/20001/alice-{hashlib.md5(b'/var/mail/alice').hexdigest()[:16]}.journal")
+JOURNAL = Path(f"{STATE}/{ALICE.uid}/alice-{hashlib.md5(b'/var/mail/alice').hexdigest()[:16]}.journal")
 
 
 def ends(host: Host, talk: Talk, command: bytes) -> None:

@@ -22,7 +22,7 @@ from popa3d.root import locker
 from popa3d.shared import locker_messages
 from popa3d.shared.limits import STATE
 from tests import peers
-from tests.host import HOME, PAM_OPEN, Host
+from tests.host import ALICE, BOB, HOME, PAM_OPEN, Host
 from tests.session import MAILBOX, ONE, THREE, TWO
 from tests.session.locks import NOBODY, all_free, append, deliver, dotlock, held, make_dotlock, silent
 from tests.session.test_dotlocks import LARGE
@@ -61,9 +61,13 @@ def test_a_session(host: Host, command: list[str]) -> None:
         assert all_free(path)
         pid = talk.process.pid
         session, its_locker = ids(pid), ids(locker_of(pid))
-        assert (session["Uid"].split(), session["Gid"].split(), session["Groups"].split()) == (["20001"] * 4, ["20001"] * 4, [])
+        assert (session["Uid"].split(), session["Gid"].split(), session["Groups"].split()) == (
+            [str(ALICE.uid)] * 4,
+            [str(ALICE.uid)] * 4,
+            [],
+        )
         assert (its_locker["Uid"].split(), its_locker["Groups"].split(), its_locker["CapPrm"].strip("0")) == (
-            ["20001"] * 4,
+            [str(ALICE.uid)] * 4,
             [],
             "",
         )
@@ -121,7 +125,7 @@ def test_a_killed_session(host: Host, command: list[str], of: str) -> None:
     """The lock of a session that is killed goes with it, at once; the next session finishes what it has begun."""
     path = host.spool / "alice"
     with in_the_middle(command, path, of) as talk:
-        wait_until(lambda: there(dotlock(path)) == (b"%d\n" % talk.process.pid, 20001, 8, 0o100444))
+        wait_until(lambda: there(dotlock(path)) == (b"%d\n" % talk.process.pid, ALICE.uid, 8, 0o100444))
         talk.process.kill()
         talk.process.wait(20)
         wait_until(lambda: not dotlock(path).exists())
@@ -161,7 +165,7 @@ def test_its_time_is_renewed(host: Host) -> None:
     fd = locker.start(str(host.spool), 8)
     file = MboxFile(bytes(path), ("dotlock",), fd)
     try:
-        os.write(fd, locker_messages.owner(20001, b"alice"))
+        os.write(fd, locker_messages.owner(ALICE.uid, b"alice"))
         file.lock(exclusive=False)
         for seconds, renewed in ((10**6, False), (0, True)):
             with mock.patch.object(owner_locker, "DOTLOCK_TOUCH_S", seconds):
@@ -224,11 +228,17 @@ def test_nothing_else_is_done(host: Host, command: list[str]) -> None:
         pid = locker_of(talk.process.pid)
         for way in ("mem", "fd/3", "environ"):
             done = subprocess.run(
-                ["cat", f"/proc/{pid}/{way}"], user=20001, group=20001, extra_groups=[], capture_output=True, check=False
+                ["cat", f"/proc/{pid}/{way}"], user=ALICE.uid, group=ALICE.uid, extra_groups=[], capture_output=True, check=False
             )
             assert b"Permission denied" in done.stderr, way
         traced = subprocess.run(
-            ["strace", "-p", str(pid)], user=20001, group=20001, extra_groups=[], capture_output=True, check=False, timeout=20
+            ["strace", "-p", str(pid)],
+            user=ALICE.uid,
+            group=ALICE.uid,
+            extra_groups=[],
+            capture_output=True,
+            check=False,
+            timeout=20,
         )
         assert traced.returncode and b"Operation not permitted" in traced.stderr
     assert all_free(path)
@@ -238,7 +248,9 @@ def test_recover(host: Host, command: list[str]) -> None:
     """popa3d-recover, too, waits for the dot-lock in such a spool, and leaves none."""
     path = host.spool / "alice"
     with in_the_middle(command, path, "update") as talk:
-        wait_until(lambda: [name for name in os.listdir(Path(STATE) / "20001") if name.endswith(".journal")] or go_on(talk))
+        wait_until(
+            lambda: [name for name in os.listdir(Path(STATE) / str(ALICE.uid)) if name.endswith(".journal")] or go_on(talk)
+        )
         talk.process.kill()
         talk.process.wait(20)
         wait_until(lambda: not dotlock(path).exists())
@@ -293,12 +305,12 @@ def test_procmail(host: Host, command: list[str]) -> None:
     rules = place / "procmailrc"
     rules.write_text(f"SHELL=/bin/sh\nDEFAULT={path}\nLOCKSLEEP=1\n:0:\n{path}\n")
     rules.chmod(0o600)
-    os.chown(rules, 20001, 20001)
+    os.chown(rules, ALICE.uid, ALICE.uid)
     mail = b"Subject: by procmail\n\nnew\n"
 
     def delivery() -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [str(program), "-f", "a@b", str(rules)], stdin=subprocess.PIPE, user=20001, group=8, extra_groups=[],
+            [str(program), "-f", "a@b", str(rules)], stdin=subprocess.PIPE, user=ALICE.uid, group=8, extra_groups=[],
             env={"HOME": str(place), "LOGNAME": "alice", "PATH": "/usr/bin:/bin"}, cwd=place,
         )  # fmt: skip
         return given(process, mail)
@@ -351,10 +363,10 @@ def test_configurations(host: Host) -> None:
 def test_a_locker_by_itself(host: Host) -> None:
     """What is no message of a session's ends a locker, which removes its lock; it can be asked again and again until then."""
     path = deliver(host.spool / "alice")
-    for last in (b"", b"x", b"++", b"+/etc/shadow", b"20002 bob"):
+    for last in (b"", b"x", b"++", b"+/etc/shadow", b"%d bob" % BOB.uid):
         fd = locker.start(str(host.spool), 8)
         try:
-            os.write(fd, locker_messages.owner(20001, b"alice"))
+            os.write(fd, locker_messages.owner(ALICE.uid, b"alice"))
             for asked, answer in (
                 (locker_messages.TAKE, locker_messages.TAKEN),
                 (locker_messages.TAKE, locker_messages.TAKEN),
@@ -367,7 +379,7 @@ def test_a_locker_by_itself(host: Host) -> None:
                 assert os.read(fd, 100) == locker_messages.BUSY
             os.write(fd, locker_messages.TAKE)
             assert os.read(fd, 100) == locker_messages.TAKEN
-            assert there(dotlock(path)) == (b"%d\n" % os.getpid(), 20001, 8, 0o100444)
+            assert there(dotlock(path)) == (b"%d\n" % os.getpid(), ALICE.uid, 8, 0o100444)
             if last:
                 os.write(fd, last)
                 assert os.read(fd, 100) == b""
@@ -380,12 +392,12 @@ def test_a_locker_by_itself(host: Host) -> None:
 def test_a_mailbox_in_its_place(host: Host) -> None:
     """A mailbox is no dot-lock, however old, and whether it may be read or not: there may be a user whose name ends so."""
     lock = make_dotlock(deliver(host.spool / "alice"), MAILBOX, 10**6)
-    os.chown(lock, 20002, 8)
+    os.chown(lock, BOB.uid, 8)
     for mode in (0o444, 0o600):
         lock.chmod(mode)
         fd = locker.start(str(host.spool), 8)
         try:
-            os.write(fd, locker_messages.owner(20001, b"alice"))
+            os.write(fd, locker_messages.owner(ALICE.uid, b"alice"))
             os.write(fd, locker_messages.TAKE)
             assert os.read(fd, 100) == locker_messages.BUSY
         finally:
@@ -417,7 +429,7 @@ def test_a_locker_that_cannot(host: Host) -> None:
     """Where the group cannot make files either, the session is told why."""
     fd = locker.start(str(host.spool), 20200)
     try:
-        os.write(fd, locker_messages.owner(20001, b"alice"))
+        os.write(fd, locker_messages.owner(ALICE.uid, b"alice"))
         os.write(fd, locker_messages.TAKE)
         assert locker_messages.reason(os.read(fd, 100)) == errno.EACCES
     finally:

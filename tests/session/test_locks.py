@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import Host
+from tests.host import ALICE, Host
 from tests.session import MAILBOX, ONE, THREE, TWO
 from tests.session.locks import IN_USE, NOBODY, NOT_LOADED, all_free, append, deliver, dotlock, held, opened, session, silent
 from tests.talk import Talk
@@ -92,7 +92,7 @@ def test_a_wait_that_never_ends(host: Host, spool: Path) -> None:
             lock = dotlock(path)
             make(lock)
             if make is not of_another:
-                os.chown(lock, 20001, 20001, follow_symlinks=False)
+                os.chown(lock, ALICE.uid, ALICE.uid, follow_symlinks=False)
             os.utime(lock, (1, 1), follow_symlinks=False)
             refused.append((make.__name__, stack.enter_context(session(path, "fcntl,dotlock"))))
         for what, talk in refused:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import Host
+from tests.host import ALICE, Host
 from tests.session import MAILBOX, ONE, TWO, handover, open_session, worker
 from tests.talk import Talk, piped, script
 from tests.unit.owner import plain
@@ -62,7 +62,7 @@ def unreadable(path: Path) -> None:
 
 def read_only(path: Path) -> None:
     path.write_bytes(MAILBOX)
-    os.chown(path, 20001, 8)
+    os.chown(path, ALICE.uid, 8)
     path.chmod(0o400)
 
 
@@ -87,7 +87,7 @@ def of_a_group(path: Path) -> None:
 
 def of_his_group(path: Path) -> None:
     path.write_bytes(MAILBOX)
-    os.chown(path, 0, 20001)
+    os.chown(path, 0, ALICE.uid)
     path.chmod(0o640)
 
 
@@ -126,7 +126,7 @@ def test_not_a_mailbox(host: Host, make: Callable[[Path], None]) -> None:
     path = host.spool / "alice"
     make(path)
     if path.is_file() and make in (no_mailbox, no_message):
-        os.chown(path, 20001, 8)
+        os.chown(path, ALICE.uid, 8)
     before = os.lstat(path)
     with worker(handover().encode()) as talk:
         assert talk.rest() == b"-ERR mailbox cannot be loaded\r\n"

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from popa3d.shared import record
-from tests.host import Host
+from tests.host import BOB, Host
 from tests.session import WORKER, handover, worker
 from tests.talk import connection
 from tests.unit.owner import plain
@@ -78,7 +78,7 @@ def test_what_was_sent_ahead_comes_first(host: Host) -> None:
 
 @pytest.mark.parametrize(
     "told",
-    [b"", b"H", handover(uid=20002).encode(), handover().encode()[:-1], handover().encode() + b"x", b"x" * 20_000]
+    [b"", b"H", handover(uid=BOB.uid).encode(), handover().encode()[:-1], handover().encode() + b"x", b"x" * 20_000]
     + [record.Login(b"alice", b"x", b"").encode()],
 )
 def test_forged_record(host: Host, told: bytes) -> None:

@@ -20,7 +20,7 @@ LIB = str(Path(__file__).resolve().parents[2] / "lib")
 if LIB not in sys.path:  # pytest knows it; python3 -m tests.soak does not
     sys.path.insert(0, LIB)
 
-OWNER, UID = "alice", 20001
+OWNER, UID = "alice", 20001  # tests.host.ALICE, which a process of the soak does not load
 
 
 class Delivery(NamedTuple):

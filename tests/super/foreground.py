@@ -6,10 +6,12 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from tests.host import BASE, HOME, PASSWORDS
-from tests.super.inetd import SECONDS, kill_tree
-from tests.talk import children, descriptors, wait_until
+from tests.sockets import listening_of
+from tests.super.tree import SECONDS, kill_tree
+from tests.talk import children, wait_until
 
 PACKAGING = HOME / "packaging"
 INSTALLED = "/usr/sbin/popa3d"  # the path in the packaging files
@@ -44,7 +46,7 @@ class Foreground:
                 self._process = subprocess.Popen(
                     [word.replace("{}", str(file)) for word in command],
                     cwd="/",
-                    env={"PATH": "/usr/sbin:/usr/bin"},
+                    env={"PATH": "/usr/sbin:/usr/bin"},  # inetd crashes without an environment
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -54,13 +56,13 @@ class Foreground:
             raise
         self.pid = self._process.pid
         try:
-            wait_until(lambda: self.ended() or self._listening() == sockets, SECONDS)
+            wait_until(lambda: self.ended() or listening_of(self.pid) == sockets, SECONDS)
             assert not self.ended(), self.said()
         except AssertionError:
             self.end()
             raise
 
-    def __enter__(self) -> Foreground:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,16 +86,6 @@ class Foreground:
             kill_tree(self.pid)
         self._process.wait(SECONDS)
         self._place.cleanup()
-
-    def _listening(self) -> int:
-        """How many listening sockets it has: asking the kernel starts no session, connecting would."""
-        own = {what.strip("socket:[]") for what in descriptors(self.pid).values()}
-        found = 0
-        for table, state, listening, inode in (("tcp", 3, "0A", 9), ("tcp6", 3, "0A", 9), ("unix", 3, "00010000", 6)):
-            for line in Path("/proc/net", table).read_text().splitlines()[1:]:
-                words = line.split()
-                found += words[state] == listening and words[inode] in own
-        return found
 
 
 def everything(address: str | Path, octets: bytes = b"", source: str = "", port: int = 110) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from popa3d.shared.limits import STATE
-from tests.host import PAM_OPEN, Host, bind, tmpfs, unmount
+from tests.host import ALICE, PAM_OPEN, Host, bind, tmpfs, unmount
 from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, refused, wait_until
 from tests.talk import POPA3D, Talk, children, connection, descriptors, ids
 
@@ -131,12 +131,12 @@ def test_session_is_the_same(host: Host) -> None:
         assert talk.ask(b"NOOP") == b"+OK\r\n"  # by now all its modules are loaded
         (pid,) = children(daemon.pid)
         found = ids(pid)
-        assert found["Uid"].split() == found["Gid"].split() == ["20001"] * 4
+        assert found["Uid"].split() == found["Gid"].split() == [str(ALICE.uid)] * 4
         assert int(found["SigBlk"], 16) == 0 and int(found["CapEff"], 16) == 0
         open_now = descriptors(pid)
         assert open_now[0] == open_now[1] and open_now[0].startswith("socket:")
         others = {fd: what for fd, what in open_now.items() if fd > 2}
-        assert len(others) == 2 and f"{STATE}/20001" in others.values()
+        assert len(others) == 2 and f"{STATE}/{ALICE.uid}" in others.values()
         assert not set(others.values()) & set(descriptors(daemon.pid).values())
         assert Path(f"/proc/{pid}/environ").read_bytes() == b""
         assert talk.ask(b"QUIT") == b"+OK\r\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 from popa3d.shared.limits import SESSIONS, SESSIONS_PER_SOURCE
 from tests.faults.kills import attach
 from tests.host import PAM_OPEN, PAM_QUICK, Host, bind, unmount
+from tests.sockets import listening
 from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, wait_until
 from tests.talk import POPA3D, children, descriptors, ids
 
@@ -87,7 +88,7 @@ def test_a_stuck_log_does_not_keep_the_port(host: Host) -> None:
         assert over_the_limit("127.0.0.1")
         wait_until(lambda: len(children(daemon.pid)) == 2)
         (writer,) = [pid for pid in children(daemon.pid) if not children(pid)]
-        assert not [what for what in descriptors(writer).values() if what in listening_sockets()]
+        assert not {each.link for each in listening()} & set(descriptors(writer).values())
         os.kill(daemon.pid, signal.SIGKILL)
         daemon.process.wait(60)
         with Daemon(host):
@@ -217,12 +218,6 @@ def test_alarm_of_the_log(host: Host) -> None:
         assert [line for line in own if line.startswith("alarm(5)")]
 
 
-def listening_sockets() -> set[str]:
-    """The TCP sockets that listen here, as descriptors name them."""
-    lines = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()[1:]]
-    return {f"socket:[{words[9]}]" for words in lines if words[3] == "0A"}
-
-
 def test_sessions_have_nothing_of_the_listener(host: Host) -> None:
     """No process of a session has a socket that listens: neither while libwrap is at work, nor before or after the login."""
     ready, go = host.base / "ready", host.base / "go"
@@ -234,15 +229,15 @@ def test_sessions_have_nothing_of_the_listener(host: Host) -> None:
     try:
         with Daemon(host) as daemon, Connected() as talk:
             ready.read_bytes()
-            listening = listening_sockets()
-            assert listening & set(descriptors(daemon.pid).values())
+            listeners = {each.link for each in listening()}
+            assert listeners & set(descriptors(daemon.pid).values())
             (session,) = children(daemon.pid)
             seen = set(descriptors(session).values())
             go.write_bytes(b"")
-            assert not listening & seen
+            assert not listeners & seen
             assert talk.line().startswith(b"+OK")
             for pid in (session, *children(session)):
-                assert not listening & set(descriptors(pid).values())
+                assert not listeners & set(descriptors(pid).values())
     finally:
         unmount("/etc/hosts.allow")
         ready.unlink()

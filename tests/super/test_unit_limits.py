@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from popa3d.shared.limits import STATE
-from tests.host import HOME, Host
+from tests.host import ALICE, HOME, Host
 from tests.root.interrupted import AFTER, interrupt
 from tests.super.foreground import HELLO, MBOX, login
 from tests.super.units import RECOVERY, SERVICES, SESSION_UNITS, places, setting
@@ -92,7 +92,7 @@ def serves(command: list[str], host: Host) -> None:
         assert b"Subject: hello\r\n\r\nhello\r\n.\r\n+OK" in got and b"-ERR" not in got, host.syslog.text
         assert talk.status() == 0
     assert mailbox.read_bytes() == SECOND
-    assert [path.stat().st_uid for path in Path(STATE).iterdir()] == [20001]
+    assert [path.stat().st_uid for path in Path(STATE).iterdir()] == [ALICE.uid]
     with Talk(command) as talk:
         assert talk.login("bob", "wrong").startswith(b"-ERR")
         assert talk.status() == 0
@@ -131,7 +131,7 @@ def test_without_the_capability_to_chown(host: Host) -> None:
     with Talk(as_root_may("popa3d@.service", without="CAP_CHOWN")) as talk:
         talk.send(login(then=SESSION))
         assert b"Subject: hello\r\n\r\nhello\r\n.\r\n+OK\r\n-ERR" in talk.rest()
-    host.syslog.wait("No state directory for alice: /var/lib/popa3d-state/20001: Operation not permitted")
+    host.syslog.wait(f"No state directory for alice: {STATE}/{ALICE.uid}: Operation not permitted")
     assert mailbox.read_bytes() == MBOX + SECOND
 
 
@@ -156,7 +156,7 @@ def test_the_files_are_enough(host: Host) -> None:
     program = as_root_may("popa3d@.service")
     spool, state = places("popa3d@.service")
     serves([*small_view([spool, state]), *program], host)
-    shutil.rmtree(f"{state}/20001")
+    shutil.rmtree(f"{state}/{ALICE.uid}")
     mailbox = host.deliver("alice", MBOX + SECOND)
     for less in ([spool, "/elsewhere"], ["/elsewhere", state]):
         with Talk([*small_view(less), *program]) as talk:

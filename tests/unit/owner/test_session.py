@@ -16,11 +16,11 @@ from popa3d.owner.mailbox.state_directory import State
 from popa3d.shared import record
 from popa3d.shared.limits import STATE
 from tests.faults.cases import close
-from tests.host import Host
+from tests.host import ALICE, Host
 from tests.session import MAILBOX, WORKER, handover, worker
 from tests.talk import Talk
 
-UID = 20001
+UID = ALICE.uid
 
 
 def taken(pieces: list[bytes], uid: int = UID, **ids: Iterable[int]) -> record.Handover | None:
