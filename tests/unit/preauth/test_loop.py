@@ -12,40 +12,10 @@ from popa3d.preauth import loop
 from popa3d.shared import record, replies
 from popa3d.shared.connection import EXPIRED, GONE
 from popa3d.shared.limits import INVALID_COMMANDS
-from popa3d.shared.lines import Lines
+from tests.unit.scripted import Scripted
 
 
-class Connection:
-    """Lines that have come, all at once; then the connection ends. `events` is what was done with it, in order."""
-
-    def __init__(self, stream: bytes, ended: str = GONE) -> None:
-        self._lines = Lines(stream)
-        self._how = ended
-        self.ended: str | None = None
-        self.deadlines: list[float | None] = []
-        self.sent = b""
-        self._queued = b""
-
-    def line(self, deadline: float | None = None) -> bytes | None:
-        self.deadlines.append(deadline)
-        line = self._lines.take()
-        if line is None:
-            self.flush()
-            self.ended = self._how
-        return line
-
-    def put(self, block: bytes) -> None:
-        self._queued += block
-
-    def flush(self) -> None:
-        self.sent += self._queued
-        self._queued = b""
-
-    def ahead(self) -> bytes:
-        return self._lines.ahead()
-
-
-def served(connection: Connection, timeout_s: int = 600, login_timeout_s: int = 120) -> tuple[bytes, mock.Mock]:
+def served(connection: Scripted, timeout_s: int = 600, login_timeout_s: int = 120) -> tuple[bytes, mock.Mock]:
     """The record that `run` leaves, and how it has made the connection."""
     made = mock.Mock(return_value=connection)
     reading, writing = os.pipe()
@@ -58,7 +28,7 @@ def served(connection: Connection, timeout_s: int = 600, login_timeout_s: int = 
 
 def test_login() -> None:
     """The record has the name and the password. All replies are sent by then; PASS has none of the child's."""
-    connection = Connection(b"USER alice\r\nPASS sesame-1\r\n")
+    connection = Scripted(b"USER alice\r\nPASS sesame-1\r\n")
     left, _ = served(connection)
     login = record.decode_login(left)
     assert login is not None
@@ -69,20 +39,20 @@ def test_login() -> None:
 @pytest.mark.parametrize("ahead", [b"STAT\r\nQUIT\r\n", b"\r\n", b"half a line", b"\0"], ids=str)
 def test_what_is_sent_ahead(ahead: bytes) -> None:
     """What comes behind PASS is in the record, as it came."""
-    login = record.decode_login(served(Connection(b"USER alice\r\nPASS x\r\n" + ahead))[0])
+    login = record.decode_login(served(Scripted(b"USER alice\r\nPASS x\r\n" + ahead))[0])
     assert login is not None and login.ahead == ahead
 
 
 def test_quit() -> None:
     """QUIT is answered; what comes behind it is nothing any more."""
-    connection = Connection(b"QUIT\r\nUSER alice\r\nPASS x\r\n")
+    connection = Scripted(b"QUIT\r\nUSER alice\r\nPASS x\r\n")
     assert served(connection)[0] == record.LEFT
     assert connection.sent == replies.GREETING + replies.OK
 
 
 def test_too_many_invalid() -> None:
     """The last reply says why the connection ends."""
-    connection = Connection(b"\r\n" * 100)
+    connection = Scripted(b"\r\n" * 100)
     assert served(connection)[0] == record.INVALID
     assert connection.sent == replies.GREETING + replies.INVALID * INVALID_COMMANDS + replies.TOO_MANY_INVALID
 
@@ -90,7 +60,7 @@ def test_too_many_invalid() -> None:
 @pytest.mark.parametrize(("ended", "left"), [(GONE, record.LEFT), (EXPIRED, record.EXPIRED)])
 def test_the_connection_ends(ended: str, left: bytes) -> None:
     """Without a login root is told how the connection ended."""
-    connection = Connection(b"USER alice\r\nPASS x", ended)
+    connection = Scripted(b"USER alice\r\nPASS x", ended)
     assert served(connection)[0] == left
     assert connection.sent == replies.GREETING + replies.OK
 
@@ -98,7 +68,7 @@ def test_the_connection_ends(ended: str, left: bytes) -> None:
 @pytest.mark.parametrize(("timeout_s", "login_timeout_s", "least"), [(600, 120, 120), (60, 120, 60), (120, 120, 120)])
 def test_limits(timeout_s: int, login_timeout_s: int, least: int) -> None:
     """Each line has the idle limit or less; all of them together the login limit, from the start."""
-    connection = Connection(b"NOOP\r\nUSER alice\r\n")
+    connection = Scripted(b"NOOP\r\nUSER alice\r\n")
     _, made = served(connection, timeout_s, login_timeout_s)
     assert made.call_args_list == [mock.call(b"", least)]
     assert connection.deadlines == [1000.0 + login_timeout_s] * 3
