@@ -12,9 +12,13 @@ _LINE = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
 
 # What a login waits for, in turn: program, what it is doing, the modules it has then.
 STEPS = (
-    ("popa3d (root)", "until it forks the pre-auth child", "import popa3d.root.sequence"),
+    ("popa3d (root)", "until it forks the pre-auth child", "import popa3d.root.start"),
     ("pre-auth child", "until the greeting", "import popa3d.preauth.loop"),
-    ("popa3d (root)", "until PAM can be asked, while the client types", "from popa3d.root.pam.adapter import Pam; Pam()"),
+    (
+        "popa3d (root)",
+        "until PAM can be asked, while the client types",
+        "from popa3d.root import authentication as a; a.load_pam()",
+    ),
     ("popa3d-session", "until the reply to PASS", "import popa3d.owner.session"),
     ("popa3d-session", "behind it", "import popa3d.owner.pop3.loop"),
 )
@@ -32,7 +36,7 @@ def table(rounds: int) -> str:
     """Markdown: what each module takes by itself, in the order of the session; medians."""
     lines = ["| Program | When | Module | ms |\n", "| --- | --- | --- | ---: |\n"]
     for program, when, step in STEPS:
-        before = {"popa3d.preauth.loop": STEPS[0][2], "popa3d.root.pam.adapter": STEPS[0][2]}
+        before = {"popa3d.preauth.loop": STEPS[0][2], "authentication as a": STEPS[0][2]}
         before["popa3d.owner.pop3.loop"] = STEPS[3][2]
         done = next((first for name, first in before.items() if name in step), "pass")
         runs = [_times(done, step) for _ in range(rounds)]

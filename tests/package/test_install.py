@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.root import options
+from popa3d.root import settings_file
 from popa3d.shared.settings import Settings
 from tests.host import ALICE, Host
 from tests.package.machine import Machine
@@ -215,7 +215,7 @@ def test_a_chroot_that_is_not_empty(machine: Machine, package: Path) -> None:
 def test_the_example_of_a_configuration(installed: Machine) -> None:
     """The example can be used as it is, and says what the defaults are."""
     example = installed.root / "usr/share/doc/popa3d/examples/popa3d.toml"
-    found, defaults = vars(options.read(str(example))), vars(Settings())
+    found, defaults = vars(settings_file.read(str(example))), vars(Settings())
     assert (found.pop("port"), found.pop("addresses")) == (110, ("0.0.0.0", "::"))
     assert (defaults.pop("port"), defaults.pop("addresses")) == (0, ())
     assert found == defaults

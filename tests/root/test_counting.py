@@ -18,18 +18,18 @@ def test_counts(host: Host) -> None:
     """Sessions are counted in all and by source, authenticating or not, and the pre-auth children are not counted."""
     address = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
     host.deliver("alice", MAILBOX)
-    assert counts.counts(address)[1] == 0
+    assert counts.count_sessions(address).of_source == 0
     with Talk(ends=connection(of=address)) as one, Talk(ends=connection(of=address)) as two, Talk() as three:
         assert one.login() == b"+OK\r\n"
         two.line(), three.line()
-        in_all, of_source, unseen = counts.counts(f"::ffff:{address}")
-        assert of_source == 2 and in_all >= 3 and unseen == 0
+        counted = counts.count_sessions(f"::ffff:{address}")
+        assert counted.of_source == 2 and counted.total >= 3 and counted.unseen == 0
 
 
 def test_counting_is_cheap_to_load() -> None:
     """Root's process counts without psutil, argparse or typing."""
     code = "import sys; sys.path.insert(0, sys.argv[1])\nfrom popa3d.shared.census import counts\n"
-    code += "counts.counts('')\nprint(*sys.modules)"
+    code += "counts.count_sessions('')\nprint(*sys.modules)"
     done = subprocess.run(["/usr/bin/python3", "-IBS", "-c", code, str(HOME / "lib")], capture_output=True, text=True, check=True)
     assert not {"psutil", "argparse", "typing", "json", "re"} & set(done.stdout.split())
 

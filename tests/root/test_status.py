@@ -271,7 +271,7 @@ def test_sessions_that_come_and_go(host: Host) -> None:
         for _ in range(20):
             for row in shown().values():
                 assert row["state"] in ("authenticating", "transaction")
-            counts.counts("127.0.0.1")
+            counts.count_sessions("127.0.0.1")
     finally:
         done.set()
         thread.join()

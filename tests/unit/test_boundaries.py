@@ -29,8 +29,8 @@ def of(room: str, names: str = "") -> set[str]:
 
 
 SHARED = of("shared", "limits log record replies settings") | {"_socket", "select", "syslog"}
-ROOT = OS | SHARED | of("root", "accounts handover libc options peer privileges process sequence state_directories")
-ROOT |= of("root.pam", "service_file") | of("shared", "address arguments")
+ROOT = OS | SHARED | of("shared", "address arguments failure")
+ROOT |= of("root", "accounts ending handover libc peer privileges process sequence settings_file start state_directories")
 ROOT |= {"_ctypes", "pwd", "resource"}  # a seventh of ctypes, for what root must have before it forks
 OWNER = OS | SHARED | of("owner", "session") | of("owner.index", "index parser unique_id")
 OWNER |= of("owner.mailbox", "file maildrop scan state_directory") | of("shared", "connection failure lines")
@@ -39,8 +39,9 @@ OWNER |= {"_md5", "_struct", "fcntl", "zlib"}
 # The written lists: what each program has loaded when it starts, and, with a second module, when it begins to talk: root
 # forks a child for that, and the owner's program has answered PASS by then. Each import is latency, and root's are risk.
 LOADED = {
-    "popa3d.root.sequence": ROOT,
-    "popa3d.root.sequence popa3d.preauth.loop": ROOT
+    "popa3d.root.start": ROOT,
+    "popa3d.root.start popa3d.root.authentication": ROOT | of("root", "authentication") | of("root.pam", "service_file"),
+    "popa3d.root.start popa3d.preauth.loop": ROOT
     | of("preauth", "authorization loop")
     | of("shared", "connection commands lines"),
     "popa3d.owner.session": OWNER,
@@ -55,8 +56,8 @@ ALLOWED = {
     "shared": "",
     "preauth": "shared",
     "root/pam": "root shared",
-    "root/listen": "shared",
-    "root": "root/pam shared .",
+    "root/listen": "root shared",
+    "root": "root/pam shared shared/census .",
     "owner/index": "shared",
     "owner/mailbox": "owner/index owner/update shared",
     "owner/update": "owner/index owner/mailbox shared",
@@ -73,13 +74,14 @@ CALLS = {
     "flock": "owner/mailbox/file.py shared/dotlock.py",
     "pwrite": "owner/mailbox/file.py owner/update/journal.py",
     "mkdir chmod chown": "root/state_directories.py",
-    "fork forkpty posix_spawn": "root/sequence.py root/recovery.py root/locker.py owner/mailbox/scan.py "
-    "root/listen/listener.py root/listen/service_manager.py",
+    "fork forkpty posix_spawn": "root/sequence.py root/recover_runner.py root/locker.py owner/mailbox/scan.py "
+    "root/listen/children.py root/listen/background.py",
     "call_function": "root/libc.py",
     "prctl": "root/libc.py root/privileges.py",
-    "setsid": "root/process.py root/recovery.py root/listen/listener.py root/listen/service_manager.py",
+    "setsid": "root/process.py root/recover_runner.py root/listen/listener.py root/listen/background.py",
     "execve execv execl": "root/handover.py",
-    "alarm waitpid": "root/sequence.py root/recovery.py owner/mailbox/scan.py root/listen/listener.py root/listen/log_queue.py",
+    "alarm": "root/sequence.py root/authentication.py root/ending.py root/listen/listener.py root/listen/log_queue.py",
+    "waitpid": "root/sequence.py root/recover_runner.py owner/mailbox/scan.py root/listen/listener.py",
 }
 
 # The first folder is the user id.

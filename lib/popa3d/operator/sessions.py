@@ -73,7 +73,7 @@ def _session(psutil: "Any", seen: processes.Process) -> Session | None:
         found.state, found.account = "transaction", name
     age = max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (process.create_time() - booted))
     found.started, found.age_s = round(time.time() - age, 2), round(age, 2)
-    found.peer, idle = connections.of(now.pid)
+    found.peer, idle = connections.peer_and_idle(now.pid)
     found.peer = found.peer or _peer(psutil, process)
     if idle is not None:
         found.idle_s = min(idle, found.age_s)  # the connection may be older than the process

@@ -12,12 +12,13 @@ import _stat as stat
 import posix as os  # as os, without its start-up time
 import pwd
 
+from ..shared.failure import Failure
 from ..shared.limits import CHROOT, NO_ACCOUNT, USER
 from . import process
 
 
-class Unsafe(Exception):
-    """The account or the directory of the pre-auth child cannot be used; the text says why, for the log."""
+class Unsafe(Failure):
+    """The account or the directory of the pre-auth child cannot be used."""
 
 
 def find(name: bytes) -> "pwd.struct_passwd | None":

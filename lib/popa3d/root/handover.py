@@ -1,4 +1,4 @@
-"""From root to the mailbox owner's program: what it is told, and becoming it.
+"""From root to the mailbox owner's program: what root hands over to it, and becoming it.
 
 Runs as: root, and the last function as the mailbox owner.
 Trusts: the administrator; the owner's directories are not looked into.
@@ -7,18 +7,24 @@ Trusts: the administrator; the owner's directories are not looked into.
 import posix as os  # as os, without its start-up time
 
 from ..shared import log, record
+from ..shared.failure import Failure
 from ..shared.limits import HANDOVER_FD, LOCKER_FD
-from . import options, privileges, process, state_directories
+from . import privileges, process, state_directories
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     import pwd
+    from typing import NoReturn
 
     from ..shared.settings import Settings
 
 
-class Unusable(Exception):
-    """The account has no mailbox that could be served; the text says why, for the log."""
+class NoMailbox(Failure):
+    """The account's mailbox has no path that could be served."""
+
+
+class NotStarted(Failure):
+    """The owner's program could not be executed."""
 
 
 def serves(account: "pwd.struct_passwd") -> bool:
@@ -28,45 +34,45 @@ def serves(account: "pwd.struct_passwd") -> bool:
 
 
 def start_locker(settings: "Settings") -> int:
-    """A descriptor of the process that will make the dot-lock where a session cannot (root/locker.py); -1 if none is needed.
+    """A descriptor of the process that makes dot-locks where a session cannot (root/locker.py); -1 if none is needed.
 
-    To be called before there is a password in this process, which the other one is a copy of.
+    To be called before there is a password in this process, as the other one is a copy of it.
     """
-    group = options.locker_group(settings)
-    if not group:
+    if "dotlock" not in settings.locks:
         return -1
-    from . import locker  # for those who use it
+    from . import host_check, locker  # few hosts need them
 
-    return locker.start(settings.spool, group)
+    group = host_check.locker_group(settings)
+    return -1 if group in (None, host_check.ROOT_ONLY) else locker.start(settings.spool, group)
 
 
-def tell(
-    owner: "pwd.struct_passwd", who: str, settings: "Settings", ahead: bytes, locker: int = -1, recovery: bool = False
+def send(
+    owner: "pwd.struct_passwd", address: str, settings: "Settings", ahead: bytes, locker: int = -1, recovery: bool = False
 ) -> int:
-    """A pipe from which the owner's program will read all that it needs to know: see record.Handover. Raises Unusable.
+    """A pipe from which the owner's program will read its record: see record.Handover. Raises NoMailbox.
 
-    locker: of `start_locker`; it is told, too.
+    address: the client's, for the log. locker: of `start_locker`; it learns whose dot-lock it makes.
     """
-    place = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
-    told = record.Handover(
+    path = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
+    data = record.Handover(
         owner=process.octets(owner.pw_name),
         uid=owner.pw_uid,
-        path=process.octets(place),
+        path=process.octets(path),
         state=process.octets(_state(owner, settings)),
-        peer=who.encode(),
+        peer=address.encode(),
         ahead=ahead,
         settings=settings,
         recovery=recovery,
         locker=locker >= 0,
     ).encode()
-    if len(told) > record.HANDOVER_RECORD_OCTETS or not place.startswith("/") or (settings.home_file and not owner.pw_dir):
-        raise Unusable(f"No usable mailbox path for {owner.pw_name}")
+    if len(data) > record.HANDOVER_RECORD_OCTETS or not path.startswith("/") or (settings.home_file and not owner.pw_dir):
+        raise NoMailbox(f"No usable mailbox path for {owner.pw_name}")
     if locker >= 0:
-        from .locker import tell as tell_locker
+        from .locker import assign
 
-        tell_locker(locker, owner)
+        assign(locker, owner)
     reading, writing = os.pipe()
-    os.write(writing, told)  # fits a pipe that root made
+    os.write(writing, data)  # fits a pipe that root made
     os.close(writing)
     return reading
 
@@ -80,20 +86,20 @@ def _state(owner: "pwd.struct_passwd", settings: "Settings") -> str:
         return ""
 
 
-def become(worker: str, told: int, locker: int = -1) -> str:
-    """Become `worker`, with the pipe `told` as descriptor 3, and `locker`, if any, as 4. Returns only if that fails: why."""
+def become(worker: str, handed_over: int, locker: int = -1) -> "NoReturn":
+    """Become `worker`, with the pipe of `send` as HANDOVER_FD, and `locker`, if any, as LOCKER_FD. Raises NotStarted."""
     log.stop()  # as its descriptor is about to be closed or replaced
     if locker >= 0:
-        told, locker = _above(told), _above(locker)
+        handed_over, locker = _above(handed_over), _above(locker)
         os.dup2(locker, LOCKER_FD)
-    os.dup2(told, HANDOVER_FD)
+    os.dup2(handed_over, HANDOVER_FD)
     os.set_inheritable(HANDOVER_FD, True)
     process.close_from(HANDOVER_FD + 1 + (locker >= 0))
     privileges.no_new_privileges()
     try:
         os.execve(worker, [worker], {})
     except OSError as error:
-        return os.strerror(error.errno or 0)
+        raise NotStarted(f"{worker}: {os.strerror(error.errno or 0)}") from None
 
 
 def _above(fd: int) -> int:

@@ -41,7 +41,7 @@ def start(spool: str, group: int) -> int:
         os._exit(1)
 
 
-def tell(locker: int, owner: "pwd.struct_passwd") -> None:
+def assign(locker: int, owner: "pwd.struct_passwd") -> None:
     """Say whose mailbox it is. If the locker has gone, the session will see that."""
     try:
         os.write(locker, locker_messages.owner(owner.pw_uid, process.octets(owner.pw_name)))

@@ -1,4 +1,4 @@
-"""Who is connected: the address of the socket on descriptor 0. Asked once; nothing is read or written.
+"""The client's address: of the socket on descriptor 0, asked once. Nothing is read or written.
 
 Runs as: root.
 Trusts: the kernel.
@@ -9,33 +9,40 @@ import _socket
 from ..shared.address import numeric
 
 _NO_ADDRESS = "a pipe, terminal or local socket"
+_GONE = "a client that has gone"
 
 
 class Peer:
-    """Who is connected. address: numeric IPv4 or IPv6, or empty where there is none. name: for the log, always something."""
+    """The other end of the connection.
+
+    address: numeric IPv4 or IPv6, or empty where there is none. name: for the log, never empty. origin: " from ADDRESS" for
+    the log, or empty.
+    """
+
+    __slots__ = ("address", "name", "origin")
 
     def __init__(self, address: str, name: str) -> None:
         self.address = address
         self.name = name
+        self.origin = f" from {address}" if address else ""
 
+    @classmethod
+    def accepted(cls, address: str) -> "Peer":
+        """The peer with the address that accept(2) has returned; empty where it has none."""
+        return cls(address, address or _NO_ADDRESS)
 
-def accepted(address: str) -> Peer:
-    """The peer whose address accept(2) has told; empty where it has none."""
-    return Peer(address, address or _NO_ADDRESS)
-
-
-def connected() -> Peer:
-    """The peer of descriptor 0."""
-    none = Peer("", _NO_ADDRESS)
-    try:
-        connection = _socket.socket(fileno=0)
-    except OSError:
-        return none
-    try:
-        if connection.family in (_socket.AF_INET, _socket.AF_INET6):
-            return accepted(numeric(str(connection.getpeername()[0])))
-    except OSError:
-        return Peer("", "a client that has gone")
-    finally:
-        connection.detach()  # else descriptor 0 would be closed with the object
-    return none
+    @classmethod
+    def connected(cls) -> "Peer":
+        """The peer of descriptor 0."""
+        try:
+            connection = _socket.socket(fileno=0)
+        except OSError:
+            return cls("", _NO_ADDRESS)
+        try:
+            if connection.family in (_socket.AF_INET, _socket.AF_INET6):
+                return cls.accepted(numeric(str(connection.getpeername()[0])))
+        except OSError:
+            return cls("", _GONE)
+        finally:
+            connection.detach()  # else descriptor 0 would be closed with the object
+        return cls("", _NO_ADDRESS)

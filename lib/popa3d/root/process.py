@@ -33,8 +33,16 @@ def secure_daemon() -> None:
     log.start()
 
 
+def send_to_null(*fds: int) -> None:
+    """Make these descriptors /dev/null. All of 0 to 2 must be open."""
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in fds:
+        os.dup2(null, fd)
+    os.close(null)
+
+
 def _fill() -> int:
-    """Make sure that descriptors 0 to 2 are something, so that nothing else becomes them; one for /dev/null above."""
+    """Open descriptors 0 to 2 where they are closed, so that nothing else gets these numbers. One for /dev/null above 2."""
     null = os.open("/dev/null", os.O_RDWR)
     while null < 3:
         os.set_inheritable(null, True)

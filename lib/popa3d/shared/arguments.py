@@ -4,6 +4,8 @@ Runs as: any uid.
 Trusts: nobody; anybody can start a process with any command line.
 """
 
+from .failure import Failure
+
 USAGE = "usage: popa3d [-46DFhtV] [-c file]"
 HELP = f"""{USAGE}
 
@@ -18,8 +20,8 @@ Serve one POP3 client on standard input and output, as a super-server starts it;
 The manual: popa3d(8), popa3d.toml(5)"""
 
 
-class Wrong(Exception):
-    """No command line of popa3d's; the text says what is wrong with it."""
+class Misused(Failure):
+    """The command line is not one of popa3d's."""
 
 
 class Arguments:
@@ -39,11 +41,11 @@ SERVE, LISTEN, CHECK, PRINT_HELP, PRINT_VERSION = ACTIONS = ("serve", "listen", 
 
 
 def parse(words: list[str]) -> Arguments:
-    """What is asked for by the words behind the program's name. Raises Wrong.
+    """What is options for by the words behind the program's name. Raises Misused.
 
     -h and -V are answered whatever stands behind them.
     """
-    asked = Arguments()
+    options = Arguments()
     rest = list(words)
     check = False
     while rest:
@@ -51,29 +53,29 @@ def parse(words: list[str]) -> Arguments:
         if word == "--help":
             word = "-h"
         if not word.startswith("-") or word in ("-", "--"):
-            raise Wrong(f"unexpected argument {word}")
+            raise Misused(f"unexpected argument {word}")
         letters = word[1:]
         while letters:
             letter, letters = letters[0], letters[1:]
             if letter in "hV":
-                asked.action = PRINT_HELP if letter == "h" else PRINT_VERSION
-                return asked
+                options.action = PRINT_HELP if letter == "h" else PRINT_VERSION
+                return options
             if letter in "DF":
-                asked.action = LISTEN
-                asked.foreground = asked.foreground or letter == "F"
+                options.action = LISTEN
+                options.foreground = options.foreground or letter == "F"
             elif letter == "t":
                 check = True
             elif letter in "46":
-                asked.families += "" if letter in asked.families else letter
+                options.families += "" if letter in options.families else letter
             elif letter == "c":
                 if not letters and not rest:
-                    raise Wrong("option -c needs a file")
-                asked.file, letters = letters or rest.pop(0), ""
+                    raise Misused("option -c needs a file")
+                options.file, letters = letters or rest.pop(0), ""
             else:
-                raise Wrong(f"unknown option -{letter}")
-    if asked.families and asked.action != LISTEN:
-        raise Wrong(f"option -{asked.families[0]} needs -D or -F")  # it says how to listen
-    asked.families = asked.families or "46"
+                raise Misused(f"unknown option -{letter}")
+    if options.families and options.action != LISTEN:
+        raise Misused(f"option -{options.families[0]} needs -D or -F")  # it says how to listen
+    options.families = options.families or "46"
     if check:
-        asked.action = CHECK
-    return asked
+        options.action = CHECK
+    return options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from popa3d.shared import arguments
-from popa3d.shared.arguments import CHECK, HELP, LISTEN, PRINT_HELP, PRINT_VERSION, SERVE, USAGE, Wrong, parse
+from popa3d.shared.arguments import CHECK, HELP, LISTEN, PRINT_HELP, PRINT_VERSION, SERVE, USAGE, Misused, parse
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_actions(words: list[str], action: str) -> None:
 )
 def test_mistakes(words: list[str], why: str) -> None:
     """What is wrong is named."""
-    with pytest.raises(Wrong) as wrong:
+    with pytest.raises(Misused) as wrong:
         parse(words)
     assert str(wrong.value) == why
 

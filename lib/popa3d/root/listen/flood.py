@@ -19,7 +19,7 @@ from ...shared.limits import (
 from ...shared.settings import Settings
 
 _LOGGED = 1024  # sources whose refusals are told apart in the log; beyond that a flood is many sources, and not logged each
-_SHARES = (1, 2, 4)  # of each of wire.address.networks
+_SHARES = (1, 2, 4)  # of each of shared.address.networks
 
 
 class Limits:
@@ -32,8 +32,25 @@ class Limits:
         self.min_delay_s = settings.min_delay_s
 
 
+PER_SOURCE, ALL, NOT_LOGGED_IN = "per source", "sessions", "unauthenticated"  # the limits, as the log has them
+
+
+class Refusal:
+    """Why there is no session. network: the source, or the network around it, which has too many. limit: which it reached."""
+
+    __slots__ = ("limit", "network")
+
+    def __init__(self, network: str, limit: str) -> None:
+        self.network = network
+        self.limit = limit
+
+    def text(self) -> str:
+        """For the log."""
+        return f"{self.network}: {self.limit} limit reached"
+
+
 class _Session:
-    """One session: where it is from (wire.address.networks), when it began, and whether its client has logged in."""
+    """One session: where it is from (shared.address.networks), when it began, and whether its client has logged in."""
 
     __slots__ = ("logged_in", "networks", "started")
 
@@ -69,32 +86,29 @@ class Flood:
         """How many session processes there are."""
         return len(self._sessions)
 
-    def refusal(self, address: str, now: float, limits: Limits, chance: float) -> str:
-        """Why a new session from `address` is refused, for the log: the network that is, and which limit; empty if it is not.
-
-        chance: a random number from 0 to less than 1.
-        """
+    def refusal(self, address: str, now: float, limits: Limits, chance: float) -> Refusal | None:
+        """Why a new session from `address` is refused; None if it is not. chance: a random number from 0 to less than 1."""
         self._ended = [session for session in self._ended if now - session.started < limits.min_delay_s]
         counting = [*self._sessions.values(), *self._ended]
         around = networks(address)
         source = around[0]
         if sum(session.networks[0] == source for session in counting) >= limits.per_source:
-            return f"{source}: per source limit reached"
+            return Refusal(source, PER_SOURCE)
         unknown = [session for session in counting if not session.logged_in]
         room = limits.sessions - sum(session.logged_in for session in self._sessions.values())
         most = min(limits.unauthenticated, room)
         if len(unknown) >= most:
-            return f"{source}: {'sessions' if most == room else 'unauthenticated'} limit reached"
+            return Refusal(source, ALL if most == room else NOT_LOGGED_IN)
         if len(unknown) < most // 2:
-            return ""
+            return None
         share = max(UNAUTHENTICATED_LEAST, int(most * UNAUTHENTICATED_SHARE))
         for i, network in enumerate(around):
             if sum(session.networks[i] == network for session in unknown) >= _SHARES[i] * share:
-                return f"{network}: unauthenticated limit reached"
+                return Refusal(network, NOT_LOGGED_IN)
         few = max(most // 2, UNAUTHENTICATED_FEW)
         if chance * (most - few) < len(unknown) - few:
-            return f"{source}: unauthenticated limit reached"
-        return ""
+            return Refusal(source, NOT_LOGGED_IN)
+        return None
 
     def may_log(self, text: str, now: float, min_delay_s: float) -> bool:
         """Whether `text` was not logged within min_delay_s, and may be now."""

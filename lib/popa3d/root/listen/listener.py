@@ -14,47 +14,50 @@ import time
 
 from ...shared import log
 from ...shared.address import numeric
-from ...shared.limits import LOGIN_OCTETS, LOGINS_FD, PAUSE_S
+from ...shared.failure import EX_SOFTWARE, Failure
+from ...shared.limits import PAUSE_S
 from ...shared.settings import Settings
-from . import service_manager, sockets
+from . import children, signals
+from .background import detach
 from .flood import Flood, Limits
 from .libwrap import Libwrap
 from .log_queue import LogQueue
+from .logins import Logins
+from .notification import Notification
+from .socket_set import SocketSet
+from .sockets import CannotListen
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    Reload = Callable[[], Settings | str]
-    Serve = Callable[[Settings, str], NoReturn]
+    from ..start import Reload, Serve
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _PEERS_FAULT = (errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN)
-_EX_SOFTWARE = 70  # sysexits.h: an internal error
 _BURST = 32  # connections that are accepted before signals and children are looked at again
 
 
 def run(settings: Settings, families: str, foreground: bool, reload: "Reload", serve: "Serve") -> "NoReturn":
     """Listen until SIGTERM, then wait for the sessions and exit 0; exit 1 with a line on standard error if it cannot.
 
-    families: see sockets.wanted. foreground: do not detach. reload: new settings, or why there are none. serve: becomes a
+    families: see sockets.wanted. foreground: do not detach. reload: returns new settings, or raises Failure. serve: becomes a
     session on descriptors 0 and 1 of a client with a numeric address (empty for a local socket); see LOGINS_FD.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the loop has its handlers
+    signals.block()  # until the loop has its handlers
     try:
         listener = Listener(settings, families, reload, serve)
-    except sockets.Wrong as wrong:
-        log.write(log.ERROR, str(wrong))
-        os.write(2, f"popa3d: {wrong}\n".encode())
+    except CannotListen as failure:
+        log.write(log.ERROR, failure.reason)
+        os.write(2, f"popa3d: {failure.reason}\n".encode())
         os._exit(1)
     if not foreground:
-        service_manager.detach()
+        detach()
     try:
         listener.loop()
     except BaseException as error:
         log.crash(error)
-        os._exit(_EX_SOFTWARE)
+        os._exit(EX_SOFTWARE)
     os._exit(0)
 
 
@@ -62,116 +65,61 @@ class Listener:
     """The state: sockets, sessions, and what signals have asked for."""
 
     def __init__(self, settings: Settings, families: str, reload: "Reload", serve: "Serve") -> None:
-        """Open the sockets. Raises sockets.Wrong."""
+        """Open the sockets. Raises CannotListen."""
         self._settings = settings
-        self._families = families
         self._reload = reload
         self._serve = serve
         self._flood = Flood()
-        self._stopping = self._reloading = False
+        self._signals = signals.Signals()
         self._log = LogQueue(self._fork_aside)
         self._paused_until = 0.0
-        self._logins, self._login = _pipe()
-        self._passed = sockets.passed()
-        self._open: dict[sockets.Key, socket.socket] = {}
-        if not self._passed:
-            self._listen(settings)
-        self._service = service_manager.Service()
+        self._logins = Logins()
+        self._sockets = SocketSet(families, self._log)
+        self._sockets.adopt(settings)
+        self._notification = Notification()
         try:
             self._libwrap: Libwrap | None = Libwrap()
         except (OSError, AttributeError):
             self._libwrap = None
             log.write(log.WARNING, "No libwrap: /etc/hosts.allow and /etc/hosts.deny are not looked at")
 
-    def _listen(self, settings: Settings) -> None:
-        """Have exactly the sockets that `settings` want. Raises sockets.Wrong; then they are as they were."""
-        wanted = sockets.wanted(settings, self._families)
-        new: dict[sockets.Key, socket.socket] = {}
-        closed: list[sockets.Key] = []
-        try:
-            for key in wanted:
-                if key in self._open:
-                    continue
-                try:
-                    new[key] = sockets.opened(key, settings.backlog)
-                except sockets.Busy:  # by 0.0.0.0, perhaps, which is ours and not wanted any more
-                    for old in [old for old in self._open if old not in wanted and old[0] == key[0] and old[2] == key[2]]:
-                        self._open.pop(old).close()
-                        closed.append(old)
-                    new[key] = sockets.opened(key, settings.backlog)
-        except sockets.Wrong:
-            for one in new.values():
-                one.close()
-            for key in closed:
-                try:
-                    self._open[key] = sockets.opened(key, self._settings.backlog)
-                except sockets.Wrong as lost:
-                    self._log.put(log.ERROR, f"Not listening any more on {lost}")
-            raise
-        for key in [key for key in self._open if key not in wanted]:
-            self._open.pop(key).close()
-        for one in self._open.values():
-            one.listen(settings.backlog)
-        self._open.update(new)
-
     def loop(self) -> None:
         """Serve until SIGTERM and the end of the last session."""
-        reading, writing = _pipe()
-        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        for number in _SIGNALS:
-            signal.signal(number, self._signalled)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        self._service.ready()
-        while not self._stopping or self._flood.living():
+        self._signals.take_over()
+        self._notification.ready()
+        while not self._signals.stopping or self._flood.living():
             self._log.start()  # here no connection is open, which would stay so until the line is logged
-            now = time.monotonic()
-            poll = select.poll()
-            poll.register(reading, select.POLLIN)
-            poll.register(self._logins, select.POLLIN)
-            listening = [] if self._stopping or now < self._paused_until else [*self._open.values(), *self._passed]
-            for one in listening:
-                poll.register(one, select.POLLIN)
-            ready = {fd for fd, _ in poll.poll((self._paused_until - now) * 1000 if now < self._paused_until else None)}
-            with contextlib.suppress(BlockingIOError):
-                os.read(reading, 4096)
-            self._note_logins()
-            self._reap()
-            if self._reloading and not self._stopping:
-                self._reloading = False
-                try:
-                    self._reconfigure()
-                except Exception as error:  # whatever is wrong with the new, the old is still right
-                    log.crash(error)
-            if self._stopping:
-                self._close()
-                continue
-            for one in listening:
-                if one.fileno() in ready:  # a reload may have closed it: then it is -1
-                    self._accept(one)
+            for listening in self._wait():
+                if listening.fileno() >= 0:  # else a reload has closed it
+                    self._accept(listening)
         self._log.finish()
 
-    def _signalled(self, number: int, _frame: object) -> None:
-        """Note what a signal asks for; the loop does it."""
-        if number == signal.SIGHUP:
-            self._reloading = True
-        elif number != signal.SIGCHLD:
-            if self._stopping:
-                os._exit(0)  # asked twice: the sessions live on without us
-            self._stopping = True
-
-    def _close(self) -> None:
-        for one in [*self._open.values(), *self._passed]:
-            one.close()
-        self._open.clear()
-        self._passed.clear()
-
-    def _note_logins(self) -> None:
-        """Note which sessions' clients have logged in: all, so that none is said of the next process with the same id."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                pids = os.read(self._logins, 1024 * LOGIN_OCTETS)
-                for at in range(0, len(pids), LOGIN_OCTETS):
-                    self._flood.logged_in(int.from_bytes(pids[at : at + LOGIN_OCTETS], "big"))
+    def _wait(self) -> list[socket.socket]:
+        """Wait for an event, and do what signals, logins and ended children ask for. The sockets that had connections then."""
+        now = time.monotonic()
+        paused_s = self._paused_until - now
+        listening = [] if self._signals.stopping or paused_s > 0 else self._sockets.all()
+        poll = select.poll()
+        for fd in (self._signals.fd, self._logins.fd):
+            poll.register(fd, select.POLLIN)
+        for one in listening:
+            poll.register(one, select.POLLIN)
+        ready = {fd for fd, _ in poll.poll(paused_s * 1000 if paused_s > 0 else None)}
+        connected = [one for one in listening if one.fileno() in ready]
+        self._signals.clear()
+        for pid in self._logins.read():
+            self._flood.logged_in(pid)
+        self._reap()
+        if self._signals.reloading and not self._signals.stopping:
+            self._signals.reloading = False
+            try:
+                self._reconfigure()
+            except Exception as error:  # whatever is wrong with the new, the old is still right
+                log.crash(error)
+        if self._signals.stopping:
+            self._sockets.close()
+            return []
+        return connected
 
     def _reap(self) -> None:
         """Collect all children that have ended."""
@@ -182,17 +130,13 @@ class Listener:
 
     def _reconfigure(self) -> None:
         """Read the configuration again; a bad one, or one whose addresses cannot be had, changes nothing."""
-        found = self._reload()
-        if isinstance(found, str):
-            self._log.put(log.ERROR, f"Configuration not reloaded: {found}")
+        try:
+            settings = self._reload()
+            self._sockets.adopt(settings)
+        except Failure as failure:
+            self._log.put(log.ERROR, f"Configuration not reloaded: {failure.reason}")
             return
-        if not self._passed:
-            try:
-                self._listen(found)
-            except sockets.Wrong as wrong:
-                self._log.put(log.ERROR, f"Configuration not reloaded: {wrong}")
-                return
-        self._settings = found
+        self._settings = settings
         self._log.put(log.INFO, "Configuration reloaded")
 
     def _accept(self, listening: socket.socket) -> None:
@@ -211,48 +155,30 @@ class Listener:
         """Fork a session for the connection, unless there are too many."""
         now = time.monotonic()
         chance = int.from_bytes(os.urandom(4), "big") / 2**32
-        why = self._flood.refusal(address, now, Limits(self._settings), chance)
-        if why:
-            self._log_seldom(why)
+        refusal = self._flood.refusal(address, now, Limits(self._settings), chance)
+        if refusal is not None:
+            self._log_seldom(refusal.text())
             return
         try:
-            pid = self._fork(lambda: self._become_session(connection, address))
+            pid = children.start(lambda: self._become_session(connection, address))
         except OSError as error:
             self._pause(f"fork: {error.strerror}")
             return
         self._flood.started(pid, address, now)
 
-    def _fork(self, child: "Callable[[], None]") -> int:
-        """The process id of a process that runs `child` and ends. Raises OSError."""
-        held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the child's handlers are not ours
-        try:
-            pid = os.fork()
-            if pid:
-                return pid
-            try:
-                signal.set_wakeup_fd(-1)
-                for number in (*_SIGNALS, signal.SIGALRM):
-                    signal.signal(number, signal.SIG_DFL)
-                signal.pthread_sigmask(signal.SIG_SETMASK, ())
-                child()
-            except BaseException as error:
-                log.crash(error)
-            os._exit(_EX_SOFTWARE)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, held)
-
     def _fork_aside(self, child: "Callable[[], None]") -> int:
-        """The same for what has nothing to do with connections: it must not keep the port when the listener has ended."""
+        """Fork what has nothing to do with connections: it must not keep the port when the listener has ended."""
 
         def alone() -> None:
-            self._close()
+            self._sockets.close()
             child()
 
-        return self._fork(alone)
+        return children.start(alone)
 
     def _become_session(self, connection: socket.socket, address: str) -> "NoReturn":
+        """In the child: have the connection as descriptors 0 and 1, ask libwrap, and serve."""
         os.setsid()  # before libwrap runs what hosts.allow says: a terminal and its Ctrl-C are the listener's
-        self._close()
+        self._sockets.close()
         os.dup2(connection.fileno(), 0)
         os.dup2(connection.fileno(), 1)
         connection.close()
@@ -261,26 +187,18 @@ class Listener:
             log.write(log.WARNING, f"refused connect from {address or 'local'}")  # tcpd's words
             os._exit(0)
         log.stop()  # the number of its descriptor may be the one that is wanted
-        os.dup2(self._login, LOGINS_FD)
+        self._logins.leave_to_session()
         self._serve(self._settings, address)
 
-    def _pause(self, why: str) -> None:
+    def _pause(self, reason: str) -> None:
         """Leave the sockets alone for a while: the system is out of something, and trying on would spin."""
         self._paused_until = time.monotonic() + PAUSE_S
-        self._log_seldom(f"Cannot start a session: {why}")
+        self._log_seldom(f"Cannot start a session: {reason}")
 
     def _log_seldom(self, text: str) -> None:
         """Log a line that a flood could repeat: once in min_delay_s, and at most once in a second."""
         if self._log.has_room() and self._flood.may_log(text, time.monotonic(), max(1, self._settings.min_delay_s)):
             self._log.put(log.WARNING, text)
-
-
-def _pipe() -> tuple[int, int]:
-    """A pipe, neither end of which blocks."""
-    ends = os.pipe()
-    for fd in ends:
-        os.set_blocking(fd, False)
-    return ends
 
 
 def _address(name: object) -> str:

@@ -8,20 +8,21 @@ import errno
 import os
 import socket
 
+from ...shared.failure import Failure
 from ...shared.limits import POP3_PORT
 from ...shared.settings import Settings
 
 _FIRST_PASSED_FD = 3  # sd_listen_fds(3)
 
-Key = tuple[socket.AddressFamily, str, int]
+Key = tuple[socket.AddressFamily, str, int]  # family, numeric address, port
 
 
-class Wrong(Exception):
-    """Listening is impossible; the text is one line for the administrator."""
+class CannotListen(Failure):
+    """A socket cannot be had. The reason is for the administrator."""
 
 
-class Busy(Wrong):
-    """The address is in use."""
+class AddressInUse(CannotListen):
+    """Because another one listens there."""
 
 
 def passed() -> list[socket.socket]:
@@ -31,33 +32,33 @@ def passed() -> list[socket.socket]:
     if pid != str(os.getpid()):
         return []
     try:
-        found = [socket.socket(fileno=_FIRST_PASSED_FD + i) for i in range(int(count))]
+        listening = [socket.socket(fileno=_FIRST_PASSED_FD + i) for i in range(int(count))]
     except (OSError, ValueError) as error:
-        raise Wrong(f"LISTEN_FDS does not name sockets: {error}") from None
-    for one in found:
+        raise CannotListen(f"LISTEN_FDS does not name sockets: {error}") from None
+    for one in listening:
         if one.type != socket.SOCK_STREAM or not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            raise Wrong("A socket that was passed does not listen (Accept=yes needs no -D)")
+            raise CannotListen("A socket that was passed does not listen (Accept=yes needs no -D)")
         one.set_inheritable(False)
         one.setblocking(False)
-    return found
+    return listening
 
 
 def wanted(settings: Settings, families: str) -> list[Key]:
-    """What to listen on. families: "4", "6", or "46" for both (then a host without IPv6 is fine). Raises Wrong."""
+    """What to listen on. families: "4", "6", or "46" for both (then a host without IPv6 is fine). Raises CannotListen."""
     port = settings.port or _service_port()
     addresses = settings.addresses or ["0.0.0.0", "::"]  # noqa: S104 - serving everybody is what a mail server is for
-    kinds = {"4": socket.AF_INET, "6": socket.AF_INET6}
-    found = [(kinds["6" if ":" in address else "4"], address, port) for address in addresses]
-    found = [key for key in found if key[0] in [kinds[letter] for letter in families]]
-    if not found:
-        raise Wrong("listen.addresses has no address of the family that was asked for")
+    by_letter = {"4": socket.AF_INET, "6": socket.AF_INET6}
+    keys = [(by_letter["6" if ":" in address else "4"], address, port) for address in addresses]
+    keys = [key for key in keys if key[0] in [by_letter[letter] for letter in families]]
+    if not keys:
+        raise CannotListen("listen.addresses has no address of the family that was asked for")
     if len(families) == 2 and not settings.addresses and not _has_ipv6():
-        found = [key for key in found if key[0] != socket.AF_INET6]
-    return found
+        keys = [key for key in keys if key[0] != socket.AF_INET6]
+    return keys
 
 
 def opened(key: Key, backlog: int) -> socket.socket:
-    """A socket that listens on `key`. Raises Busy or Wrong."""
+    """A socket that listens on `key`. Raises CannotListen, or AddressInUse."""
     family, address, port = key
     try:
         one = socket.socket(family, socket.SOCK_STREAM)
@@ -68,8 +69,8 @@ def opened(key: Key, backlog: int) -> socket.socket:
         one.listen(backlog)
         one.setblocking(False)
     except OSError as error:
-        kind = Busy if error.errno == errno.EADDRINUSE else Wrong
-        raise kind(f"{address} port {port}: {error.strerror}") from None
+        failure = AddressInUse if error.errno == errno.EADDRINUSE else CannotListen
+        raise failure(f"{address} port {port}: {error.strerror}") from None
     return one
 
 

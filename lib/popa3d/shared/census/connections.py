@@ -19,7 +19,7 @@ _LAST_DATA_RECV = 52  # offset of tcpi_last_data_recv in struct tcp_info (linux/
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def of(pid: int) -> tuple[str, float | None]:
+def peer_and_idle(pid: int) -> tuple[str, float | None]:
     """The peer's numeric address on descriptor 0 of `pid`, and how many seconds ago it last sent something.
 
     Empty and None for what is not an internet socket, is gone or may not be seen.

@@ -1,6 +1,6 @@
 """How many sessions the host has, for the administrator's limits where a super-server starts them.
 
-Runs as: root, and the operator.
+Runs as: the operator, and root where the administrator limits sessions.
 Trusts: the kernel.
 """
 
@@ -8,17 +8,26 @@ from ..address import source
 from . import connections, processes
 
 
-def counts(peer: str) -> tuple[int, int, int]:
-    """How many sessions there are in all, from the source of `peer`, and of sources that may not be seen. Never raises OSError.
+class Counts:
+    """Numbers of sessions. total: all. of_source: those of one source. unseen: those whose source may not be seen."""
 
-    The caller's own is one of them. Sessions without an address count for the source "". Takes some milliseconds for
-    hundreds of processes; psutil would take ten times that.
+    __slots__ = ("of_source", "total", "unseen")
+
+    def __init__(self) -> None:
+        self.total = self.of_source = self.unseen = 0
+
+
+def count_sessions(address: str) -> Counts:
+    """The Counts of the host, with those of the source of a numeric address, the caller's own included. Never raises OSError.
+
+    Sessions without an address count for the source "". Takes some milliseconds for hundreds of processes; psutil would take
+    ten times that.
     """
-    mine = source(peer)
-    in_all = of_source = unseen = 0
+    counted_source = source(address)
+    counts = Counts()
     for session in processes.sessions():
-        address = connections.of(session.pid)[0]
-        in_all += 1
-        of_source += source(address) == mine
-        unseen += not address and connections.denied(session.pid)
-    return in_all, of_source, unseen
+        address = connections.peer_and_idle(session.pid)[0]
+        counts.total += 1
+        counts.of_source += source(address) == counted_source
+        counts.unseen += not address and connections.denied(session.pid)
+    return counts

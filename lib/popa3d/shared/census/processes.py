@@ -114,7 +114,7 @@ def _listens(words: list[bytes]) -> bool:
     """Whether popa3d was told to listen."""
     try:
         return arguments.parse([os.fsdecode(word) for word in words]).action == arguments.LISTEN
-    except arguments.Wrong:
+    except arguments.Misused:
         return False
 
 
@@ -130,4 +130,4 @@ def _has_socket(pid: int) -> bool:
 
 def _connected(pid: int) -> bool:
     """Whether descriptor 0 has a peer's address: so it is with a session whose listener has ended."""
-    return bool(connections.of(pid)[0])
+    return bool(connections.peer_and_idle(pid)[0])

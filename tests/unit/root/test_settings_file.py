@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.root import options
+from popa3d.root import host_check, settings_file
 from popa3d.shared.limits import CHROOT
 from popa3d.shared.settings import Settings
 
@@ -15,13 +15,13 @@ from popa3d.shared.settings import Settings
 def test_default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without -c the administrator's file is read if it exists, and is no fault if it does not."""
     path = tmp_path / "popa3d.toml"
-    monkeypatch.setattr(options, "CONFIGURATION", str(path))
-    assert vars(options.read("")) == vars(Settings())
+    monkeypatch.setattr(settings_file, "CONFIGURATION", str(path))
+    assert vars(settings_file.read("")) == vars(Settings())
     path.write_text("[session]\ntimeout_s = 700\n")
-    assert options.read("").timeout_s == 700
+    assert settings_file.read("").timeout_s == 700
     path.write_text("[session]\ntimeout = 700\n")
-    with pytest.raises(options.Wrong, match="timeout"):
-        options.read("")
+    with pytest.raises(settings_file.Misconfigured, match="timeout"):
+        settings_file.read("")
 
 
 @pytest.mark.root
@@ -29,10 +29,10 @@ def test_named_file(tmp_path: Path) -> None:
     """A file that is named must exist."""
     path = tmp_path / "mine.toml"
     path.write_text("[session]\nlogin_timeout_s = 7\n")
-    assert options.read(str(path)).login_timeout_s == 7
+    assert settings_file.read(str(path)).login_timeout_s == 7
     path.unlink()
-    with pytest.raises(options.Wrong, match="No such file"):
-        options.read(str(path))
+    with pytest.raises(settings_file.Misconfigured, match="No such file"):
+        settings_file.read(str(path))
 
 
 def refusal(tmp_path: Path, text: str) -> str:
@@ -40,9 +40,9 @@ def refusal(tmp_path: Path, text: str) -> str:
     path = tmp_path / "popa3d.toml"
     path.write_text(text)
     try:
-        options.read(str(path))
-    except options.Wrong as wrong:
-        return str(wrong).removeprefix(f"{path}: ")
+        settings_file.read(str(path))
+    except settings_file.Misconfigured as misconfigured:
+        return misconfigured.reason.removeprefix(f"{path}: ")
     return ""
 
 
@@ -68,7 +68,7 @@ def test_directories_in_the_chroot(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         chroot = tmp_path / "chroot"
         chroot.mkdir()
         (tmp_path / "link").symlink_to(chroot)
-        monkeypatch.setattr(options, "CHROOT", str(chroot))
+        monkeypatch.setattr(host_check, "CHROOT", str(chroot))
         place = f"{tmp_path}/{way}"
     assert refusal(tmp_path, f'[mailbox]\n{key} = "{place}"\n').startswith(f"mailbox.{key} must not be in ")
     assert refusal(tmp_path, f'[mailbox]\n{key} = "{CHROOT}-state"\n') == ""

@@ -1,0 +1,84 @@
+"""Who has logged in: the pre-auth child's record and PAM's answer, to an account that may have a session.
+
+Loaded while the client types.
+
+Runs as: root.
+Trusts: PAM, the name services and the administrator; of the record nothing that was not checked.
+"""
+
+import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
+import posix as os  # as os, without its start-up time
+
+from ..shared import log, record, replies
+from ..shared.limits import PAM_TIMEOUT_S
+from . import accounts, handover, privileges
+from .ending import End
+from .pam import service_file
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    import pwd
+
+    from .pam.adapter import Pam
+    from .peer import Peer
+
+
+def load_pam() -> "Pam | None":
+    """PAM, ready to be asked; None (logged) if it cannot be had. Nobody can look into this process afterwards."""
+    try:
+        from .pam.adapter import Pam  # may be missing
+
+        return Pam()
+    except Exception as error:
+        log.write(log.ERROR, f"python-pam cannot be used: {error}")
+        return None
+    finally:
+        privileges.undumpable()
+
+
+def log_in(pam: "Pam | None", data: bytes, peer: "Peer") -> "tuple[pwd.struct_passwd, bytes]":
+    """The account that has logged in with the record `data`, and what its client sent ahead. Raises End for all else.
+
+    From here on an alarm bounds the time that PAM and the name services take.
+    """
+    login = _login(data, peer)
+    if pam is None:
+        raise End("Authentication is impossible without PAM", replies.UNAVAILABLE)
+    fault = service_file.fault()
+    if fault:
+        raise End(fault, replies.UNAVAILABLE)
+    _signal.alarm(PAM_TIMEOUT_S)  # until the exec
+    owner = _authenticated(pam, login, peer)
+    if not handover.serves(owner):
+        raise End(f"Account {owner.pw_name} has group 0 or a name that is no file name", replies.UNAVAILABLE)
+    return owner, login.ahead
+
+
+def _login(data: bytes, peer: "Peer") -> record.Login:
+    """The Login in a record. Raises End if it is another record, or none."""
+    if data == record.LEFT:
+        raise End("Didn't attempt authentication", priority=log.INFO)
+    if data == record.EXPIRED:
+        raise End("Connection timed out", priority=log.INFO)
+    if data == record.INVALID:
+        raise End(f"Too many invalid commands{peer.origin}", priority=log.NOTICE)
+    login = record.decode_login(data)
+    if login is None:
+        raise End("The pre-auth child wrote a malformed record")
+    return login
+
+
+def _authenticated(pam: "Pam", login: record.Login, peer: "Peer") -> "pwd.struct_passwd":
+    """The account that PAM has authenticated; it may be another one than was claimed. Raises End if PAM refuses, or for root."""
+    claimed = accounts.claimed(login.user)
+    password = login.password
+    if claimed is not None and claimed.pw_uid == 0:
+        # Root is refused in any case. PAM gets a password that is surely wrong, so that time does not tell whether this was.
+        password = os.urandom(16).hex().encode()
+    name = pam.authenticate(login.user, password, peer.address.encode())
+    owner = None if name is None else accounts.find(name)
+    if owner is None or owner.pw_uid == 0:
+        # A name that is no account is not logged: it may well be a password.
+        shown = "UNKNOWN USER" if claimed is None else claimed.pw_name
+        raise End(f"Authentication failed for {shown}{peer.origin}", replies.LOGIN_FAILED, log.NOTICE)
+    return owner

@@ -1,0 +1,137 @@
+"""popa3d-recover(8): finish the updates of mailboxes that were interrupted, before anybody reads these.
+
+A session does the same when its user logs in. This is for mail that is read by other programs: after a crash they would see
+the mailbox as the update left it. Here is what the command line asks for; recover_runner.py does the work.
+
+Runs as: root; each mailbox is touched by its owner's program only.
+Trusts: the administrator; of the users' state directories it reads only names, and trusts none of them.
+"""
+
+import _signal
+import os
+import re
+import sys
+
+from .. import version_line
+from ..shared import log
+from ..shared.failure import EX_SOFTWARE, Failure
+from . import accounts, process, settings_file
+from .journals import accounts_with_journals
+from .recover_runner import Runner, complain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+_USAGE = "usage: popa3d-recover [-hV] [-c file] --all | user ..."
+_MANUAL = "manual: popa3d-recover(8)"
+
+
+class _Misused(Failure):
+    """The command line is wrong. The reason may be empty; then the usage says enough."""
+
+
+class _Options:
+    """What the command line asks for.
+
+    output: only print this, unless it is empty. users: names, each once; none for --all. file: of -c, or empty.
+    """
+
+    __slots__ = ("file", "output", "users")
+
+    def __init__(self) -> None:
+        self.output = ""
+        self.users: list[str] = []
+        self.file = ""
+
+
+def main(worker: str) -> "NoReturn":
+    """Do what the command line asks for; `worker` is the owner's program. Never returns.
+
+    Exit status: 0 if nothing is left unfinished, 1 if something is or might be (a line for each on standard error), 2 for a
+    wrong command line or configuration.
+    """
+    os.environ.clear()
+    process.secure_daemon()
+    for number in (_signal.SIGCHLD, _signal.SIGINT):
+        _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+    try:
+        status = _main(worker)
+    except _Misused as misused:
+        if misused.reason:
+            complain(misused.reason)
+        complain(_USAGE, "")
+        status = 2
+    except settings_file.Misconfigured as misconfigured:
+        complain(misconfigured.reason)
+        status = 2
+    except BaseException as error:
+        log.crash(error)
+        complain("internal error; the system log says where")
+        status = EX_SOFTWARE
+    os._exit(status)
+
+
+def _main(worker: str) -> int:
+    """The exit status. Raises _Misused or settings_file.Misconfigured."""
+    options = _parse(sys.argv[1:])
+    if options.output:
+        os.write(1, f"{options.output}\n".encode())
+        return 0
+    if os.getuid() != 0:
+        raise settings_file.Misconfigured("must be started by root")
+    settings = settings_file.read(options.file)
+    runner = Runner(worker, settings)
+    for name in options.users or _interrupted(runner, settings.state):
+        runner.begin(name)
+    runner.finish()
+    return 1 if runner.failed else 0
+
+
+def _parse(words: list[str]) -> _Options:
+    """The options of the words behind the program's name. Raises _Misused."""
+    options = _Options()
+    everybody = False
+    rest = list(words)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        if word == "--all":
+            everybody = True
+        elif word in ("-h", "-V"):
+            options.output = f"{_USAGE}\n{_MANUAL}" if word == "-h" else version_line("popa3d")
+            return options
+        elif word.startswith("-c"):
+            if not word[2:] and not rest:
+                raise _Misused("option -c needs a file")
+            options.file = word[2:] or rest.pop(0)
+        else:
+            raise _Misused(f"unknown option {word if word.startswith('--') else word[:2]}")
+    if everybody == bool(rest) or any(word.startswith("-") for word in rest):
+        raise _Misused
+    options.users = list(dict.fromkeys(rest))
+    return options
+
+
+def _interrupted(runner: Runner, state: str) -> "Iterator[str]":
+    """The accounts for whose mailboxes there are journals in the state directories, one user after the other."""
+    try:
+        uids = sorted(int(name) for name in os.listdir(state) if re.fullmatch("[1-9][0-9]{0,9}", name))
+    except FileNotFoundError:
+        return  # no session has been here yet
+    except OSError as error:
+        runner.fail(state, str(error.strerror))
+        return
+    for uid in uids:
+        if runner.is_over():  # to look for accounts can take its time, too
+            runner.pass_over(f"{state}/{uid}")
+            continue
+        try:
+            names = sorted(accounts_with_journals(state, uid))
+        except OSError as error:
+            runner.fail(f"{state}/{uid}", str(error.strerror))
+            continue
+        # Users can write any names into their directories. So each name must be an account with the directory's uid.
+        owners = [(name, accounts.find(process.octets(name))) for name in names]
+        yield from [name for name, owner in owners if owner is not None and owner.pw_uid == uid]
