@@ -26,7 +26,9 @@ SYSTEM = {"OSError", "PermissionError", "FileNotFoundError"}  # exceptions of th
 NOT_LISTED = {
     "operator": "it writes to a terminal",
     "root/configuration.py": "they name the file and the key: FILE: REASON",
-    "root/options.py": "they name the file: FILE: REASON",
+    "root/settings_file.py": "they name the file: FILE: REASON",
+    "root/host_check.py": "they name the file and the key: FILE: REASON",
+    "__init__.py": "the version, for standard output",
     "root/libc.py": "what fails there is an internal error, and its text is not logged",
 }
 LETTERS = 6  # so many must be known of a text to tell it from others: a path and a reason say nothing by themselves
