@@ -49,6 +49,10 @@ PREPARED_OCTETS = 64 * 1024
 # LIST and UIDL are made of so many messages at a time, so that memory stays small for any number.
 LISTED_MESSAGES = 2000
 
+# Leading dots are doubled by splitting a block at so many at most; with more, the pieces would take too much memory, and a slower
+# way is taken.
+SPLIT_DOTS = 64
+
 # Descriptors that one of our programs or processes leaves to the next. From the listener to a session, until that execs: the
 # pipe for logins, each the session's process id in so many octets. From root to the owner's program: the record's pipe, and
 # the locker's socket, if there is one.

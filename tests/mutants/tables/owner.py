@@ -146,7 +146,7 @@ MUTATIONS = (
           f"{MBOX}::test_odd_mailboxes"),
     wrong("owner/index/parser.py", "if len(buffer) - self._at > HEADER_LINE_OCTETS:", "if False:", "a header line fills the memory",
           f"{MBOX}::test_memory_is_bounded"),
-    wrong("owner/pop3/sending.py", 'b"." if self._line_start and', 'b"." if', "dots are doubled where blocks meet",
+    wrong("owner/pop3/sending.py", 'b"." if self._at_line_start and', 'b"." if', "dots are doubled where blocks meet",
           f"{MESSAGE}::test_retr"),
     wrong("owner/pop3/sending.py", 'replace(b"\\r\\n.", b"\\r\\n..")', 'replace(b"\\r\\n.", b"\\r\\n.")',
           "a dot ends a message of many dots", f"{MESSAGE}::test_retr"),

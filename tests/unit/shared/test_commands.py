@@ -27,9 +27,9 @@ from popa3d.shared.commands import parse, parse_number
 )
 def test_commands(line: bytes, keyword: bytes, arguments: list[bytes]) -> None:
     """A well-formed line is its keyword in upper case and its words."""
-    found = parse(line)
-    assert found is not None
-    assert (found.keyword, found.arguments) == (keyword, arguments)
+    command = parse(line)
+    assert command is not None
+    assert (command.keyword, command.arguments) == (keyword, arguments)
 
 
 @pytest.mark.parametrize(

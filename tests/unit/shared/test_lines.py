@@ -16,20 +16,20 @@ from popa3d.shared.lines import Lines
 def taken(pieces: list[bytes], ahead: bytes = b"") -> tuple[list[bytes], bytes]:
     """All lines in the pieces, taken as soon as they are there, and the rest."""
     lines = Lines(ahead)
-    found = []
+    complete = []
     for piece in [b"", *pieces]:
         lines.feed(piece)
         while (line := lines.take()) is not None:
-            found.append(line)
-    return found, lines.ahead()
+            complete.append(line)
+    return complete, lines.ahead()
 
 
 @given(st.binary(), st.lists(st.integers(0, 300)))
 def test_splits_do_not_matter(stream: bytes, cuts: list[int]) -> None:
     """However a stream is split, its lines are those of the whole."""
     stream = stream.replace(b"a", b"\n").replace(b"b", b"\r\n")
-    places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    pieces = [stream[a:b] for a, b in pairwise(places)]
+    offsets = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    pieces = [stream[a:b] for a, b in pairwise(offsets)]
     whole = stream.split(b"\n")
     expected = [line.removesuffix(b"\r")[:LINE_OCTETS] for line in whole[:-1]]
     short = [line for line in whole[:-1] if len(line) <= LINE_OCTETS]

@@ -4,71 +4,76 @@ Runs as: the mailbox owner.
 Trusts: nobody; blocks of any content, split anywhere.
 """
 
-_FEW = 64
+from ...shared.limits import SPLIT_DOTS
 
 
 class Sender:
-    """Turns a message's blocks into octets for the client: lines end in CRLF, a leading dot is doubled.
+    """Turns a message's blocks into what the client reads: lines end in CRLF, a leading dot is doubled.
 
-    A line may end in LF or CRLF in the mailbox; any other CR is an octet like others. body_lines: how many lines behind
-    the header's empty line to send (TOP), or -1 for all of them. `done` is true when no further block can add anything.
+    A line may end in LF or CRLF in the mailbox; any other CR is an octet like others. `done` is true when no further block
+    can add anything.
     """
 
     def __init__(self, body_lines: int = -1) -> None:
+        """body_lines: how many lines behind the header's empty line are sent (TOP); -1 for all of them (RETR)."""
         self.done = False
-        self._left = body_lines
-        self._header = body_lines >= 0
-        self._line_start = True
-        self._held = b""  # a CR, until it is known what follows
+        self._lines_left = body_lines
+        self._in_header = body_lines >= 0
+        self._at_line_start = True
+        self._held_cr = b""  # the CR at the end of a block, until it is known what follows
 
-    def block(self, block: bytes) -> bytes:
+    def encode(self, block: bytes) -> bytes:
         """What the client gets for the next block."""
-        if self._held or b"\r" in block:
-            block = (self._held + block).replace(b"\r\n", b"\n")
-            self._held = b""
+        if self._held_cr or b"\r" in block:
+            block = (self._held_cr + block).replace(b"\r\n", b"\n")
+            self._held_cr = b""
             if block.endswith(b"\r"):
-                self._held, block = b"\r", block[:-1]
-        if self._left >= 0:
-            block = self._top(block)
+                self._held_cr, block = b"\r", block[:-1]
+        if self._lines_left >= 0:
+            block = self._cut(block)
         if not block:
             return b""
-        start = b"." if self._line_start and block.startswith(b".") else b""
-        self._line_start = block.endswith(b"\n")
+        first_dot = b"." if self._at_line_start and block.startswith(b".") else b""
+        self._at_line_start = block.endswith(b"\n")
         block = block.replace(b"\n", b"\r\n")
-        pieces = block.rsplit(b"\r\n.", _FEW)  # backwards it takes half the time, by three octets a third
-        if len(pieces) > _FEW:  # pieces take memory; replace, which looks at all of it twice, does not
-            return start + block.replace(b"\r\n.", b"\r\n..")
-        return start + b"\r\n..".join(pieces)
+        pieces = block.rsplit(b"\r\n.", SPLIT_DOTS)  # backwards it takes half the time, by three octets a third
+        if len(pieces) > SPLIT_DOTS:  # pieces take memory; replace, which looks at all of it twice, does not
+            return first_dot + block.replace(b"\r\n.", b"\r\n..")
+        return first_dot + b"\r\n..".join(pieces)
 
-    def end(self) -> bytes:
+    def finish(self) -> bytes:
         """What the client gets behind the last block: the end of an unfinished line, if there is one."""
-        held, self._held = self._held, b""
-        if not held and self._line_start:
+        held, self._held_cr = self._held_cr, b""
+        if not held and self._at_line_start:
             return b""
-        self._line_start = True
+        self._at_line_start = True
         return held + b"\r\n"
 
-    def _top(self, block: bytes) -> bytes:
-        """The part of a block (with LF line ends) that TOP sends."""
-        at = 0
-        if self._header:
-            if self._line_start and block.startswith(b"\n"):
-                at = 1
-            else:
-                at = block.find(b"\n\n") + 2
-                if at == 1:
-                    return block
-            self._header = False
-        lines = block.count(b"\n", at)
-        if lines < self._left:
-            self._left -= lines
-            return block
-        while self._left and at < len(block):
-            at = block.find(b"\n", at) + 1
-            if not at:
+    def _cut(self, block: bytes) -> bytes:
+        """The part of a block (with LF line ends) that TOP sends: up to its last line, or all if that is not in it."""
+        offset = 0
+        if self._in_header:
+            offset = self._header_length(block)
+            if not offset:
                 return block
-            self._left -= 1
-        self.done = not self._left
+            self._in_header = False
+        lines = block.count(b"\n", offset)
+        if lines < self._lines_left:
+            self._lines_left -= lines
+            return block
+        while self._lines_left and offset < len(block):
+            offset = block.find(b"\n", offset) + 1
+            if not offset:
+                return block
+            self._lines_left -= 1
+        self.done = not self._lines_left
         if self.done:
-            self._held = b""
-        return block[:at]
+            self._held_cr = b""
+        return block[:offset]
+
+    def _header_length(self, block: bytes) -> int:
+        """The offset behind the empty line that ends the header, or 0 if that is not in the block."""
+        if self._at_line_start and block.startswith(b"\n"):
+            return 1
+        empty_line = block.find(b"\n\n")
+        return empty_line + 2 if empty_line >= 0 else 0

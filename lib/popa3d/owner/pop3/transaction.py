@@ -77,7 +77,7 @@ class Transaction:
                     return  # it will be said when it is asked for
                 if len(block) == octets:
                     sender = Sender()
-                    self._prepared = b"".join((replies.OK, sender.block(block), sender.end(), replies.END))
+                    self._prepared = b"".join((replies.OK, sender.encode(block), sender.finish(), replies.END))
 
     def _numbers(self, words: list[bytes], kinds: str) -> tuple[str, list[int]]:
         """Whether `words` are arguments of these kinds (see _COMMANDS), and the numbers they are; messages count from 0."""
@@ -142,13 +142,13 @@ class Transaction:
         index = self._maildrop.index
         octets = index.end[i] - index.content[i]
         yield replies.OK
-        yield sender.block(first_block)
+        yield sender.encode(first_block)
         offset = len(first_block)
         while offset < octets and not sender.done:
             block = self._maildrop.content(i, offset)
-            yield sender.block(block)
+            yield sender.encode(block)
             offset += len(block)
-        yield sender.end()
+        yield sender.finish()
         yield replies.END
 
     def _dele(self, i: int) -> "Blocks":

@@ -12,17 +12,17 @@ from tests.golden.cases import Case
 from tests.unit.owner import plain
 
 
-def told(sender: Sender, content: bytes, sizes: list[int]) -> bytes:
+def sent(sender: Sender, content: bytes, sizes: list[int]) -> bytes:
     """What `sender` makes of `content` in blocks of these sizes, then the rest."""
     result = b""
     for size in sizes:
         if content and not sender.done:
-            result += sender.block(content[:size])
+            result += sender.encode(content[:size])
             content = content[size:]
     while content and not sender.done:
-        result += sender.block(content)
+        result += sender.encode(content)
         content = b""
-    return result + sender.end()
+    return result + sender.finish()
 
 
 def contents() -> list[bytes]:
@@ -43,7 +43,7 @@ def test_retr(crlf: bool) -> None:
         text = content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") if crlf else content
         expected = plain.sent(text)
         for sizes in ([], [1] * len(text), [2] * len(text), [3, 1, 50]):
-            assert told(Sender(), text, sizes) == expected, (text, sizes)
+            assert sent(Sender(), text, sizes) == expected, (text, sizes)
 
 
 @pytest.mark.parametrize("crlf", [False, True])
@@ -56,4 +56,4 @@ def test_top(crlf: bool) -> None:
         for n in (0, 1, 2, 5, 2**31 - 1):
             expected = plain.sent(b"".join(lines[: header + 1 + n])) if content else b""
             for sizes in ([], [1] * len(text), [3, 1, 50]):
-                assert told(Sender(n), text, sizes) == expected, (text, n, sizes)
+                assert sent(Sender(n), text, sizes) == expected, (text, n, sizes)
