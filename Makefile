@@ -33,7 +33,7 @@ define root
 @if [ "$$(id -u)" != 0 ]; then echo "popa3d: make $@ needs root: $(1)" >&2; exit 1; fi
 endef
 
-.PHONY: all run check test test-fresh faults mutants bench lint compile deb install uninstall clean
+.PHONY: all run check coverage test sessions test-pythons test-fresh faults mutants bench lint compile deb install uninstall clean
 all: compile
 
 run: compile
@@ -41,8 +41,9 @@ run: compile
 	@$(PYTHON) -B -m tests.peers openbsd-inetd
 	@exec $(PYTHON) -B -m tests.demo
 
-# Tests run in as many workers as there are processors; each worker has a private host of its own (tests/parallel.py).
-WORKERS = $(shell nproc)
+# Tests run in workers, each with a private host of its own (tests/parallel.py). There is one more than there are
+# processors, since many tests wait.
+WORKERS = $(shell expr $$(nproc) + 1)
 PYTEST = .venv/bin/python -B -m pytest
 PARALLEL = -n $(WORKERS) --dist worksteal
 
@@ -58,8 +59,26 @@ test: .venv/installed compile
 	@$(PYTHON) -B -m tests.package.clean_root
 	$(PYTEST) $(PARALLEL)
 
+# How much of the library the unit tests reach; it may not become less (pyproject.toml).
+coverage: .venv/installed compile
+	.venv/bin/python -B -m coverage run -m pytest --without-root tests/unit
+	@.venv/bin/python -B -m coverage report
+
+# Unit tests and sessions with this Debian's Python, and then with the other one's, on a system of its own.
+HERE = $(shell . /etc/os-release && echo $$VERSION_CODENAME)
+PYTHONS = $(filter-out $(HERE),bookworm trixie)
+test-pythons: sessions
+	$(call need,mmdebstrap util-linux git)
+	@for release in $(PYTHONS); do $(PYTHON) -B -m tests.fresh $$release "make sessions" || exit 1; done
+
+sessions: .venv/installed compile
+	$(call need,$(TEST_PACKAGES))
+	@$(PYTHON) -B -m tests.peers
+	$(call root,sessions set user ids for real)
+	$(PYTEST) $(PARALLEL) tests/unit tests/session
+
 # What README.md and INSTALL.md tell to do, on a fresh Debian of a release with nothing but git, make and python3 (tests/fresh.py).
-RELEASE = $(shell . /etc/os-release && echo $$VERSION_CODENAME)
+RELEASE = $(HERE)
 test-fresh:
 	$(call need,mmdebstrap util-linux git)
 	$(call root,it makes a root file system)
@@ -146,5 +165,5 @@ uninstall:
 		$(DESTDIR)$(MANDIR)/man5/popa3d.toml.5
 
 clean:
-	rm -rf build .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build .venv .coverage .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -r {} +
