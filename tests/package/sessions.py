@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from popa3d import VERSION
 from tests.clients import MESSAGES, mbox
 from tests.host import ALICE, CHECKOUT
 from tests.package.machine import Machine
@@ -17,7 +18,8 @@ UNIQUE_IDS = re.compile(rb"^\d+ ([0-9a-f]{16})\r$", re.M)
 
 STATE = "var/lib/popa3d-state"
 INETD_ON = ("update-inetd", "--comment-chars", "#", "--pattern", "popa3d", "--enable", "pop3")  # as README.Debian has it
-AGAIN = ("dpkg", "-i", "/srv/popa3d_2.0.0-1_all.deb")  # once it was put there
+PACKAGE = f"/srv/popa3d_{VERSION}-1_all.deb"  # once it was put there
+AGAIN = ("dpkg", "-i", PACKAGE)
 
 
 def documented(start: str) -> str:

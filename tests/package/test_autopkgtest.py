@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from popa3d import VERSION
 from tests.host import Host
 from tests.package.machine import Machine
 
@@ -24,7 +25,7 @@ def with_autopkgtest(with_systemd: list[Path]) -> list[Path]:
 def test_autopkgtest(host: Host, with_autopkgtest: list[Path], package: Path) -> None:
     """On a host with systemd, from the source package and the built one, each of the tests passes, and none is skipped."""
     with Machine(with_autopkgtest, "systemd") as machine:
-        shutil.copytree(package.parent / "deb/popa3d-2.0.0", machine.root / "srv/popa3d")
+        shutil.copytree(package.parent / f"deb/popa3d-{VERSION}", machine.root / "srv/popa3d")
         shutil.copy(package, machine.root / "srv")
         said = machine.run(
             "autopkgtest", "--ignore-restrictions=isolation-container", "--output-dir=/srv/tested",

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from popa3d import VERSION
 from tests.clients import MESSAGES, Home, received
 from tests.clients.conftest import home
 from tests.host import ALICE, Host
 from tests.package.machine import Machine
-from tests.package.sessions import MAIL, STATE, THIRD, fetched, inetd_lines, port_is_open, serves, wait_for_the_port
+from tests.package.sessions import MAIL, PACKAGE, STATE, THIRD, fetched, inetd_lines, port_is_open, serves, wait_for_the_port
 from tests.talk import wait_until
 
 __all__ = ["home"]  # a fixture
@@ -31,7 +32,7 @@ def old(machine: Machine, standalone: bool = True) -> list[bytes]:
 def upgrade(machine: Machine, package: Path, *options: str) -> str:
     """Install ours over it, as apt does; what that says."""
     said = machine.run(*UPGRADE, *options, machine.put(package))
-    assert machine.status() == "ii" and "2.0.0-1" in machine.run("dpkg-query", "-W", "popa3d")
+    assert machine.status() == "ii" and f"{VERSION}-1" in machine.run("dpkg-query", "-W", "popa3d")
     return said
 
 
@@ -173,7 +174,7 @@ def test_unpacked_and_configured_later(host: Host, machine: Machine, package: Pa
     """Between unpacking and configuring, and after a reboot in between, what was on is not forgotten."""
     old(machine, standalone=False)
     machine.run("dpkg", "--unpack", machine.put(package))
-    machine.run("dpkg", "--unpack", "/srv/popa3d_2.0.0-1_all.deb")
+    machine.run("dpkg", "--unpack", PACKAGE)
     machine.reboot()
     assert not port_is_open()
     machine.run("dpkg", "--configure", "popa3d")

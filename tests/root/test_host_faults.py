@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from popa3d import VERSION
 from popa3d.shared.arguments import HELP, USAGE
 from tests.host import ALICE, HOME, Host, bind, tmpfs, unmount
 from tests.talk import POPA3D, Talk, descriptors, ids
@@ -191,7 +192,7 @@ def test_version_and_usage(host: Host) -> None:
     """-V prints the version, -h the options; an unknown option is named, with the usage, on standard error: exit 1."""
     done = subprocess.run([*POPA3D, "-V"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("popa3d version 2.0.0 (20")
+    assert done.stdout.startswith(f"popa3d version {VERSION} (20")
     for option in ("-h", "--help"):
         done = subprocess.run([*POPA3D, option], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{HELP}\n")

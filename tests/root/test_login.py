@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from popa3d import VERSION
 from tests.host import PAM_QUICK, PASSWORDS, Host
 from tests.talk import POPA3D, Talk, connection
 
@@ -168,4 +169,4 @@ def test_wrong_options(host: Host, option: list[str], logged: str) -> None:
 def test_version_behind_which_is_a_mistake(host: Host) -> None:
     """-V is answered whatever stands behind it."""
     with Talk([*POPA3D, "-Vx"]) as talk:
-        assert talk.rest().startswith(b"popa3d version 2.0.0 (")
+        assert talk.rest().startswith(b"popa3d version %s (" % VERSION.encode())
