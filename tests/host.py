@@ -14,11 +14,12 @@ import os
 import shutil
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.syslog import Syslog
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_MOVE = 1, 32, 4096, 16384, 1 << 18, 8192
@@ -105,78 +106,6 @@ def enter_namespaces(network: bool = True) -> None:
 def mount_proc() -> None:
     """Let /proc show the process namespace that this process is in; OSError if refused."""
     _mount("proc", "/proc", "proc")
-
-
-_MARK = "\0mark"
-
-
-class Syslog:
-    """The private /dev/log: collects what programs here log, in order."""
-
-    def __init__(self, path: str) -> None:
-        self._lines: list[str] = []
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(path)
-        os.chmod(path, 0o666)
-        self._news = threading.Condition()
-        self._mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._mark.connect(path)
-        self._marks = self._marked = 0
-        threading.Thread(target=self._collect, daemon=True).start()
-
-    def _collect(self) -> None:
-        while True:
-            line = self._socket.recv(65536).decode("utf-8", "backslashreplace")
-            with self._news:
-                if line == _MARK:
-                    self._marked += 1
-                else:
-                    self._lines.append(line)
-                self._news.notify_all()
-
-    def _all(self) -> None:
-        """Wait until all that was sent so far is collected: datagrams keep their order."""
-        with self._news:
-            self._marks += 1
-            wanted = self._marks
-        self._mark.send(_MARK.encode())  # not with the condition held: the queue may be full
-        with self._news:
-            assert self._news.wait_for(lambda: self._marked >= wanted, 60)
-
-    def clear(self) -> None:
-        """Forget what was logged so far."""
-        self._all()
-        with self._news:
-            self._lines.clear()
-
-    @property
-    def lines(self) -> list[str]:
-        """What was logged so far."""
-        self._all()
-        with self._news:
-            return list(self._lines)
-
-    def wait(self, part: str, seconds: float = 60) -> str:
-        """The first line that contains `part`, waiting for it up to a bound; AssertionError if it never came."""
-        end = time.monotonic() + seconds
-        with self._news:
-            while True:
-                for line in self._lines:
-                    if part in line:
-                        return line
-                left = end - time.monotonic()
-                assert left > 0, f"never logged: {part!r}, but {self._lines}"
-                self._news.wait(left)
-
-    def after(self, seen: int, seconds: float = 60) -> list[str]:
-        """The lines behind the first `seen`, waiting up to a bound until there is one; none if none came."""
-        with self._news:
-            self._news.wait_for(lambda: len(self._lines) > seen, seconds)
-            return self._lines[seen:]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
 
 
 def _fill(sender: socket.socket, to: Path) -> int:
@@ -333,3 +262,8 @@ def enter() -> Host:
     """The private host of this process, built at the first call; needs root."""
     enter_namespaces()
     return Host()
+
+
+def logged() -> list[str]:
+    """What was logged on the private host of this process, if it has one."""
+    return enter().syslog.lines if enter.cache_info().currsize else []

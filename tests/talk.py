@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import ctypes
 import os
@@ -12,8 +13,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests import peers
+from tests import host, peers
 from tests.host import HOME, PASSWORDS
+
+_PARTS, _PART_OCTETS = 40, 400  # of a conversation, kept for a failure
 
 POPA3D = [str(HOME / "bin/popa3d")]
 
@@ -42,8 +45,29 @@ def becoming(command: list[str], variables: dict[str, str]) -> Callable[[], None
     return lambda: libc.execve(command[0].encode(), argv, environment)
 
 
+class Transcript:
+    """The end of a conversation, for whoever has to find out why a test failed."""
+
+    def __init__(self) -> None:
+        self._parts: collections.deque[tuple[str, bytes]] = collections.deque(maxlen=_PARTS)
+
+    def add(self, direction: str, data: bytes) -> None:
+        """Keep what was sent (">") or received ("<"), if that is not too long."""
+        self._parts.append((direction, data if len(data) <= _PART_OCTETS else data[:_PART_OCTETS] + b"..."))
+
+    def explain(self, error: BaseException) -> None:
+        """Note the conversation, and what was logged on this host, in an exception; pytest prints the notes of one."""
+        for direction, data in self._parts:
+            error.add_note(f"{direction} {data!r}")
+        for line in host.logged():
+            error.add_note(f"log: {line}")
+
+
 class Talk:
-    """One session with a program; a context manager that leaves no process behind. Waits are bounded by `seconds`."""
+    """One session with a program; a context manager that leaves no process behind. Waits are bounded by `seconds`.
+
+    An exception that leaves the context has the conversation, and the log lines, in its notes.
+    """
 
     def __init__(
         self,
@@ -55,7 +79,8 @@ class Talk:
         self.client, server = ends or connection()
         self.seconds = seconds
         self.client.settimeout(seconds)
-        self.got = b""
+        self.got = b""  # received, and not asked for yet
+        self.transcript = Transcript()
         with server:
             self.process = subprocess.Popen(  # type: ignore[call-overload]
                 command or POPA3D, stdin=server, stdout=server, stderr=server, **{"env": {}, **options}
@@ -64,7 +89,9 @@ class Talk:
     def __enter__(self) -> Talk:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            self.transcript.explain(error)
         with contextlib.suppress(OSError):
             self.client.shutdown(socket.SHUT_RDWR)
         self.client.close()
@@ -75,9 +102,10 @@ class Talk:
             self.process.wait()
             raise
 
-    def send(self, octets: bytes) -> None:
+    def send(self, data: bytes) -> None:
         """Send octets as they are."""
-        self.client.sendall(octets)
+        self.transcript.add(">", data)
+        self.client.sendall(data)
 
     def line(self) -> bytes:
         """The next line with its end, or what there is at the end of the connection."""
@@ -91,7 +119,9 @@ class Talk:
 
     def _more(self) -> bytes:
         try:
-            return self.client.recv(1 << 20)
+            data = self.client.recv(1 << 20)
+            self.transcript.add("<", data)
+            return data
         except ConnectionResetError:
             return b""
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.host import Host
-from tests.talk import POPA3D, Talk, children, wait_until
+from tests.talk import POPA3D, Talk, Transcript, children, wait_until
 
 
 class Daemon:
@@ -62,8 +62,11 @@ class Connected(Talk):
         self.client = socket.create_connection((address, port), seconds, (of, 0) if of else None)
         self.seconds = seconds
         self.got = b""
+        self.transcript = Transcript()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            self.transcript.explain(error)
         self.client.close()
 
 
