@@ -8,6 +8,7 @@ import subprocess
 
 from tests.bench.servers import PREFIX
 
+_LARGE_MS = 0.1
 _LINE = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
 
 # What a login waits for, in turn: program, what it is doing, the modules it has then.
@@ -33,16 +34,16 @@ def _times(done: str, step: str) -> dict[str, int]:
 
 
 def table(rounds: int) -> str:
-    """Markdown: what each module takes by itself, in the order of the session; medians."""
-    lines = ["| Program | When | Module | ms |\n", "| --- | --- | --- | ---: |\n"]
+    """Markdown: what each step takes, and what its larger modules take by themselves; medians."""
+    lines = ["| Program | When | ms | Of that, modules of 0.1 ms and more |\n", "| --- | --- | ---: | --- |\n"]
     for program, when, step in STEPS:
         before = {"popa3d.preauth.loop": STEPS[0][2], "authentication as a": STEPS[0][2]}
         before["popa3d.owner.pop3.loop"] = STEPS[3][2]
         done = next((first for name, first in before.items() if name in step), "pass")
         runs = [_times(done, step) for _ in range(rounds)]
-        for name in runs[0]:
-            median = statistics.median(run.get(name, 0) for run in runs) / 1000
-            lines.append(f"| {program} | {when} | `{name}` | {median:.2f} |\n")
+        medians = {name: statistics.median(run.get(name, 0) for run in runs) / 1000 for name in runs[0]}
+        large = sorted((name for name, median in medians.items() if median >= _LARGE_MS), key=lambda name: -medians[name])
+        named = ", ".join(f"`{name}` {medians[name]:.2f}" for name in large)
         whole = statistics.median(sum(run.values()) for run in runs) / 1000
-        lines.append(f"| {program} | {when} | all | {whole:.2f} |\n")
+        lines.append(f"| {program} | {when} | {whole:.2f} | {named}{', ' if large else ''}{len(medians) - len(large)} others |\n")
     return "".join(lines)
