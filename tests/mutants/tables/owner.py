@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutation import wrong
 
 SESSION = "tests/unit/owner/test_session.py"
+SERVING = "tests/unit/owner/test_serving.py"
 PROGRAM = f"{SESSION}::test_the_program_as_root"
 MAILDROP = "tests/unit/owner/mailbox/test_maildrop.py"
 CHANGES = "tests/session/test_changes.py"
@@ -46,9 +47,11 @@ MUTATIONS = (
 
     # session: what is said and done
     wrong("owner/session.py", "    connection.flush()  # what is deleted next", "    # what is deleted next",
-          "mail that was not sent is deleted", f"{BAD}::test_what_was_not_sent_is_not_deleted"),
+          "mail that was not sent is deleted", f"{BAD}::test_what_was_not_sent_is_not_deleted",
+          f"{SERVING}::test_all_is_sent_before_anything_is_deleted"),
     wrong("owner/session.py", "if not quit_came or connection.ended:", "if not quit_came:",
-          "mail that was not sent is deleted", f"{BAD}::test_what_was_not_sent_is_not_deleted"),
+          "mail that was not sent is deleted", f"{BAD}::test_what_was_not_sent_is_not_deleted",
+          f"{SERVING}::test_what_was_not_sent_is_not_deleted"),
     wrong("owner/session.py", "if not quit_came or connection.ended:", "if connection.ended == EXPIRED:",
           "a connection that is lost deletes", f"{CHANGES}::test_closing_without_quit"),
     wrong("owner/session.py", "    finally:\n        maildrop.file.close()  # a dot-lock would stay\n",
@@ -59,6 +62,13 @@ MUTATIONS = (
           "an index of what was before an interrupted update", f"{INDEX}::test_update_with_an_index"),
     wrong("owner/session.py", "if file.absent and state.has_journal():", "if False:", "a mailbox that is lost is told as whole",
           f"{SESSION}::test_a_journal_without_mailbox"),
+
+    wrong("owner/session.py", "replies.IN_USE if isinstance(error, InUse) else replies.NOT_LOADED", "replies.NOT_LOADED",
+          "a client is not told to come back", f"{SERVING}::test_a_mailbox_that_cannot_be_loaded"),
+    wrong("owner/session.py", "    if _installed() != _BEGAN_WITH:\n        return False\n", "",
+          "a session of two versions", f"{SERVING}::test_upgraded_before_transaction"),
+    wrong("owner/session.py", "            if _installed() == _BEGAN_WITH:\n                return True\n", "            return True\n",
+          "what removes may be of another version", f"{SERVING}::test_upgraded_before_dele"),
 
     # maildrop: when it looks
     wrong("owner/mailbox/maildrop.py", "            _settle(status)\n            self._goes_on = False",
