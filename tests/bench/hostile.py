@@ -13,9 +13,10 @@ import tempfile
 import time
 from collections.abc import Callable
 
+from popa3d.owner.index.index import Index
 from popa3d.owner.index.parser import Parser
 from popa3d.owner.mailbox.file import MboxFile
-from popa3d.owner.mailbox.scan import scan
+from popa3d.owner.mailbox.scan import build_index
 from popa3d.shared.limits import HEADER_LINE_OCTETS, MAX_MESSAGES, PARSE_OCTETS
 
 Make = Callable[[int], bytes]
@@ -127,13 +128,12 @@ KINDS |= {f"CRLF: {name}": crlf(make) for name, make in LF_KINDS.items()}
 KINDS |= {f"some CRLF: {name}": some_crlf(make) for name, make in LF_KINDS.items()}
 
 
-def parse(mailbox: bytes) -> Parser:
-    """Feed a parser, block by block, as sessions do."""
+def parse(mailbox: bytes) -> Index:
+    """The index, made block by block, as sessions do."""
     parser = Parser(MAX_MESSAGES)
     for place in range(0, len(mailbox), PARSE_OCTETS):
         parser.feed(mailbox[place : place + PARSE_OCTETS])
-    parser.finish()
-    return parser
+    return parser.finish()
 
 
 def seconds(mailbox: bytes, rounds: int = 3) -> float:
@@ -145,7 +145,7 @@ def seconds(mailbox: bytes, rounds: int = 3) -> float:
         file = MboxFile(os.fsencode(made.name), ("fcntl",))
         for _ in range(rounds):
             start = time.process_time()
-            scan(file, len(mailbox), MAX_MESSAGES)
+            build_index(file, len(mailbox), MAX_MESSAGES)
             taken.append(time.process_time() - start)
         file.close()
     return min(taken)

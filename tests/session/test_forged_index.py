@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.owner.index.index import COLUMNS, Index, decode
+from popa3d.owner.index import packing
+from popa3d.owner.index.index import COLUMNS, Index
 from popa3d.owner.mailbox import kept_index
 from popa3d.shared.limits import STATE
 from tests.host import ALICE, Host
@@ -25,7 +26,7 @@ GROWN = MAILBOX + TWO
 LAST = len(MESSAGES) - 1
 MEMORY = 200 * 1024 * 1024
 SEED = 1
-HEAD = kept_index._HEAD
+HEAD = kept_index._HEAD_OCTETS
 CHECK_OCTETS = 4
 
 READS = b"STAT\r\nLIST\r\nUIDL\r\n" + b"".join(b"LIST %d\r\nUIDL %d\r\nTOP %d 1\r\n" % (i, i, i) for i in range(1, 7))
@@ -204,7 +205,7 @@ def parsed(octets: bytes) -> Index:
         place += count
         return octets[place - count : place]
 
-    found = decode(take, len(MESSAGES))
+    found = packing.unpacked(take, len(MESSAGES))
     assert found is not None and place == len(octets)
     return found
 
@@ -213,7 +214,7 @@ def forged(good: bytes, forge: Forgery) -> bytes:
     """The octets of an index file without its check, after `forge`."""
     index = parsed(good[:-CHECK_OCTETS])
     forge(index)
-    return good[:HEAD] + b"".join(bytes(part) for part in index.parts())
+    return good[:HEAD] + b"".join(bytes(block) for block in packing.packed(index))
 
 
 def always(real: Index) -> Iterator[tuple[str, Forgery]]:

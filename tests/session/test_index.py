@@ -88,7 +88,7 @@ def delete(
 def facts(index: Index) -> list[object]:
     """All that a session shows or relies on."""
     columns = [list(column) for column in (index.start, index.content, index.end, index.octets)]
-    return [*columns, index.ids, index.common, index.contents, index.size, index.crlf, index.hidden, index.check]
+    return [*columns, index.ids, index.base_ids, index.copy_digests, index.size, index.crlf, index.hidden, index.check]
 
 
 def plain(path: Path, directory: Path) -> list[object]:
@@ -187,7 +187,7 @@ def test_copies_are_read_once(place: tuple[Path, Path]) -> None:
     load(path, directory)
     with open(path, "ab") as file:
         file.write(copy % 10)
-    with mock.patch.object(copies, "digest", side_effect=copies.digest) as looked:
+    with mock.patch.object(copies, "content_digest", side_effect=copies.content_digest) as looked:
         found, parsed = load(path, directory)
     assert not parsed and looked.call_count == 1
     assert facts(found) == plain(path, directory)

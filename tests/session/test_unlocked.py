@@ -195,7 +195,7 @@ def test_a_message_that_turns_out_to_be_whole(tmp_path: Path) -> None:
     with (
         mock.patch.object(maildrop, "_is_young", return_value=True),
         mock.patch.object(MboxFile, "reopen", reopen),
-        behind("scan", parsed.append),
+        behind("build_index", parsed.append),
         loaded(path) as found,
     ):
         assert contents(found) == FIRST_TWO
@@ -300,8 +300,8 @@ def test_growth_while_it_is_parsed(tmp_path: Path, half: bytes, piece: bytes) ->
     path = deliver(tmp_path / "mailbox", half)
     with (
         mock.patch.object(maildrop, "QUIET_S", 0.1),
-        behind("scan", lambda _: append(path, piece)),
-        behind("checked", lambda _: append(path, piece)),
+        behind("build_index", lambda _: append(path, piece)),
+        behind("checksum", lambda _: append(path, piece)),
         loaded(path) as found,
     ):
         seen = contents(found)
@@ -319,25 +319,25 @@ def test_a_block_that_is_compared(tmp_path: Path) -> None:
     path = deliver(tmp_path / "mailbox")
     with loaded(path) as found:
         append(path, THREE)
-        with behind("checked", lambda _: append(path, THREE)):
+        with behind("checksum", lambda _: append(path, THREE)):
             assert contents(found) == FIRST_TWO
             found.lock_for_update(last=True)
     path = deliver(tmp_path / "other")
     with loaded(path) as found:
         append(path, THREE)
-        with behind("checked", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(maildrop.Changed):
+        with behind("checksum", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(maildrop.Changed):
             found.content(0)
     path = deliver(tmp_path / "third")
     with loaded(path) as found:
         append(path, THREE)
-        with behind("next_begins", lambda _: path.write_bytes(TWO + ONE + THREE)):
+        with behind("what_follows", lambda _: path.write_bytes(TWO + ONE + THREE)):
             assert found.content(0) == FIRST_TWO[0]  # not that which is there now
         with pytest.raises(maildrop.Changed):
             found.content(0)
     path = deliver(tmp_path / "fourth")
     with loaded(path) as found:
         append(path, THREE)
-        with behind("next_begins", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(maildrop.Changed):
+        with behind("what_follows", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(maildrop.Changed):
             found.lock_for_update(last=False)
 
 
@@ -357,7 +357,7 @@ def test_other_changes_while_it_is_parsed(tmp_path: Path) -> None:
 
     for change, expected in ((rewritten, FIRST_TWO[::-1]), (replaced, FIRST_TWO[::-1]), (removed, [])):
         path = deliver(tmp_path / "mailbox")
-        with behind("scan", change), loaded(path) as found:
+        with behind("build_index", change), loaded(path) as found:
             assert contents(found) == expected
 
 
@@ -366,7 +366,7 @@ def test_a_mailbox_that_never_rests(tmp_path: Path) -> None:
     path = deliver(tmp_path / "mailbox")
     with (
         mock.patch.object(maildrop, "LOCK_TIMEOUT_S", 0.5),
-        behind("scan", lambda count: path.write_bytes((ONE, TWO)[count % 2])),
+        behind("build_index", lambda count: path.write_bytes((ONE, TWO)[count % 2])),
         pytest.raises(InUse, match="written to in spite of its lock"),
         loaded(path),
     ):

@@ -32,8 +32,8 @@ SHARED = of("shared", "limits log record replies settings") | {"_socket", "selec
 ROOT = OS | SHARED | of("shared", "address arguments failure")
 ROOT |= of("root", "accounts ending handover libc peer privileges process sequence settings_file start state_directories")
 ROOT |= {"_ctypes", "pwd", "resource"}  # a seventh of ctypes, for what root must have before it forks
-OWNER = OS | SHARED | of("owner", "session") | of("owner.index", "index parser unique_id")
-OWNER |= of("owner.mailbox", "file maildrop scan state_directory") | of("shared", "connection failure lines")
+OWNER = OS | SHARED | of("owner", "session") | of("owner.index", "builder index mbox parser unique_id whole")
+OWNER |= of("owner.mailbox", "file maildrop ranges scan state_directory") | of("shared", "connection failure lines")
 OWNER |= {"_md5", "_struct", "fcntl", "zlib"}
 
 # The written lists: what each program has loaded when it starts, and, with a second module, when it begins to talk: root
@@ -74,14 +74,14 @@ CALLS = {
     "flock": "owner/mailbox/file.py shared/dotlock.py",
     "pwrite": "owner/mailbox/file.py owner/update/journal.py",
     "mkdir chmod chown": "root/state_directories.py",
-    "fork forkpty posix_spawn": "root/sequence.py root/recover_runner.py root/locker.py owner/mailbox/scan.py "
+    "fork forkpty posix_spawn": "root/sequence.py root/recover_runner.py root/locker.py owner/mailbox/child.py "
     "root/listen/children.py root/listen/background.py",
     "call_function": "root/libc.py",
     "prctl": "root/libc.py root/privileges.py",
     "setsid": "root/process.py root/recover_runner.py root/listen/listener.py root/listen/background.py",
     "execve execv execl": "root/handover.py",
     "alarm": "root/sequence.py root/authentication.py root/ending.py root/listen/listener.py root/listen/log_queue.py",
-    "waitpid": "root/sequence.py root/recover_runner.py owner/mailbox/scan.py root/listen/listener.py",
+    "waitpid": "root/sequence.py root/recover_runner.py owner/mailbox/child.py root/listen/listener.py",
 }
 
 # The first folder is the user id.

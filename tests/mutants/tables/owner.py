@@ -148,13 +148,13 @@ MUTATIONS = (
           "an index with other line ends", f"{INDEX}::test_changed_behind_an_update"),
 
     # mbox, message
-    wrong("owner/index/index.py", "return self._most - len(self)", "return self._most + 1 - len(self)",
+    wrong("owner/index/builder.py", "return self._max_messages - len(self)", "return self._max_messages + 1 - len(self)",
           "the limit of messages", f"{WORKER}::test_limits"),
     wrong("owner/index/parser.py", "self._growth += 2", "self._growth += 0", "sizes that are not what is sent",
           f"{MBOX}::test_random_mailboxes"),
-    wrong("owner/index/parser.py", "        if start == _FROM:\n", "        if False:\n", "a mailbox that C popa3d refuses",
+    wrong("owner/index/parser.py", "        if start == FROM:\n", "        if False:\n", "a mailbox that C popa3d refuses",
           f"{MBOX}::test_odd_mailboxes"),
-    wrong("owner/index/parser.py", "if len(buffer) - self._at > HEADER_LINE_OCTETS:", "if False:", "a header line fills the memory",
+    wrong("owner/index/parser.py", "if len(buffer) - self._position > HEADER_LINE_OCTETS:", "if False:", "a header line fills the memory",
           f"{MBOX}::test_memory_is_bounded"),
     wrong("owner/pop3/sending.py", 'b"." if self._at_line_start and', 'b"." if', "dots are doubled where blocks meet",
           f"{MESSAGE}::test_retr"),

@@ -59,6 +59,6 @@ MUTATIONS = (
     # the kept index
     wrong("owner/mailbox/kept_index.py", "    if os.read(fd, calcsize(_CHECK) + 1) != pack(_CHECK, check):\n        return None\n", "",
           "a damaged index is believed", f"{INDEX}::test_damaged"),
-    wrong("owner/mailbox/kept_index.py", "(status.st_size, status.st_mtime_ns, status.st_ctime_ns)", "(status.st_size, mtime, ctime)",
+    wrong("owner/mailbox/kept_index.py", "(status.st_size, status.st_mtime_ns, status.st_ctime_ns)", "(status.st_size, mtime_ns, ctime_ns)",
           "an index of what the mailbox was before", f"{INDEX}::test_stale"),
 )

@@ -1,152 +1,176 @@
-"""Unique-ids for messages that have the same one: copies, and what has the same Message-ID for another reason.
+"""Unique-ids for messages whose digests are equal: copies of one message, and messages with one Message-ID for another reason.
 
-The first one keeps it. Each other gets a digest of it, of its own content, and of how many before it have both in common.
-So it keeps its unique-id for as long as one with the same is before it, whatever else is deleted; when it becomes the first
-itself, it has the common one, as in C popa3d.
+The first of them keeps the unique-id that the digest gives. Each later one gets an MD5 over that unique-id, a digest of its own
+content, and the number of messages before it that have both in common with it. So a message keeps its unique-id whatever else
+is deleted, as long as another one with the same digest is before it. Once it is the first of them itself, it has the unique-id
+that C popa3d gives it.
 
 Runs as: the mailbox owner.
-Trusts: nobody; who sends messages with equal fields gets unique-ids like anybody else.
+Trusts: nobody; whoever sends messages with equal fields gets unique-ids like anybody else.
 """
 
 import _md5
 from _random import Random  # what the module random is made of
 from _struct import pack, unpack_from
+from itertools import islice
 
 from ...shared.limits import COPIES, COPY_BODY_OCTETS
-from .fields import kept
+from .fields import without_rewritten
 from .index import Index
-from .unique_id import OCTETS
+from .unique_id import ID_OCTETS
 
 _STEP = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio: multiples of it lie far apart
-_AT_ONCE = 128 * 1024  # messages that are compared at once: a set takes a hundred octets for each
-_DIFFERENT = 16 * 1024  # or that many different ones, however many messages have them
-_PARTS = 8  # more than that take longer than they are worth
-_SOME = 4096  # messages that are named at once
+_ALL_IDS = 1 << 64
+_IDS = 4096  # that are worked on at once: as Python's objects they take five times the memory
+
+# A set takes a hundred octets for each member. So at most _DIFFERENT ids are compared at once, however many messages have
+# them; if there are more, the ids are divided into parts of some _PART_IDS, but _PARTS at most: more take too long.
+_DIFFERENT = 16 * 1024
+_PART_IDS = 128 * 1024
+_PARTS = 8
+_ID_BITS = 60  # where the bits may begin that tell the part
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
-def resolve(index: Index, contents: dict[int, bytes], content: "Callable[[int], bytes]") -> None:
-    """Give each message a unique-id of its own; index.ids are those of the digests.
+def make_unique(index: Index, known: dict[int, bytes], digest_of: "Callable[[int], bytes]") -> None:
+    """Give each message a unique-id of its own, where index.ids are those of the digests alone.
 
-    contents: by numbers, from 0, what `content` would say of some messages; see `digest`.
+    digest_of: returns a message's `content_digest` by its number, from 0. known: those that are known already.
     """
-    later = later_ones(index.ids)
+    later = repeats(index.ids)
     if not later:
         return
-    common, ids = index.ids, bytearray(index.ids)
-    found: dict[bytes, int] = {}
-    kept_contents = bytearray()
-    number = later.find(1)
-    count = 0
-    while number >= 0 and count < COPIES:
-        place = OCTETS * number
-        own = contents.get(number) or content(number)
-        kept_contents += own
-        text = common[place : place + OCTETS] + own
-        same = found.get(text, 0)
-        found[text] = same + 1
-        ids[place : place + OCTETS] = _id(text + same.to_bytes(8, "big"))
-        count += 1
-        number = later.find(1, number + 1)
-    if number >= 0:
-        _count_up(ids, later, number, count)
-    while later := later_ones(ids):  # as good as never
-        number = later.find(1)
-        while number >= 0:
-            place = OCTETS * number
-            ids[place : place + OCTETS] = _id(bytes(ids[place : place + OCTETS]))
-            number = later.find(1, number + 1)
-    index.ids, index.common, index.contents = bytes(ids), common, bytes(kept_contents)
+    base_ids, ids = index.ids, bytearray(index.ids)
+    digests = bytearray()
+    equals: dict[bytes, int] = {}  # how many copies so far have this base id and content
+    numbers = _numbers(later)
+    for number in islice(numbers, COPIES):
+        own = slice(ID_OCTETS * number, ID_OCTETS * (number + 1))
+        digest = known.get(number) or digest_of(number)
+        digests += digest
+        copy = base_ids[own] + digest
+        before = equals.get(copy, 0)
+        equals[copy] = before + 1
+        ids[own] = _id(copy + before.to_bytes(8, "big"))
+    beyond = next(numbers, None)
+    if beyond is not None:
+        _count_up(ids, later, beyond)
+    _replace_equal_ids(ids)
+    index.ids, index.base_ids, index.copy_digests = bytes(ids), base_ids, bytes(digests)
 
 
-def known(index: Index, before: int) -> dict[int, bytes]:
-    """The contents of an index that was resolved, by the numbers of the messages, up to before that one."""
-    found: dict[int, bytes] = {}
-    if index.contents:
-        later = later_ones(index.common)
-        number = later.find(1)
-        for place in range(0, len(index.contents), OCTETS):
-            if not 0 <= number < before:
+def known_digests(index: Index, end: int) -> dict[int, bytes]:
+    """The content digests that a unique index has of messages before number `end`, by the messages' numbers."""
+    digests: dict[int, bytes] = {}
+    if index.copy_digests:
+        numbers = _numbers(repeats(index.base_ids))
+        for number, first in zip(numbers, range(0, len(index.copy_digests), ID_OCTETS), strict=False):
+            if number >= end:
                 break
-            found[number] = index.contents[place : place + OCTETS]
-            number = later.find(1, number + 1)
-    return found
+            digests[number] = index.copy_digests[first : first + ID_OCTETS]
+    return digests
 
 
-def digest(text: bytes, octets: int, crlf: bool) -> bytes:
-    """What tells a message from others: its header but the fields that are rewritten, and its body's beginning and size.
+def content_digest(text: bytes, octets: int, crlf: bool) -> bytes:
+    """What tells a message from others: its header without rewritten fields, the beginning of its body, and the body's size.
 
-    text: the first COPY_OCTETS of its content, which has `octets` in all.
+    text: the first COPY_OCTETS of the message's content, which has `octets` in all.
     """
     text = b"\n" + text
     blank = text.find(b"\n\n")
-    other = text.find(b"\n\r\n") if crlf else -1
-    blank = other if other >= 0 and not 0 <= blank < other else blank
-    end = blank + 1 if blank >= 0 else len(text)
-    body = octets + 1 - end if blank >= 0 else 0
-    return _id(kept(text[:end], False)[0] + text[end : end + COPY_BODY_OCTETS] + body.to_bytes(8, "big"))
+    crlf_blank = text.find(b"\n\r\n") if crlf else -1
+    if crlf_blank >= 0 and not 0 <= blank < crlf_blank:
+        blank = crlf_blank
+    end = blank + 1 if blank >= 0 else len(text)  # of the header
+    body_octets = octets + 1 - end if blank >= 0 else 0
+    header = without_rewritten(text[:end], False)[0]
+    return _id(header + text[end : end + COPY_BODY_OCTETS] + body_octets.to_bytes(8, "big"))
 
 
-def later_ones(ids: bytes | bytearray) -> bytearray:
-    """A 1 for each message whose unique-id one before it has, and a 0 for each other; nothing if there are none."""
-    numbers = memoryview(ids).cast("Q")
-    count = len(numbers)
-    some: set[int] = set()
-    at = 0
-    while at < count and len(some) <= _DIFFERENT:
-        some.update(numbers[at : at + _DIFFERENT])
-        at += _DIFFERENT
-    if at < count or len(some) > _DIFFERENT:
-        del some
-        return _in_parts(numbers)
-    if len(some) == count:
+def repeats(ids: bytes | bytearray) -> bytearray:
+    """A 1 for each message whose unique-id an earlier one has, and a 0 for each other; empty if all are different."""
+    values = memoryview(ids).cast("Q")
+    different = _count_different(values)
+    if different > _DIFFERENT:
+        return _repeats_in_parts(values)
+    if different == len(values):
         return bytearray()
-    first = dict(zip(numbers[::-1], range(count - 1, -1, -1), strict=True))  # the last that is said of each counts
-    found = bytearray(b"\1") * count
-    for i in first.values():
-        found[i] = 0
-    return found
+    # Read backwards, the last number that is noted for a value is that of the first message with it.
+    first = dict(zip(values[::-1], range(len(values) - 1, -1, -1), strict=True))
+    later = bytearray(b"\1") * len(values)
+    for number in first.values():
+        later[number] = 0
+    return later
 
 
-def _in_parts(numbers: memoryview) -> bytearray:
-    """The same for more different ones than can be compared at once."""
+def _count_different(values: memoryview) -> int:
+    """How many different values there are; some number above _DIFFERENT if there are more than that."""
+    different: set[int] = set()
+    for first in range(0, len(values), _DIFFERENT):
+        different.update(values[first : first + _DIFFERENT])
+        if len(different) > _DIFFERENT:
+            break
+    return len(different)
+
+
+def _repeats_in_parts(values: memoryview) -> bytearray:
+    """As `repeats`, in several rounds. Each is about the values that have the same few bits somewhere."""
     parts = 2
-    while parts < _PARTS and len(numbers) > parts * _AT_ONCE:
+    while parts < _PARTS and len(values) > parts * _PART_IDS:
         parts *= 2
-    shift = int(Random().random() * 60)  # who sends mail must not know which unique-ids are compared at once
-    last = parts - 1
-    if sum(len({number for number in numbers if number >> shift & last == part}) for part in range(parts)) == len(numbers):
+    shift = int(Random().random() * _ID_BITS)  # senders of mail must not know which unique-ids will be in one part
+    mask = parts - 1
+    different = sum([len({value for value in values if value >> shift & mask == part}) for part in range(parts)])
+    if different == len(values):
         return bytearray()
-    found = bytearray(len(numbers))
+    later = bytearray(len(values))
     for part in range(parts):
         seen: set[int] = set()
         add = seen.add
-        for i, number in enumerate(numbers):
-            if number >> shift & last == part:
-                if number in seen:
-                    found[i] = 1
+        for number, value in enumerate(values):
+            if value >> shift & mask == part:
+                if value in seen:
+                    later[number] = 1
                 else:
-                    add(number)
-    return found
+                    add(value)
+    return later
 
 
-def _count_up(ids: bytearray, later: bytearray, first: int, count: int) -> None:
-    """From message `first` on, add a multiple of _STEP to each unique-id that one before has; the first is `count` times it."""
-    for at in range(first, len(later), _SOME):
-        numbers = unpack_from(f">{min(_SOME, len(later) - at)}Q", ids, OCTETS * at)
-        new = []
-        for number, is_later in zip(numbers, later[at : at + _SOME], strict=True):
+def _count_up(ids: bytearray, later: bytearray, first: int) -> None:
+    """Add a multiple of _STEP to each unique-id from message `first` on that an earlier one has: COPIES times it, and so on."""
+    count = COPIES
+    for start in range(first, len(later), _IDS):
+        values = unpack_from(f">{min(_IDS, len(later) - start)}Q", ids, ID_OCTETS * start)
+        numbered = []
+        for value, is_later in zip(values, later[start : start + _IDS], strict=True):
             if is_later:
-                new.append(number + count * _STEP & 0xFFFFFFFFFFFFFFFF)
+                numbered.append((value + count * _STEP) % _ALL_IDS)
                 count += 1
             else:
-                new.append(number)
-        ids[OCTETS * at : OCTETS * (at + len(new))] = pack(f">{len(new)}Q", *new)
+                numbered.append(value)
+        ids[ID_OCTETS * start : ID_OCTETS * (start + len(numbered))] = pack(f">{len(numbered)}Q", *numbered)
+
+
+def _replace_equal_ids(ids: bytearray) -> None:
+    """Give other ids to messages that have by chance the one of another, until all are different."""
+    while later := repeats(ids):
+        for number in _numbers(later):
+            own = slice(ID_OCTETS * number, ID_OCTETS * (number + 1))
+            ids[own] = _id(bytes(ids[own]))
+
+
+def _numbers(later: bytearray) -> "Iterator[int]":
+    """The numbers of the messages that have a 1."""
+    number = later.find(1)
+    while number >= 0:
+        yield number
+        number = later.find(1, number + 1)
 
 
 def _id(text: bytes) -> bytes:
+    """As unique_id.unique_ids makes it of one digest."""
     digest: bytes = _md5.md5(text).digest()
     return digest[3::-1] + digest[7:3:-1]

@@ -1,67 +1,88 @@
-"""Many short messages at once: what the parser's steps would say of them, with a few calls for all of them together.
+"""Many short messages at once, in few calls for all of them together; and all messages of CRLF mailboxes.
 
-A mailbox of millions of them is made to cost time, since a call costs as much as a kilobyte. Also for all mailboxes with
-CRLF line ends.
+A mailbox of millions of messages is made to cost time: in Python a call costs as much as a kilobyte. The result is the same
+as that of the parser's states.
 
 Runs as: the mailbox owner.
-Trusts: nobody; the octets are at most WINDOW at once, since each message takes some hundred octets of memory.
+Trusts: nobody; at most WINDOW octets are taken at once, since each message takes some hundred octets of memory.
 """
 
 from itertools import accumulate
 
-from .fields import digests
+from .fields import message_digests
+from .mbox import CRLF_SEPARATOR, FROM, LF_SEPARATOR
 
 WINDOW = 32 * 1024
 
-_FROM = b"From "
-_LF = b"\n\nFrom "
-_CRLF = b"\n\r\nFrom "
 _CR = 0x0D
 
 
-class Dense:
-    """Whole messages that lie behind each other, as the columns of an index: their places are in `text`.
+class ShortMessages:
+    """Messages that lie one behind the other in a text. columns: as Builder.extend takes them, with offsets in that text.
 
-    start, content, end, octets: as in Index. digests: see unique_id. next: where the message behind them starts.
+    digests: see unique_id.py. size: of all of them together; the next message starts there.
     """
 
-    def __init__(self, text: bytes, crlf: bool, most: int) -> None:
-        """At most `most` messages; fewer if one has no content, which comes next then. `text`: see `window`."""
-        flat = text
-        if crlf:  # as many octets, each in its place, but each first empty line and each separator as in an LF mailbox
-            flat = text.replace(_CRLF, b"\n\n\nFrom ").replace(b"\n\r\n", b"\n\n\n")
-        find, count = flat.find, text.count
-        gaps = len(_LF)
-        nexts = list(accumulate([len(piece) + gaps for piece in flat[len(_FROM) :].split(_LF)[:-1]]))[:most]
-        start = [0, *nexts]
-        self.next = start.pop()
-        lines = [find(b"\n", place) for place in start]
-        if count(b"\nFrom ") > count(_LF) + (count(_CRLF) if crlf else 0):
-            bad = next((i for i, line in enumerate(lines) if flat.startswith(_FROM, line + 1)), -1)
-            if bad >= 0:
-                self.next = start[bad]
-                del start[bad:], lines[bad:], nexts[bad:]
-        blanks = [find(b"\n\n", line) for line in lines]
-        self.start = start
-        self.content = [line + 1 for line in lines]
-        # The empty line of a header without a body is not the separator's.
-        if crlf:
-            empty = [place - 2 if text[place - 2] == _CR else place - 1 for place in nexts]
-            self.end = [here if blank + 1 < here else place for here, blank, place in zip(empty, blanks, nexts, strict=True)]
-        else:
-            self.end = [place - 1 if blank < place - 2 else place for blank, place in zip(blanks, nexts, strict=True)]
-        spans = list(zip(self.content, self.end, strict=True))
-        self.octets = [end - content + count(b"\n", content, end) for content, end in spans]
-        if b"\r" in text:
-            self.octets = [
-                octets - count(b"\r\n", content, end) for octets, (content, end) in zip(self.octets, spans, strict=True)
-            ]
-        self.digests = digests(text, lines, blanks, self.end)
+    __slots__ = ("columns", "digests", "size")
+
+    def __init__(self, columns: tuple[list[int], list[int], list[int], list[int]], digests: list[bytes], size: int) -> None:
+        self.columns = columns
+        self.digests = digests
+        self.size = size
 
 
-def window(buffer: bytes, place: int, crlf: bool) -> bytes:
-    """From the "From " that is at `place` to the last one within WINDOW octets that starts another message; or nothing."""
-    end = buffer.rfind(_LF, place, place + WINDOW) + len(_LF)
+def window(data: bytes, start: int, crlf: bool) -> bytes:
+    """From the "From " at `start` to the last one within WINDOW octets that starts another message; empty if none does."""
+    end = data.rfind(LF_SEPARATOR, start, start + WINDOW) + len(LF_SEPARATOR)
     if crlf:
-        end = max(end, buffer.rfind(_CRLF, place, place + WINDOW) + len(_CRLF))
-    return buffer[place:end] if end > place + len(_CRLF) else b""
+        end = max(end, data.rfind(CRLF_SEPARATOR, start, start + WINDOW) + len(CRLF_SEPARATOR))
+    return data[start:end] if end > start + len(CRLF_SEPARATOR) else b""
+
+
+def short_messages(text: bytes, crlf: bool, most: int) -> ShortMessages:
+    """The messages of a `window`, at most `most`; fewer if one has no content, which is the next one then."""
+    flat = _with_lf_separators(text) if crlf else text
+    nexts = _next_starts(flat)[:most]
+    starts = [0, *nexts][: len(nexts)]
+    lines = [flat.find(b"\n", start) for start in starts]
+    if text.count(b"\nFrom ") > text.count(LF_SEPARATOR) + (text.count(CRLF_SEPARATOR) if crlf else 0):
+        empty = next((i for i, line in enumerate(lines) if flat.startswith(FROM, line + 1)), len(lines))
+        del starts[empty:], lines[empty:], nexts[empty:]
+    blanks = [flat.find(b"\n\n", line) for line in lines]
+    contents = [line + 1 for line in lines]
+    ends = _ends_crlf(text, blanks, nexts) if crlf else _ends(blanks, nexts)
+    octets = _sent_octets(text, contents, ends)
+    digests = message_digests(text, lines, blanks, ends)
+    return ShortMessages((starts, contents, ends, octets), digests, nexts[-1] if nexts else 0)
+
+
+def _with_lf_separators(text: bytes) -> bytes:
+    """As many octets, each in its place, but for the CRs of empty lines: separators and headers' ends are as in LF mailboxes."""
+    return text.replace(CRLF_SEPARATOR, b"\n\n\nFrom ").replace(b"\n\r\n", b"\n\n\n")
+
+
+def _next_starts(flat: bytes) -> list[int]:
+    """Where messages start, but for the first one."""
+    octets_between = len(LF_SEPARATOR)
+    pieces = flat[len(FROM) :].split(LF_SEPARATOR)[:-1]
+    return list(accumulate([len(piece) + octets_between for piece in pieces]))
+
+
+def _ends(blanks: list[int], nexts: list[int]) -> list[int]:
+    """Where contents end, from where headers and messages do. Without a body the empty line is the header's."""
+    return [start - 1 if blank < start - 2 else start for blank, start in zip(blanks, nexts, strict=True)]
+
+
+def _ends_crlf(text: bytes, blanks: list[int], nexts: list[int]) -> list[int]:
+    """The same where the separator's empty line may have one octet or two."""
+    lasts = [start - 2 if text[start - 2] == _CR else start - 1 for start in nexts]
+    return [last if blank + 1 < last else start for last, blank, start in zip(lasts, blanks, nexts, strict=True)]
+
+
+def _sent_octets(text: bytes, contents: list[int], ends: list[int]) -> list[int]:
+    """How many octets each content has when its line ends are CRLF."""
+    count = text.count
+    sent = [end - content + count(b"\n", content, end) for content, end in zip(contents, ends, strict=True)]
+    if b"\r" in text:
+        sent = [octets - count(b"\r\n", content, end) for octets, content, end in zip(sent, contents, ends, strict=True)]
+    return sent

@@ -1,19 +1,19 @@
-"""The message that c-client (pine, UW imapd) and Dovecot keep first in a mailbox, for the numbers that IMAP wants.
+"""The message that c-client (pine, UW imapd) and Dovecot keep first in a mailbox, for the numbers that IMAP needs.
 
 Runs as: the mailbox owner.
-Trusts: nobody; who sends such a message hides it from those to whom it comes as the very first, as it is in Dovecot.
+Trusts: nobody; whoever sends such a message hides it from users whose mailbox it comes to as the very first, as with Dovecot.
 """
 
-from .parser import SUBJECT
+from .mbox import METADATA_SUBJECT
 
 _SUBJECT = b"\nsubject:"
 _FIELDS = (b"\nx-imap:", b"\nx-imapbase:")
 
 
 def is_metadata(header: bytes) -> bool:
-    """Whether a message with this header is one: it has one of the two fields, and that subject."""
+    """Whether a message with this header is such a one: its first Subject is METADATA_SUBJECT, and it has one of _FIELDS."""
     text = b"\n" + header
-    names = text.lower()
-    at = names.find(_SUBJECT)
-    subject = text[at + len(_SUBJECT) :].partition(b"\n")[0] if at >= 0 else b""
-    return subject.strip() == SUBJECT and any(name in names for name in _FIELDS)
+    lower = text.lower()
+    field = lower.find(_SUBJECT)
+    subject = text[field + len(_SUBJECT) :].partition(b"\n")[0] if field >= 0 else b""
+    return subject.strip() == METADATA_SUBJECT and any(name in lower for name in _FIELDS)

@@ -1,14 +1,15 @@
-"""The unique-id of a message (UIDL, RFC 1939 section 7), the one that C popa3d 1.0.3 gives it (mailbox.c).
+"""The unique-id of a message (UIDL, RFC 1939 section 7): the one that C popa3d 1.0.3 gives it (mailbox.c).
 
-It is an MD5 over whole header fields, continuation lines and line ends included, in their order: each Delivered-To and
-X-Delivery-ID; the first Received; Date and Message-ID as long as no Received came. Names match without regard to case, but
-the X of X-Delivery-ID is upper case.
+It is made of an MD5 over some header fields, as whole lines in their order, with the lines that continue them: each
+Delivered-To and X-Delivery-ID; the first Received; and Date and Message-ID as long as no Received came before. Names match
+without regard to case, but the X of X-Delivery-ID must be upper case.
 
-C popa3d gives all messages without such a field one and the same. Here it is then an MD5 over the whole message, but for
-fields that mail programs rewrite. Messages whose digests are equal are told apart when all are known: see copies.py.
+A message without any of these fields would have the same unique-id as all others of its kind in C popa3d. Here its MD5 is over
+the whole message, but for the fields that mail programs rewrite. Messages with equal digests are told apart once all are
+known: see copies.py.
 
-Most headers have few fields that count: they are searched for, one by one. One that has many was made to cost time, and is
-taken apart as a whole.
+Most headers have few fields that count; they are searched for one by one. A header with many was made to cost time; it is
+taken apart as a whole by fields.py.
 
 Runs as: the mailbox owner.
 Trusts: nobody; a header of any size takes constant memory.
@@ -16,159 +17,180 @@ Trusts: nobody; a header of any size takes constant memory.
 
 import _md5  # hashlib would load OpenSSL at each session's start; MD5 is no secret here, only a name
 
-OCTETS = 8
+ID_OCTETS = 8
 DIGEST_OCTETS = 16
 
+# Fields that count for the unique-id, with the LF before them.
 RECEIVED = b"\nreceived:"
 BEFORE_RECEIVED = (b"\ndate:", b"\nmessage-id:")
-ALWAYS = (b"\ndelivered-to:", b"\nx-delivery-id:")
+DELIVERED_TO = b"\ndelivered-to:"
+X_DELIVERY_ID = b"\nx-delivery-id:"
 UPPER_X = 0x58
 
-_FEW = 8  # fields that count, and lines that continue them, in one header; each takes a third of a microsecond
+_FEW = 8  # fields that count and lines that continue them in one header; each takes a third of a microsecond
 _WINDOW = 16 * 1024  # octets of a header that are taken apart at once: each field takes some hundred octets of memory
+_NAME_OCTETS = 32  # no name that matters is longer
 
 
-class UniqueId:
-    """The unique-id of one message, fed with its header's lines."""
+class MessageDigest:
+    """The digest of one message, which is fed part by part: the header's lines and pieces, then the body if it counts."""
 
-    def __init__(self, octets: int = 0) -> None:
-        """octets: so many of the header are kept as `header`."""
+    def __init__(self, kept_octets: int = 0) -> None:
+        """kept_octets: how much of the header is kept as `header`."""
         self.header = b""
-        self._octets = octets
-        self._digest = _md5.md5()
-        self._received = False  # the first Received has been seen
-        self._inside = False  # the last line belongs to a field that counts
-        self._counted = False  # there was one
-        self._whole = _md5.md5()  # as long as there was none: all that mail programs do not rewrite
-        self._rewritten = False  # the last line belongs to a field that they do
+        self._kept_octets = kept_octets
+        self._of_fields = _md5.md5()
+        self._has_fields = False  # there was one that counts
+        self._after_received = False  # the first Received came
+        self._in_field = False  # the last line belongs to a field that counts
+        self._of_whole = _md5.md5()  # as long as no field counts: all that mail programs do not rewrite
+        self._in_rewritten = False  # the last line belongs to a field that they rewrite
 
-    def lines(self, lines: bytes) -> None:
-        """Feed whole header lines, line ends included; only the header's very last one may lack its LF."""
+    def add_lines(self, lines: bytes) -> None:
+        """Add whole header lines, line ends included; only the header's very last one may lack its LF."""
         self._keep(lines)
-        at = 0
-        while at < len(lines):
+        start = 0
+        while start < len(lines):
             end = len(lines)
-            if end - at > _WINDOW:
-                end = lines.rfind(b"\n", at, at + _WINDOW) + 1 or lines.find(b"\n", at + _WINDOW) + 1 or end
-            self._lines(b"\n" + lines[at:end])
-            at = end
+            if end - start > _WINDOW:
+                end = lines.rfind(b"\n", start, start + _WINDOW) + 1 or lines.find(b"\n", start + _WINDOW) + 1 or end
+            self._add(b"\n" + lines[start:end])
+            start = end
 
-    def _keep(self, octets: bytes) -> None:
-        if len(self.header) < self._octets:
-            self.header += octets[: self._octets - len(self.header)]
+    def _keep(self, data: bytes) -> None:
+        if len(self.header) < self._kept_octets:
+            self.header += data[: self._kept_octets - len(self.header)]
 
-    def _lines(self, text: bytes) -> None:
-        """The same for lines with an LF before them."""
-        few = None if self._inside else _few(text, self._received)
-        if few is None:
-            from .fields import counted  # for those who have such mail
+    def _add(self, text: bytes) -> None:
+        """Add header lines with an LF before them."""
+        counting = None if self._in_field else _few_fields(text, self._after_received)
+        if counting is None:
+            from .fields import all_fields  # for those who have such mail
 
-            few = counted(text, self._received, self._inside)
-        octets, self._received, self._inside = few
-        self._digest.update(octets)
-        self._counted = self._counted or octets != b""
-        if not self._counted:
-            from .fields import kept  # nearly all mail has a field that counts, and at its beginning
+            counting = all_fields(text, self._after_received, self._in_field)
+        data, self._after_received, self._in_field = counting
+        self._of_fields.update(data)
+        self._has_fields = self._has_fields or data != b""
+        if not self._has_fields:
+            from .fields import without_rewritten  # nearly all mail has a field that counts at its beginning
 
-            octets, self._rewritten = kept(text, self._rewritten)
-            self._whole.update(octets)
+            data, self._in_rewritten = without_rewritten(text, self._in_rewritten)
+            self._of_whole.update(data)
 
-    def piece(self, piece: bytes, first: bool) -> None:
-        """Feed a line that is too long to hold, piece by piece; the `first` piece must show the field's name."""
+    def add_piece(self, piece: bytes, first: bool) -> None:
+        """Add a piece of a line that is too long to hold; the `first` one of a line must show the field's name."""
         self._keep(piece)
         if first and piece[:1] not in (b" ", b"\t"):
             from .fields import is_rewritten
 
-            start = b"\n" + piece[:32].lower()
-            self._inside = start.startswith(ALWAYS[0]) or (start.startswith(ALWAYS[1]) and piece[0] == UPPER_X)
-            if not self._received:
-                self._received = start.startswith(RECEIVED)
-                self._inside = self._inside or self._received or start.startswith(BEFORE_RECEIVED)
-            self._counted = self._counted or self._inside
-            self._rewritten = is_rewritten(start)
-        if self._inside:
-            self._digest.update(piece)
-        elif not (self._counted or self._rewritten):
-            self._whole.update(piece)
-
-    def body(self, octets: bytes) -> None:
-        """Feed what is behind the header, if `counts_body`: the empty line, and the body."""
-        self._whole.update(octets)
+            name = b"\n" + piece[:_NAME_OCTETS].lower()
+            self._in_field = name.startswith(DELIVERED_TO) or (name.startswith(X_DELIVERY_ID) and piece[0] == UPPER_X)
+            if not self._after_received:
+                self._after_received = name.startswith(RECEIVED)
+                self._in_field = self._in_field or self._after_received or name.startswith(BEFORE_RECEIVED)
+            self._has_fields = self._has_fields or self._in_field
+            self._in_rewritten = is_rewritten(name)
+        if self._in_field:
+            self._of_fields.update(piece)
+        elif not (self._has_fields or self._in_rewritten):
+            self._of_whole.update(piece)
 
     def counts_body(self) -> bool:
-        """Whether the body is digested, too."""
-        return not self._counted
+        """Whether what is behind the header counts, too, as far as the header is known."""
+        return not self._has_fields
+
+    def add_body(self, data: bytes) -> None:
+        """Add what is behind the header, if `counts_body`: the empty line, and the body."""
+        self._of_whole.update(data)
 
     def digest(self) -> bytes:
-        """The digest that `octets` takes the unique-id from."""
-        found: bytes = (self._digest if self._counted else self._whole).digest()
-        return found
+        """The digest of all that was added, for `unique_ids`."""
+        digest: bytes = (self._of_fields if self._has_fields else self._of_whole).digest()
+        return digest
 
 
-def digest(buffer: bytes, line: int, blank: int, end: int) -> bytes:
-    """The digest of a message in one go: its header is between the LFs at `line` and `blank`, and behind it is all to `end`."""
-    few = _few(buffer[line : blank + 1], False)
-    if few is not None and few[0]:
-        found: bytes = _md5.md5(few[0]).digest()
-        return found
-    unique_id = UniqueId()
-    unique_id.lines(buffer[line + 1 : blank + 1])
-    if unique_id.counts_body():
-        unique_id.body(buffer[blank + 1 : end])
-    return unique_id.digest()
+def message_digest(data: bytes, line_end: int, header_end: int, end: int) -> bytes:
+    """The digest of a message that is in `data` as a whole, up to `end`.
 
-
-def octets(digests: bytes) -> bytes:
-    """The unique-ids of messages with these digests, one behind the other: OCTETS octets each, in the order of `texts`."""
-    found = bytearray(len(digests) // DIGEST_OCTETS * OCTETS)
-    for i in range(OCTETS):
-        found[i::OCTETS] = digests[i ^ 3 :: DIGEST_OCTETS]
-    return bytes(found)
-
-
-def _few(text: bytes, received: bool) -> tuple[bytes, bool, bool] | None:
-    """What is digested of `text`, lines with an LF before them; None if those are more than _FEW lines.
-
-    received: the first Received has been seen before. The same is returned for what follows, then whether the last field counts.
+    line_end, header_end: where the LF of its "From " line is, and that of its header's last line.
     """
-    find = text.lower().find
-    stop = -1
-    starts = []
-    if not received:
-        stop = find(RECEIVED)
-        end = len(text)
-        if stop >= 0:
-            starts.append(stop + 1)
-            received = True
-            end = stop
-        for name in BEFORE_RECEIVED:
-            found = find(name, 0, end)
-            while found >= 0:
-                starts.append(found + 1)
-                found = find(name, found + 1, end) if len(starts) <= _FEW else -1
-    for name in ALWAYS:
-        found = find(name)
-        while found >= 0:
-            if name is not ALWAYS[1] or text[found + 1] == UPPER_X:
-                starts.append(found + 1)
-            found = find(name, found + 1) if len(starts) <= _FEW else -1
-    if not starts:
-        return b"", received, False
-    if len(starts) > 1:
-        starts.sort()
-    pieces = []
-    left = _FEW - len(starts)
-    end = 0
-    for start in starts:
-        end = text.find(b"\n", start) + 1
-        while left >= 0 and end and text.startswith((b" ", b"\t"), end):
-            end = text.find(b"\n", end) + 1
-            left -= 1
-        end = end or len(text)
-        pieces.append(text[start:end])
-    return (b"".join(pieces), received, end == len(text)) if left >= 0 else None
+    counting = _few_fields(data[line_end : header_end + 1], False)
+    if counting is not None and counting[0]:
+        digest: bytes = _md5.md5(counting[0]).digest()
+        return digest
+    whole = MessageDigest()
+    whole.add_lines(data[line_end + 1 : header_end + 1])
+    if whole.counts_body():
+        whole.add_body(data[header_end + 1 : end])
+    return whole.digest()
+
+
+def unique_ids(digests: bytes) -> bytes:
+    """The unique-ids of messages with these digests, ID_OCTETS each, one behind the other.
+
+    C popa3d prints the first two 32-bit words of a digest as numbers of a little-endian machine. So each word's octets are
+    in reverse here, and `texts` prints them in their order.
+    """
+    ids = bytearray(len(digests) // DIGEST_OCTETS * ID_OCTETS)
+    for i in range(ID_OCTETS):
+        ids[i::ID_OCTETS] = digests[i ^ 3 :: DIGEST_OCTETS]
+    return bytes(ids)
 
 
 def texts(ids: bytes, first: int, end: int) -> list[str]:
-    """The unique-ids of messages `first` to before `end`, which is greater, as UIDL prints them: 16 hexadecimal digits."""
-    return ids[OCTETS * first : OCTETS * end].hex(" ", OCTETS).split(" ")
+    """The unique-ids of messages first to end - 1 (one at least) as UIDL prints them: 16 hexadecimal digits."""
+    return ids[ID_OCTETS * first : ID_OCTETS * end].hex(" ", ID_OCTETS).split(" ")
+
+
+def _few_fields(text: bytes, after_received: bool) -> tuple[bytes, bool, bool] | None:
+    """The fields of `text` that count, one behind the other; then whether a Received came, and whether the last one may go on.
+
+    text: header lines with an LF before them. after_received: whether a Received came before. None if there are too many.
+    """
+    starts, after_received = _field_starts(text, after_received)
+    if not starts:
+        return b"", after_received, False
+    left = _FEW - len(starts)
+    if left < 0:
+        return None
+    find, startswith = text.find, text.startswith
+    pieces = []
+    end = 0
+    for start in starts:
+        end = find(b"\n", start) + 1
+        while left >= 0 and end and startswith((b" ", b"\t"), end):
+            end = find(b"\n", end) + 1
+            left -= 1
+        end = end or len(text)
+        pieces.append(text[start:end])
+    return (b"".join(pieces), after_received, end == len(text)) if left >= 0 else None
+
+
+def _field_starts(text: bytes, after_received: bool) -> tuple[list[int], bool]:
+    """Where fields that count start, in order, and whether a Received came. More than _FEW may be not all of them."""
+    find = text.lower().find
+    starts = []
+    if not after_received:
+        received = find(RECEIVED)
+        end = len(text)
+        if received >= 0:
+            starts.append(received + 1)
+            after_received = True
+            end = received
+        for name in BEFORE_RECEIVED:
+            lf = find(name, 0, end)
+            while lf >= 0:
+                starts.append(lf + 1)
+                lf = find(name, lf + 1, end) if len(starts) <= _FEW else -1
+    lf = find(DELIVERED_TO)
+    while lf >= 0:
+        starts.append(lf + 1)
+        lf = find(DELIVERED_TO, lf + 1) if len(starts) <= _FEW else -1
+    lf = find(X_DELIVERY_ID)
+    while lf >= 0:
+        if text[lf + 1] == UPPER_X:
+            starts.append(lf + 1)
+        lf = find(X_DELIVERY_ID, lf + 1) if len(starts) <= _FEW else -1
+    if len(starts) > 1:
+        starts.sort()
+    return starts, after_received

@@ -1,11 +1,11 @@
-"""What is known of a large mailbox, kept for the next login: a file in the state directory. A cache, never an authority.
+"""The index of a large mailbox, kept for the next login as a file in the state directory. A cache, never an authority.
 
-It is believed if it is whole, and if the mailbox is the same file with the same size and times; if these differ, it is
-compared with the mailbox (scan.scan_rest). Nothing is deleted before the mailbox itself was compared with it, and all of
-its positions with each other: at a login that would take longer than all else.
+The file is believed if it is intact. If the mailbox is the same file with the same size and times, its index is used; otherwise
+it is compared with the mailbox first (scan.extend_index). Before anything is deleted, the mailbox is compared with the index
+in any case, and the index's numbers with each other: at login that would take longer than all else.
 
 Runs as: the mailbox owner; `load` with the mailbox locked.
-Trusts: nobody; the owner could write anything into it, and would deceive himself.
+Trusts: nobody; the owner could write anything into the file, but would only deceive themselves.
 """
 
 import posix as os  # as os, without its start-up time
@@ -14,23 +14,31 @@ from _operator import sub  # what the module operator is made of
 from _struct import calcsize, pack, unpack_from  # what the module struct is made of
 from zlib import crc32
 
-from ...shared.limits import MAX_MESSAGES
-from ..index.index import Index, Rest, decode
-from ..index.parser import MESSAGE_OCTETS
+from ...shared.limits import MAX_MESSAGES, SCAN_BOTH_OCTETS
+from ..index.index import Index
+from ..index.mbox import FROM_LINE_OCTETS, MESSAGE_OCTETS
+from ..index.packing import packed, unpacked
+from ..index.remaining import Remaining
 from .file import MboxFile
 from .state_directory import State
 
+# The file: these, then the packed index, then a CRC-32 of all that.
 _MAGIC = b"popa3d index 05\n"
-_NUMBERS = "=QQQqq"  # the file's identity, mtime and ctime in ns
-_HEAD = len(_MAGIC) + calcsize(_NUMBERS)
+_MAILBOX = "=QQQqq"  # device, volume and inode; mtime and ctime in ns
+_HEAD_OCTETS = len(_MAGIC) + calcsize(_MAILBOX)
 _CHECK = "=I"
-_FROM_OCTETS = len(b"From \n")
+
+_NUMBER_OCTETS = 8
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def load(state: State, file: MboxFile) -> Index | None:
-    """The index of the mailbox as it was when it was saved; None if there is none of this file.
+    """The index that was kept of this file; None if there is none that can be believed.
 
-    `saved` says whether size and times are still what they were. Else the caller has to compare it with the file.
+    If the mailbox has other times or another size now, `saved` is false: the caller must compare it with the index.
     """
     try:
         fd = state.open(state.name(b".index"))
@@ -44,86 +52,100 @@ def load(state: State, file: MboxFile) -> Index | None:
         os.close(fd)
 
 
+def is_sound(index: Index) -> bool:
+    """Whether the offsets of an index that was loaded can be those of messages, one behind the other."""
+    return (
+        index.start[0] >= 0
+        and min(map(sub, index.content, index.start)) >= FROM_LINE_OCTETS
+        and min(map(sub, index.end, index.content)) >= MESSAGE_OCTETS - FROM_LINE_OCTETS
+        and min(map(sub, index.start[1:], index.end), default=0) >= 0
+    )
+
+
+def save(state: State, file: MboxFile, index: Index, mtime_ns: int, ctime_ns: int) -> None:
+    """Keep an index for the next login, with the times that the file had when it was made. If that fails, none is kept."""
+    if len(index):
+        _save(state, file, packed(index), mtime_ns, ctime_ns)
+
+
+def save_remaining(state: State, file: MboxFile, index: Remaining) -> None:
+    """The same after an update, without times: the next login will compare it with the mailbox."""
+    _save(state, file, index.packed(), 0, 0)
+
+
+def drop(state: State) -> None:
+    """Keep no index any more."""
+    try:
+        state.remove([state.name(b".index-new"), state.name(b".index")])
+    except OSError:
+        pass  # it will be compared with the mailbox, and not be believed
+
+
 def _read(fd: int, file: MboxFile) -> Index | None:
     check = 0
 
-    def take(octets: int) -> bytes:
+    def read(octets: int) -> bytes:
         nonlocal check
-        found = os.read(fd, octets) if octets else b""
-        check = crc32(found, check)
-        return found
+        data = os.read(fd, octets) if octets else b""
+        check = crc32(data, check)
+        return data
 
-    head = take(_HEAD)
-    if len(head) < _HEAD or head[: len(_MAGIC)] != _MAGIC:
+    head = read(_HEAD_OCTETS)
+    if len(head) < _HEAD_OCTETS or head[: len(_MAGIC)] != _MAGIC:
         return None
-    *identity, mtime, ctime = unpack_from(_NUMBERS, head, len(_MAGIC))
-    index = decode(take, MAX_MESSAGES)
+    *identity, mtime_ns, ctime_ns = unpack_from(_MAILBOX, head, len(_MAGIC))
+    index = unpacked(read, MAX_MESSAGES)
     if os.read(fd, calcsize(_CHECK) + 1) != pack(_CHECK, check):
         return None
     status = file.status()
     if index is None or not len(index) or index.size > status.st_size or not file.is_it(*identity) or not _is_bounded(index):
         return None
-    if index.contents:
-        from ..index import copies  # noqa: F401 - an update will need it, in the version that this session began with
-    index.saved = (index.size, mtime, ctime) == (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    _load_what_is_needed_later(index, status.st_size)
+    index.saved = (index.size, mtime_ns, ctime_ns) == (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return index
 
 
-def _is_bounded(index: Index) -> bool:
-    """Whether no size is negative or above 2^56, which the highest octets tell, and the last message is within the mailbox.
+def _load_what_is_needed_later(index: Index, size: int) -> None:
+    """Load modules that the session may need when popa3d has been upgraded meanwhile: they must be of the same version."""
+    if index.copy_digests:
+        from ..index import copies  # noqa: F401 - for an update
+    if size >= SCAN_BOTH_OCTETS:
+        from . import halves  # noqa: F401 - for a comparison
 
-    This costs half a millisecond in a large mailbox. To look at all positions would cost twenty.
+
+def _is_bounded(index: Index) -> bool:
+    """Whether no size is negative or 2^56 and more, as its highest octet tells, and the last message is within the mailbox.
+
+    This costs half a millisecond in a large mailbox. To look at all numbers would cost twenty.
     """
-    highest = slice(7 if sys.byteorder == "little" else 0, None, 8)
+    highest = slice(_NUMBER_OCTETS - 1 if sys.byteorder == "little" else 0, None, _NUMBER_OCTETS)
     if index.octets.tobytes()[highest].count(0) != len(index):
         return False
     return 0 <= index.start[-1] <= index.size - MESSAGE_OCTETS and index.end[-1] <= index.size
 
 
-def is_sound(index: Index) -> bool:
-    """Whether the positions of an index that was loaded can be those of messages, one behind the other."""
-    return (
-        index.start[0] >= 0
-        and min(map(sub, index.content, index.start)) >= _FROM_OCTETS
-        and min(map(sub, index.end, index.content)) >= MESSAGE_OCTETS - _FROM_OCTETS
-        and min(map(sub, index.start[1:], index.end), default=0) >= 0
-    )
-
-
-def save(state: State, file: MboxFile, index: "Index | Rest", mtime_ns: int, ctime_ns: int) -> None:
-    """Keep `index` for the next login, with the times that the file had when it was made.
-
-    Whatever goes wrong, there is none then: a full disk, say.
-    """
-    if state.why or not len(index):
+def _save(state: State, file: MboxFile, blocks: "Iterable[bytes | memoryview]", mtime_ns: int, ctime_ns: int) -> None:
+    if state.why:
         return
     new, name = state.name(b".index-new"), state.name(b".index")
     try:
         fd = state.create(new)
         try:
-            head = _MAGIC + pack(_NUMBERS, *file.identity(), mtime_ns, ctime_ns)
+            head = _MAGIC + pack(_MAILBOX, *file.identity(), mtime_ns, ctime_ns)
             check = crc32(head)
             _write(fd, head)
-            for part in index.parts():
-                check = crc32(part, check)
-                _write(fd, part)
+            for block in blocks:
+                check = crc32(block, check)
+                _write(fd, block)
             _write(fd, pack(_CHECK, check))
         finally:
             os.close(fd)
         state.rename(new, name)
-    except OSError:
+    except OSError:  # a full disk, say
         drop(state)
 
 
-def _write(fd: int, octets: bytes | memoryview) -> None:
-    left = memoryview(octets).cast("B")
+def _write(fd: int, data: bytes | memoryview) -> None:
+    left = memoryview(data).cast("B")
     while left:
         left = left[os.write(fd, left) :]
-
-
-def drop(state: State) -> None:
-    """There is no index any more."""
-    try:
-        state.remove([state.name(b".index-new"), state.name(b".index")])
-    except OSError:
-        pass

@@ -11,10 +11,10 @@ import time
 from zlib import crc32
 
 from ...shared.limits import CLOCK_TICK_NS, HEADER_LINE_OCTETS, INDEX_OCTETS, LOCK_TIMEOUT_S, QUIET_S, WRITE_OCTETS
-from ..index.index import Index, Rest
-from ..index.parser import SUBJECT
+from ..index.index import Index
+from ..index.mbox import METADATA_SUBJECT
 from .file import InUse, MboxFile, Refused, Unfinished
-from .scan import checked, next_begins, scan, scan_rest
+from .scan import NEXT_MESSAGE, NOTHING, OTHER_TEXT, build_index, checksum, extend_index, what_follows
 from .state_directory import State
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -90,12 +90,12 @@ class Maildrop:
             except Changed:
                 raise Unfinished(_CHANGING) from None
             if self._seen[2] > index.size:
-                whole = not len(index) or next_begins(self.file, index) is True
+                whole = not len(index) or what_follows(self.file, index) == NEXT_MESSAGE
         if not whole and not wait:
-            check = checked(self.file, 0, index.start[-1])
-            if checked(self.file, index.start[-1], index.size, check) != index.check:
+            check = checksum(self.file, 0, index.start[-1])
+            if checksum(self.file, index.start[-1], index.size, check) != index.check:
                 raise Unfinished(_CHANGING)
-            index.leave_last(check)
+            index.drop_last(check)
             self._goes_on = False
             whole = True
         return whole
@@ -106,7 +106,7 @@ class Maildrop:
             self._compare()
         except Changed:
             return False
-        return next_begins(self.file, self.index) is True
+        return what_follows(self.file, self.index) == NEXT_MESSAGE
 
     def content(self, i: int, first: int = 0) -> "bytes":
         """At most WRITE_OCTETS of message `i` (from 0) as they are in the file, from `first` on; empty at its end.
@@ -148,7 +148,7 @@ class Maildrop:
         """
         self.file.lock(exclusive=True)
         status = self.file.status()
-        if last and _is_young(status) and next_begins(self.file, self.index) is None:
+        if last and _is_young(status) and what_follows(self.file, self.index) == NOTHING:
             time.sleep(max(0, status.st_mtime + QUIET_S - time.time()))
         if not self.is_untouched():
             self._compare()
@@ -157,7 +157,7 @@ class Maildrop:
                 raise Changed  # in spite of the lock, and not by mail that is added
         if self.state.has_journal() or not (self._verified or self.is_same()) or not self._is_sound():
             raise Changed
-        if next_begins(self.file, self.index) is False:
+        if what_follows(self.file, self.index) == OTHER_TEXT:
             raise Changed  # it could not stand at the start of a mailbox, or belongs to a message that may be deleted
 
     def save_index(self) -> None:
@@ -181,25 +181,24 @@ class Maildrop:
 
         The next login will compare it with the mailbox.
         """
-        if self.index.size < INDEX_OCTETS or self.state.why:
+        if self.index.size < INDEX_OCTETS or self.state.why or deleted.count(0) < 2 or not self.index.knows_all_copies():
             return
-        if deleted.count(0) < 2 or not self.index.knows_copies():
-            return
-        index = Rest(self.index, deleted)
-        if index.size < INDEX_OCTETS:
-            return
+        from ..index.remaining import Remaining  # with kept_index, which DELE has loaded
         from . import kept_index
 
+        index = Remaining(self.index, deleted)
+        if index.size < INDEX_OCTETS:
+            return
         try:
             # Another message than before may be the one that decides about the line ends, or the first, which may be hidden.
             first = self.file.read(2 + HEADER_LINE_OCTETS, index.content - 2)
-            index.check = checked(self.file, 0, index.size)
+            index.check = checksum(self.file, 0, index.size)
         except OSError:
             return
-        if SUBJECT in first and not index.hidden:
+        if METADATA_SUBJECT in first and not index.hidden:
             return
         if first.startswith(b"\r") == index.crlf and self.is_untouched():
-            kept_index.save(self.state, self.file, index, 0, 0)
+            kept_index.save_remaining(self.state, self.file, index)
 
     def _load(self, size: int) -> Index:
         """The index of the file, which has `size` octets: what is known of it and has not changed, or from the file."""
@@ -215,12 +214,12 @@ class Maildrop:
         index = None
         try:
             if known is not None and 1 < len(known) <= self._max_messages:
-                index = scan_rest(self.file, size, self._max_messages, known)
+                index = extend_index(self.file, size, self._max_messages, known)
         except Refused:
             pass  # the last message was not the whole of it
         known = None  # its memory is needed
         self._kept = index is not None
-        return index or scan(self.file, size, self._max_messages)
+        return index or build_index(self.file, size, self._max_messages)
 
     def _is_sound(self) -> bool:
         """Whether what an earlier session has kept can be an index. To look at all of it would be slow at each login."""
@@ -232,7 +231,7 @@ class Maildrop:
 
     def is_same(self) -> bool:
         """Whether the file still begins with what was parsed. Raises OSError."""
-        self._verified = checked(self.file, 0, self.index.size) == self.index.check
+        self._verified = checksum(self.file, 0, self.index.size) == self.index.check
         return self._verified
 
     def _compare(self, i: int = -1, first: int = 0) -> bytes:
@@ -251,13 +250,13 @@ class Maildrop:
         if i >= 0:
             start = index.content[i] + first
             end = min(start + WRITE_OCTETS, index.end[i])
-        check = checked(self.file, 0, start)
+        check = checksum(self.file, 0, start)
         block = self.file.read(end - start, start)
-        self._verified = checked(self.file, end, index.size, crc32(block, check)) == index.check
+        self._verified = checksum(self.file, end, index.size, crc32(block, check)) == index.check
         if not self._verified or self.state.has_journal():
             raise Changed
         self._seen = _identity(status)
-        self._goes_on = next_begins(self.file, self.index) is False
+        self._goes_on = what_follows(self.file, self.index) == OTHER_TEXT
         return block
 
 

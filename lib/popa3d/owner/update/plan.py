@@ -12,7 +12,7 @@ from zlib import crc32
 
 from ...shared.limits import JOURNAL_STEPS, MAX_MESSAGES, PARSE_OCTETS
 from ..index.index import Index
-from ..index.parser import MESSAGE_OCTETS
+from ..index.mbox import MESSAGE_OCTETS
 
 # What is written behind the result before the file is cut; see update.py.
 STAMP_OCTETS = 16

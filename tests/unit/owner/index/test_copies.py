@@ -8,8 +8,10 @@ from unittest import mock
 import pytest
 
 from popa3d.owner.index import copies, index
-from popa3d.owner.index.index import Index, Rest
-from popa3d.owner.index.unique_id import OCTETS, texts
+from popa3d.owner.index.index import Index
+from popa3d.owner.index.packing import packed
+from popa3d.owner.index.remaining import Remaining
+from popa3d.owner.index.unique_id import ID_OCTETS, texts
 from tests.bench.hostile import parse
 from tests.unit.owner import plain
 
@@ -29,18 +31,18 @@ def mail(seeded: random.Random, count: int) -> list[bytes]:
 
 
 def resolved(mailbox: bytes) -> Index:
-    """The index of a mailbox, as scan.scan makes it."""
-    found = parse(mailbox).index
+    """The index of a mailbox, as scan.build_index makes it."""
+    found = parse(mailbox)
 
     def content(number: int) -> bytes:
         whole = mailbox[found.content[number] : found.end[number]]
-        return copies.digest(whole[:131072], len(whole), found.crlf)
+        return copies.content_digest(whole[:131072], len(whole), found.crlf)
 
-    copies.resolve(found, {}, content)
+    copies.make_unique(found, {}, content)
     return found
 
 
-def ids(found: Index | Rest) -> list[str]:
+def ids(found: Index | Remaining) -> list[str]:
     return texts(found.ids, 0, len(found))
 
 
@@ -63,8 +65,8 @@ def test_without_the_last(named: int) -> None:
         for seed in range(300):
             messages = mail(random.Random(seed), 2 + seed % 25)
             found, expected = resolved(b"".join(messages)), resolved(b"".join(messages[:-1]))
-            found.leave_last(expected.check)
-            assert [bytes(part) for part in found.parts()] == [bytes(part) for part in expected.parts()], seed
+            found.drop_last(expected.check)
+            assert [bytes(block) for block in packed(found)] == [bytes(block) for block in packed(expected)], seed
 
 
 def test_long_bodies() -> None:
@@ -137,9 +139,9 @@ def test_what_is_left_is_known() -> None:
         gone = bytearray(seeded.choices((0, 1), k=len(messages)))
         gone[seeded.randrange(len(gone))] = 0
         wanted = resolved(b"".join(m for m, deleted in zip(messages, gone, strict=True) if not deleted))
-        rest = Rest(resolved(b"".join(messages)), gone)
-        found = b"".join(bytes(part) for part in rest.parts())[-len(wanted.ids + wanted.common + wanted.contents) :]
-        assert found == wanted.ids + wanted.common + wanted.contents
+        rest = Remaining(resolved(b"".join(messages)), gone)
+        found = b"".join(bytes(block) for block in rest.packed())[-len(wanted.ids + wanted.base_ids + wanted.copy_digests) :]
+        assert found == wanted.ids + wanted.base_ids + wanted.copy_digests
 
 
 def test_too_many() -> None:
@@ -149,27 +151,27 @@ def test_too_many() -> None:
         found = resolved(mailbox)
         assert ids(found) == plain.unique_ids(plain.messages(mailbox) or [])
         assert len(set(ids(found))) == 60
-        assert not found.knows_copies()
-    assert found.knows_copies()
+        assert not found.knows_all_copies()
+    assert found.knows_all_copies()
 
 
 def test_compared_in_parts() -> None:
     """Large mailboxes are compared in parts, and all that are the same are found."""
     for seed in range(50):
         seeded = random.Random(seed)
-        some = [seeded.randbytes(OCTETS) for _ in range(50)]
+        some = [seeded.randbytes(ID_OCTETS) for _ in range(50)]
         many = [seeded.choice(some) for _ in range(60)]
         most, different = seeded.choice((1, 10, 30, 100)), seeded.choice((1, 10, 30, 100))
-        with mock.patch.object(copies, "_AT_ONCE", most), mock.patch.object(copies, "_DIFFERENT", different):
-            assert list(copies.later_ones(b"".join(many))) == [one in many[:i] for i, one in enumerate(many)]
-            assert not copies.later_ones(b"".join(some))
+        with mock.patch.object(copies, "_PART_IDS", most), mock.patch.object(copies, "_DIFFERENT", different):
+            assert list(copies.repeats(b"".join(many))) == [one in many[:i] for i, one in enumerate(many)]
+            assert not copies.repeats(b"".join(some))
 
 
 def test_a_digest_that_is_there_already() -> None:
     """A message that has by its fields what a copy is given keeps the copy from having it."""
     two = b"From a\nDate: 1\n\na\n\nFrom a\nDate: 1\n\nb\n\n"
-    wanted = resolved(two).ids[OCTETS:]
-    found = parse(two + b"From a\nDate: 3\n\nc\n\n").index
-    found.ids = found.ids[: 2 * OCTETS] + wanted
-    copies.resolve(found, {}, lambda _: copies.digest(b"Date: 1\n\nb\n", 11, False))
+    wanted = resolved(two).ids[ID_OCTETS:]
+    found = parse(two + b"From a\nDate: 3\n\nc\n\n")
+    found.ids = found.ids[: 2 * ID_OCTETS] + wanted
+    copies.make_unique(found, {}, lambda _: copies.content_digest(b"Date: 1\n\nb\n", 11, False))
     assert len(set(ids(found))) == 3

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from popa3d.owner.index.parser import Parser
+from popa3d.owner.index.parser import Parser, Truncated, Unreadable
 from popa3d.shared.limits import HEADER_LINE_OCTETS
 from tests.golden.cases import Case
 from tests.unit.owner import plain
@@ -18,12 +18,12 @@ from tests.unit.owner import plain
 def parsed(mailbox: bytes, cuts: list[int]) -> list[tuple[int, bytes, int, str]] | None:
     """What Parser makes of a mailbox, fed in blocks that end at `cuts`."""
     parser = Parser(100_000)
-    for start, end in pairwise([0, *cuts, len(mailbox)]):
-        parser.feed(mailbox[start:end])
-    parser.finish()
-    if parser.refused:
+    try:
+        for start, end in pairwise([0, *cuts, len(mailbox)]):
+            parser.feed(mailbox[start:end])
+        index = parser.finish()
+    except (Truncated, Unreadable):
         return None
-    index = parser.index
     assert index.size == len(mailbox)
     found = zip(index.start, index.content, index.end, index.octets, range(len(index)), strict=True)
     return [(s, mailbox[c:e], o, index.ids[8 * i : 8 * i + 8].hex()) for s, c, e, o, i in found]
@@ -182,18 +182,53 @@ def test_memory_is_bounded() -> None:
         parser.feed(start)
         for _ in range(800):
             parser.feed(block)
-    parser.finish()
+    index = parser.finish()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert len(parser.index) == 1
+    assert len(index) == 1
     assert peak < 10 * len(block)
 
 
 def test_too_many_messages() -> None:
     """One message more than allowed refuses the mailbox; exactly as many do not."""
     mailbox = b"From x\nA: b\n\n" * 5
-    for limit, refused in ((5, False), (4, True)):
-        parser = Parser(limit)
-        parser.feed(mailbox)
+    parser = Parser(5)
+    parser.feed(mailbox)
+    assert len(parser.finish()) == 5
+    with pytest.raises(Unreadable, match="has more than 4 messages"):
+        Parser(4).feed(mailbox)
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "reason"),
+    [
+        (b"x", 'does not start with "From "'),
+        (b"\n x", 'does not start with "From "'),
+        (b"From x\nFrom y\nA: b\n", "has a message without content"),
+        (b"From x\nA: b\n\nFrom y\nFrom ", "has a message without content"),
+    ],
+)
+def test_unreadable(mailbox: bytes, reason: str) -> None:
+    """What no more octets can make a mailbox is refused as soon as it is seen."""
+    with pytest.raises(Unreadable) as raised:
+        Parser(10).feed(mailbox)
+    assert raised.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "reason"),
+    [
+        (b"Fro", 'does not start with "From "'),
+        (b"\nF", 'does not start with "From "'),
+        (b"\r", 'does not start with "From "'),
+        (b"From ", "has a message without content"),
+        (b"From x\nA: b\n\nFrom y\n", "has a message without content"),
+    ],
+)
+def test_truncated(mailbox: bytes, reason: str) -> None:
+    """What more octets could make a mailbox is refused only where it ends, and as something else."""
+    parser = Parser(10)
+    parser.feed(mailbox)
+    with pytest.raises(Truncated) as raised:
         parser.finish()
-        assert bool(parser.refused) is refused
+    assert raised.value.reason == reason

@@ -25,9 +25,9 @@ def index() -> Index:
     """The real one."""
     parser = Parser(10)
     parser.feed(MAILBOX)
-    parser.finish()
-    assert len(parser.index) == COUNT
-    return parser.index
+    found = parser.finish()
+    assert len(found) == COUNT
+    return found
 
 
 def changed(name: str, number: int, by: int) -> Index:

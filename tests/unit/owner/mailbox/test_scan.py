@@ -11,14 +11,14 @@ from tests.host import CHECKOUT
 PROGRAM = """
 import random, sys, zlib
 sys.path.insert(0, sys.argv[1])
-from popa3d.owner.mailbox import scan
+from popa3d.owner.mailbox import child, halves, ranges, scan
 from popa3d.owner.mailbox.file import MboxFile, Refused
 
 path = sys.argv[2]
-scan.os.sched_getaffinity = lambda _: {0, 1}  # whatever the machine has
+child.os.sched_getaffinity = lambda _: {0, 1}  # whatever the machine has
 forked = []
-real = scan._halves
-scan._halves = lambda *a: forked.append(real(*a)) or forked[-1]
+real = halves.parse_halves
+halves.parse_halves = lambda *a: forked.append(real(*a)) or forked[-1]
 
 def facts(both, most):
     scan.SCAN_BOTH_OCTETS = 1 if both else 1 << 60
@@ -28,8 +28,8 @@ def facts(both, most):
         if size:
             content = open(path, "rb").read()
             place, end = sorted(random.randrange(size + 1) for _ in range(2))
-            assert scan.checked(file, place, end, 77) == zlib.crc32(content[place:end], 77)
-        index = scan.scan(file, size, most)
+            assert scan.checksum(file, place, end, 77) == zlib.crc32(content[place:end], 77)
+        index = scan.build_index(file, size, most)
     except Refused as why:
         return str(why)
     finally:
@@ -37,10 +37,10 @@ def facts(both, most):
     content = open(path, "rb").read()
     assert index.check == zlib.crc32(content)
     columns = [list(column) for column in (index.start, index.content, index.end, index.octets)]
-    return columns, index.ids, index.common, index.contents, index.hidden, index.size, index.crlf
+    return columns, index.ids, index.base_ids, index.copy_digests, index.hidden, index.size, index.crlf
 
 if len(sys.argv) > 3:
-    scan._tell = lambda *a: exec("import os; os._exit(3)")
+    child._be_the_child = lambda *a: exec("import os; os._exit(3)")
 for seed in range(150):
     chance = random.Random(seed)
     lines = [b"\\r\\n", b".\\n", b"\\nFrom y\\r\\n", b"\\r\\n\\r\\nFrom z\\r\\n"]
@@ -56,7 +56,7 @@ for seed in range(150):
     if seed % 10 == 0:
         content = b"\\n" * 20_000 + content.replace(b"\\n", b"\\r\\n")
     open(path, "wb").write(content)
-    scan.PARSE_OCTETS = chance.choice([20, 100, 5000])
+    ranges.PARSE_OCTETS = halves.PARSE_OCTETS = chance.choice([20, 100, 5000])
     most = chance.choice([3, 10_000])
     assert facts(True, most) == facts(False, most), seed
 print(len(forked), sum(found is not None for found in forked))

@@ -11,7 +11,7 @@ from unittest import mock
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from popa3d.owner.index.parser import MESSAGE_OCTETS
+from popa3d.owner.index.mbox import MESSAGE_OCTETS
 from popa3d.owner.mailbox.file import Refused
 from popa3d.owner.update import plan
 from popa3d.shared.limits import JOURNAL_DATA_OCTETS, PARSE_OCTETS

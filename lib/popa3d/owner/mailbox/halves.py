@@ -1,0 +1,89 @@
+"""A large mailbox in two halves, which two processes read at a time, if there are two processors.
+
+A line "From " behind an empty one starts a message whatever was before it, so the file can be divided there. If anything is
+odd about the second process, the caller reads all of it.
+
+Runs as: the mailbox owner, with the mailbox locked.
+Trusts: nobody.
+"""
+
+from ...shared.limits import PARSE_OCTETS
+from ..index.crc import combined
+from ..index.index import COLUMNS, EMPTY_COLUMN, Index
+from ..index.mbox import LF_SEPARATOR
+from ..index.packing import packed, unpacked
+from ..index.parser import Parser
+from .child import run_with_child
+from .file import MboxFile
+from .ranges import parse_range, range_checksum
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CHECK_OCTETS = 4
+_SEARCH_OCTETS = 4 * 1024 * 1024  # if the message in the middle is longer, the file is not divided
+
+
+def parse_halves(file: MboxFile, size: int, max_messages: int) -> Index | None:
+    """The index of the first `size` octets; None if they cannot be divided. Raises Refused or OSError.
+
+    The unique-ids are those that the digests give. Only LF mailboxes are divided.
+    """
+    middle = _find_message(file, size // 2, size)
+    if not middle:
+        return None
+
+    def second_half() -> "Iterable[bytes | memoryview]":
+        parser = Parser(max_messages)
+        parser.begin_at(middle)
+        return packed(parse_range(file, parser, middle, size))
+
+    halves = run_with_child(
+        lambda: parse_range(file, Parser(max_messages), 0, middle), second_half, lambda read: unpacked(read, max_messages)
+    )
+    if halves is None:
+        return None
+    first, second = halves
+    if second is None or second.size != size or not len(first) or first.crlf or len(first) + len(second) > max_messages:
+        return None
+    return _joined(first, second, middle)
+
+
+def checksum_halves(file: MboxFile, start: int, end: int, check: int) -> int | None:
+    """The same as ranges.range_checksum; None if two processes cannot do it. Raises OSError."""
+    middle = (start + end) // 2
+    checks = run_with_child(
+        lambda: range_checksum(file, start, middle, check),
+        lambda: [range_checksum(file, middle, end, 0).to_bytes(_CHECK_OCTETS, "big")],
+        lambda read: read(_CHECK_OCTETS),
+    )
+    if checks is None or len(checks[1]) < _CHECK_OCTETS:
+        return None
+    return combined(checks[0], int.from_bytes(checks[1], "big"), end - middle)
+
+
+def _find_message(file: MboxFile, start: int, size: int) -> int:
+    """Where the first message starts behind `start`; 0 if none does soon."""
+    offset = start
+    while offset < min(size, start + _SEARCH_OCTETS):
+        block = file.read(PARSE_OCTETS + len(LF_SEPARATOR), offset)
+        separator = block.find(LF_SEPARATOR)
+        if separator >= 0:
+            return offset + separator + 2
+        offset += PARSE_OCTETS
+    return 0
+
+
+def _joined(first: Index, second: Index, middle: int) -> Index:
+    """The index of both halves; they are emptied, column by column, so that the whole is not in memory twice."""
+    index = Index()
+    for name in COLUMNS:
+        setattr(index, name, memoryview(b"".join((getattr(first, name), getattr(second, name)))).cast("q"))
+        setattr(first, name, EMPTY_COLUMN)
+        setattr(second, name, EMPTY_COLUMN)
+    index.ids = first.ids + second.ids
+    index.size = second.size
+    index.hidden = first.hidden
+    index.check = combined(first.check, second.check, second.size - middle)
+    return index
