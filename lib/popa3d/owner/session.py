@@ -1,4 +1,7 @@
-"""The mailbox owner's side of a session: load the mailbox, answer PASS, TRANSACTION, UPDATE, and the end.
+"""The mailbox owner's program, from root's handover to the end of the session: PASS's reply, TRANSACTION, UPDATE.
+
+Read from `main` down. Imports go one way, from here to the rooms below; those that are late for the sake of start-up time
+stand in _load_transaction and _load_removal.
 
 Runs as: the mailbox owner; refuses to run as uid 0.
 Trusts: root's record on descriptor 3.
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def _installed() -> "tuple[int, ...] | None":
-    """What tells one installation of popa3d from the next, which makes all files anew, this one first. None: it was removed."""
+    """What identifies the installed popa3d: the file that each installation replaces first. None: popa3d was removed."""
     try:
         status = os.stat(__file__.rpartition("/owner/")[0] + "/__init__.py")
     except OSError:
@@ -40,7 +43,7 @@ def main() -> "NoReturn":
     status = 1
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # as for any other program; Python would raise an exception
     try:
-        bytes(KEPT_OCTETS)  # see there
+        bytes(KEPT_OCTETS)  # freed at once, so that the C library keeps such blocks from now on (see limits)
         handover = _read_handover()
         if handover is None:
             _complain("popa3d-session is started by popa3d only, never as root")
@@ -56,7 +59,7 @@ def main() -> "NoReturn":
 
 
 def _read_handover() -> record.Handover | None:
-    """Root's record, or None if there is none for this user, or the process has a right of root's left."""
+    """Root's record from HANDOVER_FD, or None: there is none, it is not for this user, or an id of this process is root's."""
     if 0 in os.getresuid() + os.getresgid() + tuple(os.getgroups()):
         return None
     data = b""
@@ -74,7 +77,7 @@ def _read_handover() -> record.Handover | None:
 
 
 def _complain(text: str) -> None:
-    """Tell whoever started the program by hand; never on a client's connection."""
+    """Tell whoever started the program by hand, on standard error; if that is a socket, it may be a client's."""
     try:
         if not stat.S_ISSOCK(os.fstat(2).st_mode):
             os.write(2, f"{text}\n".encode())
@@ -82,9 +85,9 @@ def _complain(text: str) -> None:
         pass
 
 
-# What is loaded late, in the order of a session: TRANSACTION while the client reads the reply to PASS, then, at a first DELE,
-# what removes messages. A session whose popa3d was replaced or removed since it began loads nothing more: modules of two
-# versions do not fit.
+# What is loaded late, in the order of a session: TRANSACTION while the client reads the reply to PASS; what removes messages at
+# the first DELE. If popa3d was replaced or removed since the session began, nothing more is loaded: modules of two versions
+# do not fit together.
 
 
 def _load_transaction() -> bool:
@@ -219,7 +222,7 @@ def _count(number: int, unit: str) -> str:
 
 
 def _recover(handover: record.Handover) -> int:
-    """Only finish an update, if there is one to finish. Returns 1 if the mailbox is not what it is to be, or may not be."""
+    """popa3d-recover: finish an interrupted update, if there is one. Returns the exit status: 1 if that failed (logged)."""
     try:
         state = State(handover.state, handover.owner, handover.path)
         file = _open(handover)

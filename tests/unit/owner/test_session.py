@@ -1,4 +1,4 @@
-"""Whom the owner's program runs for, and what it takes for root's record."""
+"""Whom the owner's program runs for, which records it accepts from root, and how it ends."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from popa3d.shared import record
 from popa3d.shared.limits import STATE
 from tests.faults.cases import close
 from tests.host import ALICE, Host
-from tests.session import MAILBOX, WORKER, handover, worker
+from tests.session import MAILBOX, WORKER, worker
+from tests.session import handover as make_handover
 from tests.talk import Talk
 
 UID = ALICE.uid
 
 
-def taken(pieces: list[bytes], uid: int = UID, **ids: Iterable[int]) -> record.Handover | None:
-    """What a process with those ids takes from descriptor 3, where the octets come in those pieces."""
+def read_handover(pieces: list[bytes], uid: int = UID, **ids: Iterable[int]) -> record.Handover | None:
+    """What a process with those ids reads from descriptor 3, where the record comes in those pieces."""
     system = SimpleNamespace(
         getresuid=lambda: ids.get("uids", (uid,) * 3),
         getresgid=lambda: ids.get("gids", (uid,) * 3),
@@ -37,47 +38,47 @@ def taken(pieces: list[bytes], uid: int = UID, **ids: Iterable[int]) -> record.H
         return session._read_handover()
 
 
-TOLD = handover(state=os.fsencode(f"{STATE}/{UID}")).encode()
+RECORD = make_handover(state=os.fsencode(f"{STATE}/{UID}")).encode()
 
 
 def test_in_pieces() -> None:
     """A record is one, however the pipe splits it."""
-    for size in (1, 7, len(TOLD)):
-        got = taken([TOLD[i : i + size] for i in range(0, len(TOLD), size)])
-        assert got is not None and got.path == b"/var/mail/alice"
+    for size in (1, 7, len(RECORD)):
+        handover = read_handover([RECORD[i : i + size] for i in range(0, len(RECORD), size)])
+        assert handover is not None and handover.path == b"/var/mail/alice"
 
 
 def test_as_long_as_it_may_be() -> None:
     """A record of the greatest length is taken; one of an octet more is not, even if that comes late, nor one without end."""
-    told = handover(state=os.fsencode(f"{STATE}/{UID}"))
-    told.path += b"/" * (record.HANDOVER_RECORD_OCTETS - len(TOLD))
-    longest = told.encode()
+    handover = make_handover(state=os.fsencode(f"{STATE}/{UID}"))
+    handover.path += b"/" * (record.HANDOVER_RECORD_OCTETS - len(RECORD))
+    longest = handover.encode()
     assert len(longest) == record.HANDOVER_RECORD_OCTETS
-    assert taken([longest]) is not None
-    assert taken([longest, b"x"]) is None
-    assert taken([longest[:-1], longest[-1:], b"x"]) is None
+    assert read_handover([longest]) is not None
+    assert read_handover([longest, b"x"]) is None
+    assert read_handover([longest[:-1], longest[-1:], b"x"]) is None
     endless = [b"H" * 10_000] * 1000
-    assert taken(endless) is None
+    assert read_handover(endless) is None
     assert len(endless) == 998
 
 
 def test_of_another() -> None:
     """A record is for the user whose the process is."""
-    assert taken([TOLD], UID + 1) is None
+    assert read_handover([RECORD], UID + 1) is None
 
 
 @pytest.mark.parametrize("ids", ["uids", "gids"])
-@pytest.mark.parametrize("which", range(3))
-def test_root_among_its_ids(ids: str, which: int) -> None:
+@pytest.mark.parametrize("position", range(3))
+def test_root_among_its_ids(ids: str, position: int) -> None:
     """With 0 as real, effective or saved id nothing is taken, though the record be right."""
-    assert taken([TOLD], UID, **{ids: (UID, UID, UID)}) is not None
-    assert taken([TOLD], UID, **{ids: tuple(0 if i == which else UID for i in range(3))}) is None
+    assert read_handover([RECORD], UID, **{ids: (UID, UID, UID)}) is not None
+    assert read_handover([RECORD], UID, **{ids: tuple(0 if i == position else UID for i in range(3))}) is None
 
 
 def test_root_among_its_groups() -> None:
     """Nor with group 0 as one of several."""
-    assert taken([TOLD], groups=[8, UID]) is not None
-    assert taken([TOLD], groups=[8, 0, UID]) is None
+    assert read_handover([RECORD], groups=[8, UID]) is not None
+    assert read_handover([RECORD], groups=[8, 0, UID]) is None
 
 
 @pytest.mark.parametrize(
@@ -96,9 +97,9 @@ def test_root_among_its_groups() -> None:
 def test_the_program_as_root(host: Host, uids: tuple[int, ...], gids: tuple[int, ...], groups: list[int]) -> None:
     """The real program with the real ids: whoever has 0 among them gets nothing from it, the owner all."""
     host.deliver("alice", MAILBOX)
-    told = handover(uid=uids[0])
+    handover = make_handover(uid=uids[0])
     reading, writing = os.pipe()
-    os.write(writing, told.encode())
+    os.write(writing, handover.encode())
     os.close(writing)
 
     def become() -> None:
@@ -119,7 +120,7 @@ def test_the_program_as_root(host: Host, uids: tuple[int, ...], gids: tuple[int,
 def test_interrupted(host: Host) -> None:
     """SIGINT ends a session as any other program, without a line about a bug."""
     host.deliver("alice", MAILBOX)
-    with worker(TOLD) as talk:
+    with worker(RECORD) as talk:
         assert talk.line() == b"+OK\r\n"
         talk.process.send_signal(signal.SIGINT)
         assert talk.status() == -signal.SIGINT
@@ -147,14 +148,14 @@ def test_a_bug(host: Host, tmp_path: Path) -> None:
 
 def test_a_journal_without_mailbox(host: Host, tmp_path: Path) -> None:
     """Where a recovery finds a journal, but no mailbox, the host is told; without either there is nothing to do."""
-    told = handover()
-    told.path, told.state, told.recovery = bytes(tmp_path / "mailbox"), bytes(tmp_path), True
+    handover = make_handover()
+    handover.path, handover.state, handover.recovery = bytes(tmp_path / "mailbox"), bytes(tmp_path), True
     tmp_path.chmod(0o700)
-    assert session._recover(told) == 0
-    state = State(told.state, told.owner, told.path)
+    assert session._recover(handover) == 0
+    state = State(handover.state, handover.owner, handover.path)
     journal = tmp_path / os.fsdecode(state.name(b".journal"))
     close(state)
     journal.write_bytes(b"x")
-    assert session._recover(told) == 1
+    assert session._recover(handover) == 1
     assert journal.exists()
     host.syslog.wait(f"Failed or refused to recover {tmp_path}/mailbox: there is a journal of it, but no mailbox")
