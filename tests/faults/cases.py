@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-from popa3d.owner.mailbox import maildrop
+from popa3d.owner import loading
+from popa3d.owner.mailbox import changes, maildrop
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.mailbox.state_directory import State
@@ -58,8 +59,8 @@ class Case:
                 (removal, "PARSE_OCTETS", self.block),
                 (removal, "REST_OCTETS", self.block),
                 (plan, "PARSE_OCTETS", self.block),
-                (maildrop, "CLOCK_TICK_NS", 0),  # no waiting: nobody else writes here
-                (maildrop, "QUIET_S", 0),
+                (changes, "CLOCK_TICK_NS", 0),  # no waiting: nobody else writes here
+                *((module, "QUIET_S", 0) for module in (changes, loading, maildrop)),
             ):
                 stack.enter_context(mock.patch.object(module, name, value))
             yield
@@ -67,10 +68,10 @@ class Case:
     def load(self) -> Maildrop:
         """A session's maildrop. Raises what that raises."""
         state = State(os.fsencode(self.directory), b"alice", os.fsencode(self.mailbox))
-        assert not state.why
+        assert not state.is_missing
         file = MboxFile(os.fsencode(self.mailbox), ("fcntl",))
         try:
-            return Maildrop(file, state, 10_000, 1 << 40)
+            return loading.load(file, state, 10_000, 1 << 40)
         except BaseException:
             file.close()
             close(state)

@@ -13,7 +13,7 @@ import os
 import random
 from collections.abc import Callable
 
-from popa3d.owner.mailbox.file import Refused
+from popa3d.owner.mailbox.failures import Refused
 from tests.faults.cases import NEW, Case
 from tests.faults.disk import Call, Disk, Recorder
 

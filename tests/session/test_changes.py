@@ -12,8 +12,8 @@ from unittest import mock
 
 import pytest
 
+from popa3d.owner import loading
 from popa3d.owner.mailbox.file import MboxFile
-from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.mailbox.state_directory import State
 from popa3d.shared.limits import STATE
 from tests.faults import kills
@@ -165,7 +165,7 @@ def test_changed_for_a_moment(host: Host, tmp_path: Path) -> None:
     """What another program writes under its lock, and takes back before it lets go of that, is never sent."""
     path = tmp_path / "mailbox"
     path.write_bytes(MAILBOX)
-    loaded = Maildrop(MboxFile(bytes(path), ("fcntl",)), State(b"", b"alice", bytes(path)), 10, 1 << 40)
+    loaded = loading.load(MboxFile(bytes(path), ("fcntl",)), State(b"", b"alice", bytes(path)), 10, 1 << 40)
     path.write_bytes(MAILBOX.replace(b"body", b"BODY"))
     take = MboxFile.lock
 

@@ -16,6 +16,7 @@ from unittest import mock
 import pytest
 
 from popa3d.owner.mailbox import locker_client as owner_locker
+from popa3d.owner.mailbox.failures import LockerFailed
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.locker_client import Locker
 from popa3d.root import locker
@@ -165,7 +166,7 @@ def test_its_time_is_renewed(host: Host) -> None:
     fd = locker.start(str(host.spool), 8)
     file = MboxFile(bytes(path), ("dotlock",), fd)
     try:
-        os.write(fd, locker_messages.owner(ALICE.uid, b"alice"))
+        os.write(fd, locker_messages.encode_owner(ALICE.uid, b"alice"))
         file.lock(exclusive=False)
         for seconds, renewed in ((10**6, False), (0, True)):
             with mock.patch.object(owner_locker, "DOTLOCK_TOUCH_S", seconds):
@@ -366,7 +367,7 @@ def test_a_locker_by_itself(host: Host) -> None:
     for last in (b"", b"x", b"++", b"+/etc/shadow", b"%d bob" % BOB.uid):
         fd = locker.start(str(host.spool), 8)
         try:
-            os.write(fd, locker_messages.owner(ALICE.uid, b"alice"))
+            os.write(fd, locker_messages.encode_owner(ALICE.uid, b"alice"))
             for asked, answer in (
                 (locker_messages.TAKE, locker_messages.TAKEN),
                 (locker_messages.TAKE, locker_messages.TAKEN),
@@ -397,7 +398,7 @@ def test_a_mailbox_in_its_place(host: Host) -> None:
         lock.chmod(mode)
         fd = locker.start(str(host.spool), 8)
         try:
-            os.write(fd, locker_messages.owner(ALICE.uid, b"alice"))
+            os.write(fd, locker_messages.encode_owner(ALICE.uid, b"alice"))
             os.write(fd, locker_messages.TAKE)
             assert os.read(fd, 100) == locker_messages.BUSY
         finally:
@@ -411,7 +412,7 @@ def test_a_locker_that_does_not_answer() -> None:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
         found = Locker(ours.detach())
-        with mock.patch.object(owner_locker, "LOCK_TIMEOUT_S", 0.01), pytest.raises(OSError, match="has failed"):
+        with mock.patch.object(owner_locker, "LOCK_TIMEOUT_S", 0.01), pytest.raises(LockerFailed, match="has failed"):
             found.take()
         with contextlib.suppress(OSError):
             its.send(locker_messages.TAKEN)
@@ -420,7 +421,7 @@ def test_a_locker_that_does_not_answer() -> None:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, its:
         found = Locker(ours.fileno())
-        its.send(locker_messages.failed(28))
+        its.send(locker_messages.encode_error(28))
         with pytest.raises(OSError, match="No space left on device"):
             found.take()
 
@@ -429,9 +430,9 @@ def test_a_locker_that_cannot(host: Host) -> None:
     """Where the group cannot make files either, the session is told why."""
     fd = locker.start(str(host.spool), 20200)
     try:
-        os.write(fd, locker_messages.owner(ALICE.uid, b"alice"))
+        os.write(fd, locker_messages.encode_owner(ALICE.uid, b"alice"))
         os.write(fd, locker_messages.TAKE)
-        assert locker_messages.reason(os.read(fd, 100)) == errno.EACCES
+        assert locker_messages.decode_error(os.read(fd, 100)) == errno.EACCES
     finally:
         os.close(fd)
         os.wait()

@@ -13,9 +13,11 @@ from unittest import mock
 
 import pytest
 
+from popa3d.owner import loading
+from popa3d.owner.mailbox import changes, indexing, maildrop
 from popa3d.owner.mailbox import file as mboxfile
-from popa3d.owner.mailbox import maildrop
-from popa3d.owner.mailbox.file import InUse, MboxFile, Refused
+from popa3d.owner.mailbox.failures import Changed, InUse, Refused
+from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.mailbox.state_directory import State
 from popa3d.shared.limits import PARSE_OCTETS
@@ -157,9 +159,19 @@ def loaded(path: Path) -> Iterator[Maildrop]:
     """The mailbox of the path, loaded in this process."""
     file = MboxFile(bytes(path), ("fcntl",))
     try:
-        yield Maildrop(file, State(b"", b"alice", bytes(path)), 1000, 1 << 40)
+        yield loading.load(file, State(b"", b"alice", bytes(path)), 1000, 1 << 40)
     finally:
         file.close()
+
+
+@contextlib.contextmanager
+def always_young() -> Iterator[None]:
+    """Every mailbox was written to just now."""
+    with (
+        mock.patch.object(loading, "is_young", return_value=True),
+        mock.patch.object(maildrop, "is_young", return_value=True),
+    ):
+        yield
 
 
 def contents(found: Maildrop) -> list[bytes]:
@@ -172,11 +184,11 @@ FIRST_TWO = [b"Subject: one\n\nbody 1\n", b"Subject: two\n\nbody 2\n"]
 def test_a_message_that_takes_too_long(tmp_path: Path) -> None:
     """One that is still not whole when nobody waits any longer is not listed, and left alone; the others are served."""
     path = deliver(tmp_path / "mailbox", MAILBOX + HALF)
-    with mock.patch.object(maildrop, "_is_young", return_value=True), loaded(path) as found:
+    with always_young(), loaded(path) as found:
         assert contents(found) == FIRST_TWO
         append(path, OTHER_HALF)
         assert contents(found) == FIRST_TWO
-        found.lock_for_update(last=True)
+        found.lock_for_update(deletes_last=True)
     with loaded(path) as found:
         assert len(found.index) == 3
 
@@ -193,7 +205,7 @@ def test_a_message_that_turns_out_to_be_whole(tmp_path: Path) -> None:
         real(file)
 
     with (
-        mock.patch.object(maildrop, "_is_young", return_value=True),
+        always_young(),
         mock.patch.object(MboxFile, "reopen", reopen),
         behind("build_index", parsed.append),
         loaded(path) as found,
@@ -211,7 +223,7 @@ def test_fresh_mail_is_not_waited_for(tmp_path: Path) -> None:
         looks.append(file)
         real(file)
 
-    with mock.patch.object(maildrop, "_is_young", return_value=True), mock.patch.object(MboxFile, "reopen", reopen):
+    with always_young(), mock.patch.object(MboxFile, "reopen", reopen):
         with loaded(deliver(tmp_path / "mailbox")) as found:
             assert contents(found) == FIRST_TWO
         assert len(looks) == 1
@@ -282,14 +294,15 @@ def test_a_message_that_is_followed(host: Host, half: bytes, more: int) -> None:
 @contextlib.contextmanager
 def behind(name: str, then: Callable[[int], object]) -> Iterator[None]:
     """When the maildrop has used its function `name`, something happens to the mailbox; it is told how often before."""
-    real, count = getattr(maildrop, name), iter(range(1000))
+    module = indexing if name == "build_index" else maildrop
+    real, count = getattr(module, name), iter(range(1000))
 
     def both(*arguments: object) -> object:
         done = real(*arguments)
         then(next(count))
         return done
 
-    with mock.patch.object(maildrop, name, both):
+    with mock.patch.object(module, name, both):
         yield
 
 
@@ -299,7 +312,8 @@ def test_growth_while_it_is_parsed(tmp_path: Path, half: bytes, piece: bytes) ->
     """Mail that comes at any moment in pieces: what is served then is whole in what is there in the end."""
     path = deliver(tmp_path / "mailbox", half)
     with (
-        mock.patch.object(maildrop, "QUIET_S", 0.1),
+        mock.patch.object(changes, "QUIET_S", 0.1),
+        mock.patch.object(loading, "QUIET_S", 0.1),
         behind("build_index", lambda _: append(path, piece)),
         behind("checksum", lambda _: append(path, piece)),
         loaded(path) as found,
@@ -321,24 +335,24 @@ def test_a_block_that_is_compared(tmp_path: Path) -> None:
         append(path, THREE)
         with behind("checksum", lambda _: append(path, THREE)):
             assert contents(found) == FIRST_TWO
-            found.lock_for_update(last=True)
+            found.lock_for_update(deletes_last=True)
     path = deliver(tmp_path / "other")
     with loaded(path) as found:
         append(path, THREE)
-        with behind("checksum", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(maildrop.Changed):
+        with behind("checksum", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(Changed):
             found.content(0)
     path = deliver(tmp_path / "third")
     with loaded(path) as found:
         append(path, THREE)
         with behind("what_follows", lambda _: path.write_bytes(TWO + ONE + THREE)):
             assert found.content(0) == FIRST_TWO[0]  # not that which is there now
-        with pytest.raises(maildrop.Changed):
+        with pytest.raises(Changed):
             found.content(0)
     path = deliver(tmp_path / "fourth")
     with loaded(path) as found:
         append(path, THREE)
-        with behind("what_follows", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(maildrop.Changed):
-            found.lock_for_update(last=False)
+        with behind("what_follows", lambda _: path.write_bytes(TWO + ONE + THREE)), pytest.raises(Changed):
+            found.lock_for_update(deletes_last=False)
 
 
 def test_other_changes_while_it_is_parsed(tmp_path: Path) -> None:
@@ -365,7 +379,7 @@ def test_a_mailbox_that_never_rests(tmp_path: Path) -> None:
     """Where it changes otherwise each time, that is said after the time of a lock; what is bad each time is refused at once."""
     path = deliver(tmp_path / "mailbox")
     with (
-        mock.patch.object(maildrop, "LOCK_TIMEOUT_S", 0.5),
+        mock.patch.object(loading, "LOCK_TIMEOUT_S", 0.5),
         behind("build_index", lambda count: path.write_bytes((ONE, TWO)[count % 2])),
         pytest.raises(InUse, match="written to in spite of its lock"),
         loaded(path),

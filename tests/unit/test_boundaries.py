@@ -32,8 +32,9 @@ SHARED = of("shared", "limits log record replies settings") | {"_socket", "selec
 ROOT = OS | SHARED | of("shared", "address arguments failure")
 ROOT |= of("root", "accounts ending handover libc peer privileges process sequence settings_file start state_directories")
 ROOT |= {"_ctypes", "pwd", "resource"}  # a seventh of ctypes, for what root must have before it forks
-OWNER = OS | SHARED | of("owner", "session") | of("owner.index", "builder index mbox parser unique_id whole")
-OWNER |= of("owner.mailbox", "file maildrop ranges scan state_directory") | of("shared", "connection failure lines")
+OWNER = OS | SHARED | of("owner", "session loading") | of("owner.index", "builder index mbox parser unique_id whole")
+OWNER |= of("owner.mailbox", "changes failures file indexing locks maildrop ranges scan state_directory")
+OWNER |= of("shared", "connection failure lines")
 OWNER |= {"_md5", "_struct", "fcntl", "zlib"}
 
 # The written lists: what each program has loaded when it starts, and, with a second module, when it begins to talk: root
@@ -59,7 +60,7 @@ ALLOWED = {
     "root/listen": "root shared",
     "root": "root/pam shared shared/census .",
     "owner/index": "shared",
-    "owner/mailbox": "owner/index owner/update shared",
+    "owner/mailbox": "owner/index shared",
     "owner/update": "owner/index owner/mailbox shared",
     "owner/pop3": "owner/index owner/mailbox shared",
     "owner": "owner/index owner/mailbox owner/update owner/pop3 shared",
@@ -70,8 +71,9 @@ ALLOWED = {
 # name of a call -> the only modules with it
 CALLS = {
     "setuid setgid setreuid setregid setresuid setresgid seteuid setegid setgroups initgroups chroot": "root/privileges.py",
-    "lockf ftruncate truncate posix_fallocate": "owner/mailbox/file.py",
-    "flock": "owner/mailbox/file.py shared/dotlock.py",
+    "ftruncate truncate posix_fallocate": "owner/mailbox/file.py",
+    "lockf": "owner/mailbox/locks.py",
+    "flock": "owner/mailbox/locks.py shared/dotlock.py",
     "pwrite": "owner/mailbox/file.py owner/update/journal.py",
     "mkdir chmod chown": "root/state_directories.py",
     "fork forkpty posix_spawn": "root/sequence.py root/recover_runner.py root/locker.py owner/mailbox/child.py "

@@ -15,8 +15,11 @@ from ..shared import log, record, replies
 from ..shared.connection import EXPIRED, Connection
 from ..shared.failure import EX_SOFTWARE
 from ..shared.limits import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
-from .mailbox.file import InUse, MboxFile, Refused
-from .mailbox.maildrop import Changed, Maildrop, finish_update
+from .loading import finish_update, load
+from .mailbox import indexing
+from .mailbox.failures import Changed, InUse, Refused
+from .mailbox.file import MboxFile
+from .mailbox.maildrop import Maildrop
 from .mailbox.state_directory import State
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -140,7 +143,7 @@ def _load(handover: record.Handover) -> Maildrop:
     """The maildrop. Raises Refused, InUse or OSError if it cannot be served."""
     file = _open(handover)
     try:
-        return Maildrop(file, State(handover.state, handover.owner, handover.path), handover.max_messages, handover.max_octets)
+        return load(file, State(handover.state, handover.owner, handover.path), handover.max_messages, handover.max_octets)
     except (Refused, OSError):
         file.close()
         raise
@@ -151,7 +154,7 @@ def _open(handover: record.Handover) -> MboxFile:
 
 
 def _reason(error: Refused | OSError) -> str:
-    return error.strerror or "" if isinstance(error, OSError) else str(error)
+    return error.strerror or "" if isinstance(error, OSError) else error.reason
 
 
 def _transact(connection: Connection, maildrop: Maildrop, path: str, owner: str) -> int:
@@ -169,7 +172,7 @@ def _transact(connection: Connection, maildrop: Maildrop, path: str, owner: str)
     from .pop3.transaction import Transaction
 
     transaction = Transaction(maildrop, octets, lambda: _load_removal(owner))
-    maildrop.save_index()
+    indexing.keep(maildrop)
     quit_came = loop.serve(connection, transaction)
     connection.flush()  # what is deleted next must have been sent before: clients send RETR, DELE and QUIT in one go
     if not quit_came or connection.ended:
@@ -189,11 +192,11 @@ def _update(connection: Connection, maildrop: Maildrop, transaction: "Transactio
             kept_index.drop(maildrop.state)
             removal.remove(maildrop, transaction.deleted)
         except InUse as error:
-            log.write(log.WARNING, f"Failed to update {path}: {error}")
+            log.write(log.WARNING, f"Failed to update {path}: {error.reason}")
             connection.put(replies.IN_USE)
             return 1
-        except OSError as error:
-            log.write(log.ERROR, f"Failed to update {path}: {error.strerror}{_later(maildrop)}")
+        except (Refused, OSError) as error:
+            log.write(log.ERROR, f"Failed to update {path}: {_reason(error)}{_later(maildrop)}")
             connection.put(replies.NOT_UPDATED)
             return 1
         maildrop.unlock_after_update()
@@ -205,7 +208,7 @@ def _update(connection: Connection, maildrop: Maildrop, transaction: "Transactio
     connection.put(replies.OK)
     if deletes:
         connection.flush()
-        maildrop.save_index_without(transaction.deleted)
+        indexing.keep_rest(maildrop, transaction.deleted)
     return 0
 
 

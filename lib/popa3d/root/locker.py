@@ -44,7 +44,7 @@ def start(spool: str, group: int) -> int:
 def assign(locker: int, owner: "pwd.struct_passwd") -> None:
     """Say whose mailbox it is. If the locker has gone, the session will see that."""
     try:
-        os.write(locker, locker_messages.owner(owner.pw_uid, process.octets(owner.pw_name)))
+        os.write(locker, locker_messages.encode_owner(owner.pw_uid, process.octets(owner.pw_name)))
     except OSError:
         pass
 
@@ -62,7 +62,7 @@ def _run(asked: int, spool: bytes, group: int, session: int) -> "NoReturn":
     told = os.read(_FD, LOCKER_OCTETS)
     if not told:
         os._exit(0)  # nobody has logged in
-    uid, name = locker_messages.owned(told)
+    uid, name = locker_messages.decode_owner(told)
     privileges.become(uid, group)  # undumpable: the user's other processes have not got the group, and must not get it here
     privileges.no_new_privileges()
     lock = Dotlock(spool + b"/" + name, session)
@@ -83,7 +83,7 @@ def _answer(lock: Dotlock, asked: bytes) -> bool:
         try:
             answer = locker_messages.TAKEN if lock.take() else locker_messages.BUSY
         except OSError as error:
-            answer = locker_messages.failed(error.errno or 0)
+            answer = locker_messages.encode_error(error.errno or 0)
     elif asked == locker_messages.LET_GO:
         lock.remove()
         answer = locker_messages.FREE

@@ -162,6 +162,10 @@ HEADER_LINE_OCTETS = 64 * 1024
 # Another program's lock is waited for this long, then the client is told to come back. Mail programs give up at 30 to 60 s.
 LOCK_TIMEOUT_S = 20
 
+# How long to wait between two attempts to take the locks, and between two looks at a mailbox that is being written.
+LOCK_STEP_S = 0.05
+LOOK_AGAIN_S = 0.05
+
 # A mailbox that nobody has written to for this long has no message that is still being written: programs that take no lock
 # write theirs in some milliseconds, if they are not held up. The longest that a login waits for one to be finished.
 QUIET_S = 1.0

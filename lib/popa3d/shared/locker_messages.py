@@ -1,38 +1,38 @@
-"""What a session and root's locker say to each other: one message each, in a socket that keeps them apart.
+"""What a session and root's locker say to each other: one message at a time, in a socket that keeps messages apart.
 
 Runs as: any uid.
-Trusts: nobody; what is none of these is no message.
+Trusts: nobody; whatever is none of these is no message.
 """
 
-# The session's.
-TAKE = b"+"  # make the dot-lock, if there is none; it is answered
-LET_GO = b"-"  # remove it; it is answered
-TOUCH = b"."  # somebody is still at work
+# The session's questions.
+TAKE = b"+"  # make the dot-lock, if there is none; answered by TAKEN, BUSY or an error
+LET_GO = b"-"  # remove it; answered by FREE
+TOUCH = b"."  # renew its time; not answered
 
-# The answers.
+# The locker's answers.
 TAKEN = b"y"
 BUSY = b"n"
 FREE = b"f"
-_FAILED = b"e"
+_ERROR = b"e"
 
 
-def owner(uid: int, name: bytes) -> bytes:
-    """Root's first message: whose mailbox it is."""
+def encode_owner(uid: int, name: bytes) -> bytes:
+    """Root's first message: the mailbox owner's uid and name."""
     return b"%d %s" % (uid, name)
 
 
-def owned(message: bytes) -> tuple[int, bytes]:
-    """The uid and the name of an owner."""
+def decode_owner(message: bytes) -> tuple[int, bytes]:
+    """The uid and the name in a message that `encode_owner` made. Raises ValueError for any other."""
     uid, _, name = message.partition(b" ")
     return int(uid), name
 
 
-def failed(error: int) -> bytes:
-    """The answer that the lock cannot be made, with the reason's errno."""
-    return _FAILED + b"%d" % error
+def encode_error(number: int) -> bytes:
+    """The answer that the dot-lock cannot be made, with an errno."""
+    return _ERROR + b"%d" % number
 
 
-def reason(answer: bytes) -> int:
-    """The errno of `failed`; 0 if it is another answer, or none."""
-    number = answer[len(_FAILED) :]
-    return int(number) if answer.startswith(_FAILED) and number.isdigit() else 0
+def decode_error(answer: bytes) -> int:
+    """The errno in an answer that `encode_error` made; 0 if it is another answer, or empty."""
+    number = answer[len(_ERROR) :]
+    return int(number) if answer.startswith(_ERROR) and number.isdigit() else 0

@@ -11,8 +11,9 @@ from unittest import mock
 import pytest
 
 from popa3d.owner import session
-from popa3d.owner.mailbox.file import InUse, MboxFile
-from popa3d.owner.mailbox.maildrop import Changed, Maildrop
+from popa3d.owner.mailbox.failures import Changed, InUse
+from popa3d.owner.mailbox.file import MboxFile
+from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.update import removal
 from popa3d.shared import log, record, replies
 from popa3d.shared.connection import EXPIRED, GONE
@@ -170,8 +171,8 @@ def test_a_mailbox_that_fails_in_transaction(alice: Alice, error: Exception, lin
     """The session ends without another word, and deletes nothing. (InUse comes that far in the middle of a message only.)"""
     connection = Scripted(b"STAT\r\nDELE 1\r\nRETR 2\r\nQUIT\r\n")
 
-    def content(_maildrop: Maildrop, i: int, first: int = 0) -> bytes:
-        if first or not isinstance(error, InUse):
+    def content(_maildrop: Maildrop, i: int, offset: int = 0) -> bytes:
+        if offset or not isinstance(error, InUse):
             raise error
         return b"x"
 

@@ -43,9 +43,9 @@ def lock(path: Path) -> Path:
 
 def test_a_stale_one(file: MboxFile, lock: Path) -> None:
     """It is removed at the first attempt, and the second one has the lock: what else happens below is on top of that."""
-    assert not file._try(True)
+    assert not file._locks.try_to_take(exclusive=True)
     assert not lock.exists()
-    assert file._try(True)
+    assert file._locks.try_to_take(exclusive=True)
     assert lock.read_bytes() == LIVING
 
 
@@ -53,10 +53,10 @@ def test_while_another_removes_it(file: MboxFile, lock: Path) -> None:
     """Who removes it has locked it by flock(2); it is left to him, since his own would be the next with that name."""
     other = os.open(lock, os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
-    assert not file._try(True)
+    assert not file._locks.try_to_take(exclusive=True)
     assert lock.exists()
     os.close(other)
-    assert not file._try(True)
+    assert not file._locks.try_to_take(exclusive=True)
     assert not lock.exists()
 
 
@@ -64,15 +64,15 @@ def test_another_one_by_now(file: MboxFile, lock: Path) -> None:
     """If its owner has removed it, or another session, and a new one is there, that one stays."""
     system = System(kill=instead(lock, lambda lock: lock.write_bytes(LIVING)))
     with calling(dotlock, system):
-        assert not file._try(True)
+        assert not file._locks.try_to_take(exclusive=True)
     assert lock.read_bytes() == LIVING
 
 
 def test_gone_by_now(file: MboxFile, lock: Path) -> None:
     """If it goes away by itself, the next attempt has the lock."""
     with calling(dotlock, System(kill=lock.unlink)):
-        assert not file._try(True)
-    assert file._try(True)
+        assert not file._locks.try_to_take(exclusive=True)
+    assert file._locks.try_to_take(exclusive=True)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_no_file_by_now(file: MboxFile, lock: Path, make: Callable[[Path], objec
 
     system = System(lstat=instead(lock, older))
     with calling(dotlock, system):
-        assert not file._try(True)
+        assert not file._locks.try_to_take(exclusive=True)
     assert os.path.lexists(lock)
     assert len(system.opened) == (0 if lock.is_symlink() else 1)
 
@@ -106,7 +106,7 @@ def test_no_file(file: MboxFile, lock: Path) -> None:
         os.utime(lock, (1, 1), follow_symlinks=False)
         system = System()
         with calling(dotlock, system):
-            assert not file._try(True)
+            assert not file._locks.try_to_take(exclusive=True)
         assert system.opened == []
         assert os.path.lexists(lock)
 
@@ -116,19 +116,19 @@ def test_a_mailbox_in_its_place(file: MboxFile, lock: Path, octets: bytes) -> No
     """What begins as a mailbox does, also with empty lines, is no lock that was left behind, however old it is."""
     instead(lock, lambda lock: lock.write_bytes(octets))()
     os.utime(lock, (1, 1))
-    assert not file._try(True)
+    assert not file._locks.try_to_take(exclusive=True)
     assert lock.read_bytes() == octets
 
 
 def test_replaced_while_it_is_ours(file: MboxFile, path: Path) -> None:
     """Our own that somebody took for a stale one, and replaced by his, is not ours to remove."""
-    assert file._try(True)
+    assert file._locks.try_to_take(exclusive=True)
     lock = path.with_name("mailbox.lock")
     instead(lock, lambda lock: lock.write_bytes(b"1\n"))()
     file.unlock()
     assert lock.read_bytes() == b"1\n"
     lock.unlink()
-    assert file._try(True)
+    assert file._locks.try_to_take(exclusive=True)
     file.unlock()
     assert not lock.exists()
 
@@ -138,7 +138,7 @@ def test_its_time_tells_that_somebody_is_at_work(file: MboxFile, path: Path) -> 
     lock = path.with_name("mailbox.lock")
     assert file.read(1, 0) == b"F"
     assert not lock.exists()
-    assert file._try(True)
+    assert file._locks.try_to_take(exclusive=True)
     os.utime(lock, (1, 1))
     assert file.read(1, 0) == b"F"
     assert lock.stat().st_mtime > 1

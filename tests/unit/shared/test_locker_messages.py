@@ -12,8 +12,8 @@ from popa3d.shared.limits import LOCKER_OCTETS
 @pytest.mark.parametrize("uid", [1, 20001, 2**32 - 2])
 def test_an_owner(uid: int, name: bytes) -> None:
     """Whatever the account is called, the locker is told; and the message is as long as it may be."""
-    message = locker_messages.owner(uid, name)
-    assert locker_messages.owned(message) == (uid, name)
+    message = locker_messages.encode_owner(uid, name)
+    assert locker_messages.decode_owner(message) == (uid, name)
     assert len(message) <= LOCKER_OCTETS
 
 
@@ -23,9 +23,9 @@ NO_FAILURES = [b"", b"e", b"ex", b"28", b"e-1", locker_messages.TAKEN, locker_me
 @pytest.mark.parametrize("answer", NO_FAILURES)
 def test_no_reason(answer: bytes) -> None:
     """What is no failure has no reason."""
-    assert locker_messages.reason(answer) == 0
+    assert locker_messages.decode_error(answer) == 0
 
 
 def test_a_reason() -> None:
     """A failure has."""
-    assert locker_messages.reason(locker_messages.failed(28)) == 28
+    assert locker_messages.decode_error(locker_messages.encode_error(28)) == 28

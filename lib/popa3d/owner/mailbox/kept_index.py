@@ -98,7 +98,7 @@ def _read(fd: int, file: MboxFile) -> Index | None:
     if os.read(fd, calcsize(_CHECK) + 1) != pack(_CHECK, check):
         return None
     status = file.status()
-    if index is None or not len(index) or index.size > status.st_size or not file.is_it(*identity) or not _is_bounded(index):
+    if index is None or not len(index) or index.size > status.st_size or not file.matches(*identity) or not _is_bounded(index):
         return None
     _load_what_is_needed_later(index, status.st_size)
     index.saved = (index.size, mtime_ns, ctime_ns) == (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -125,7 +125,7 @@ def _is_bounded(index: Index) -> bool:
 
 
 def _save(state: State, file: MboxFile, blocks: "Iterable[bytes | memoryview]", mtime_ns: int, ctime_ns: int) -> None:
-    if state.why:
+    if state.is_missing:
         return
     new, name = state.name(b".index-new"), state.name(b".index")
     try:

@@ -1,7 +1,8 @@
-"""The maildrop: a mailbox file whose messages are known, and stay what they are or the session ends.
+"""The maildrop: a mailbox file with its index. As long as a session lasts, its messages stay what they are, or it ends.
 
-Locks are held while the file is parsed, updated, or looked at again, not in between. In between every block that is read
-is checked before anybody sees it: only growth by appending is fine. So it is when somebody appends in spite of a lock.
+Locks are held while the file is parsed, compared or updated, and not in between. In between, each block that is read is
+checked before anybody sees it. The mailbox may grow by appended mail; any other change ends the session. All this holds
+too when other programs ignore the locks.
 
 Runs as: the mailbox owner.
 Trusts: the kernel; not the file, nor the programs that write it (they may ignore locks).
@@ -10,290 +11,207 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 import time
 from zlib import crc32
 
-from ...shared.limits import CLOCK_TICK_NS, HEADER_LINE_OCTETS, INDEX_OCTETS, LOCK_TIMEOUT_S, QUIET_S, WRITE_OCTETS
+from ...shared.limits import QUIET_S, WRITE_OCTETS
 from ..index.index import Index
-from ..index.mbox import METADATA_SUBJECT
-from .file import InUse, MboxFile, Refused, Unfinished
-from .scan import NEXT_MESSAGE, NOTHING, OTHER_TEXT, build_index, checksum, extend_index, what_follows
+from . import indexing
+from .changes import is_same_file, is_same_or_longer, is_same_state, is_young, settle
+from .failures import Changed, InUse, Refused, Unfinished
+from .file import MboxFile
+from .scan import NEXT_MESSAGE, NOTHING, OTHER_TEXT, checksum, what_follows
 from .state_directory import State
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     import os
 
-_AGAIN_S = 0.05
-_CHANGING = "written to in spite of its lock"
-
-
-class Changed(Exception):
-    """The mailbox is not what it was, and not just longer: whatever is known of it is worth nothing now."""
+WRITTEN_WITHOUT_LOCK = "written to in spite of its lock"
 
 
 class Maildrop:
-    """A mailbox that was loaded: its index stays true, or Changed is raised."""
+    """A mailbox and its index, which has no messages before `parse`. From then on the index stays true, or Changed is raised.
+
+    seen: the file's status when the index was last known to be true of it; None before `parse`.
+    """
 
     def __init__(self, file: MboxFile, state: State, max_messages: int, max_octets: int) -> None:
-        """Finish an update that was not; then parse the mailbox. Raises Refused, InUse or OSError."""
+        """max_messages, max_octets: a larger mailbox is refused."""
         self.file = file
         self.state = state
         self.index = Index()
+        self.seen: "os.stat_result | None" = None
         self._max_messages = max_messages
         self._max_octets = max_octets
-        self._verified = True  # the index was made from the file, or compared with all of it
-        self._kept = False  # the index, or a part of it, was kept by an earlier session
-        self._seen: tuple[int, ...] = ()
-        self._goes_on = False  # what is behind the last message is no other one: it belongs to it
-        start = time.monotonic()
-        refused = ""
-        while not file.absent:
-            file.lock(exclusive=False, end=start + LOCK_TIMEOUT_S)
-            finish_update(file, state)
-            status = file.status()
-            try:
-                if self._parse(status, time.monotonic() < start + QUIET_S):
-                    break
-            except Refused as why:
-                changed = (now := file.named()) is None or _identity(now) != _identity(status)
-                if not _is_worth_another_look(why, refused, changed, _is_young(status)):
-                    raise
-                refused = str(why)
-            file.unlock()
-            if time.monotonic() >= start + LOCK_TIMEOUT_S:
-                raise InUse(_CHANGING)
-            time.sleep(_AGAIN_S)
-            file.reopen()
-        if file.absent:
-            self.index = Index()
-        else:
-            file.unlock()
+        self._is_verified = True  # the index was made from the file, or compared with all of it
+        self._was_kept = False  # the index, or its first part, was kept by an earlier session
+        self._last_goes_on = False  # what follows the last message is no other one: it belongs to it
 
-    def _parse(self, status: "os.stat_result", wait: bool) -> bool:
-        """Make the index of the locked file, whose status is given, with all messages that are whole. Raises Refused or OSError.
+    # Loading
 
-        wait: there is time to look again. False if that is better, since the last message may still be being written.
+    def parse(self, status: "os.stat_result", may_wait: bool) -> bool:
+        """Make the index of the locked file, or keep the one that there is if that is still true.
+
+        Returns False if somebody may still be writing the last message, so that it is better to look again soon. Without
+        `may_wait` there is no time for that: such a message is left out, and True is returned. status: the file's.
+        Raises Refused (Unfinished: it may be worth another look) or OSError.
         """
         if status.st_size > self._max_octets:
             raise Refused(f"larger than {self._max_octets} octets")
-        if _identity(status) != self._seen and self._seen and self._is_followed():
+        if self._is_followed(status):
             return True
-        if _identity(status) != self._seen or status.st_size != self.index.size:
-            _settle(status)
-            self._goes_on = False
-            self._verified = True
-            self.index = self._load(status.st_size)
-            self._seen = _identity(status)
-        index = self.index
-        whole = not len(index) or index.end[-1] < index.size or not _is_young(status)
-        if not self.is_untouched():
-            try:
-                self._compare()
-            except Changed:
-                raise Unfinished(_CHANGING) from None
-            if self._seen[2] > index.size:
-                whole = not len(index) or what_follows(self.file, index) == NEXT_MESSAGE
-        if not whole and not wait:
-            check = checksum(self.file, 0, index.start[-1])
-            if checksum(self.file, index.start[-1], index.size, check) != index.check:
-                raise Unfinished(_CHANGING)
-            index.drop_last(check)
-            self._goes_on = False
-            whole = True
-        return whole
+        self._read_or_keep(status)
+        is_whole = self._is_last_whole(status)
+        if not is_whole and not may_wait:
+            self._leave_last_out()
+            return True
+        return is_whole
 
-    def _is_followed(self) -> bool:
-        """Whether the mailbox still begins with what was parsed, and another message has come behind that by now."""
+    def _is_followed(self, status: "os.stat_result") -> bool:
+        """Whether only another message was appended since the file was parsed: then all messages before it are whole."""
+        if self.seen is None or is_same_state(status, self.seen):
+            return False
         try:
             self._compare()
         except Changed:
             return False
         return what_follows(self.file, self.index) == NEXT_MESSAGE
 
-    def content(self, i: int, first: int = 0) -> "bytes":
-        """At most WRITE_OCTETS of message `i` (from 0) as they are in the file, from `first` on; empty at its end.
+    def _read_or_keep(self, status: "os.stat_result") -> None:
+        if is_same_state(status, self.seen) and status.st_size == self.index.size:
+            return
+        settle(status)
+        self._last_goes_on = False
+        self._is_verified = True
+        source = indexing.obtain(self.file, self.state, status.st_size, self._max_messages)
+        self.index, self._is_verified, self._was_kept = source.index, source.is_verified, source.was_kept
+        self.seen = status
 
-        Raises Changed before a wrong octet is returned, InUse if that cannot be told, and OSError.
+    def _is_last_whole(self, status: "os.stat_result") -> bool:
+        """Whether the last message is whole: an empty line or another message follows it, or nobody has written for a while."""
+        index = self.index
+        is_whole = not len(index) or index.end[-1] < index.size or not is_young(status)
+        if self.is_untouched():
+            return is_whole
+        try:
+            self._compare()  # somebody has written while the file was parsed
+        except Changed:
+            raise Unfinished(WRITTEN_WITHOUT_LOCK) from None
+        if self.seen is not None and self.seen.st_size > index.size:
+            return not len(index) or what_follows(self.file, index) == NEXT_MESSAGE
+        return is_whole
+
+    def _leave_last_out(self) -> None:
+        """Take the last message, which may not be whole, out of the index."""
+        index = self.index
+        start = index.start[-1]
+        check = checksum(self.file, 0, start)
+        if checksum(self.file, start, index.size, check) != index.check:
+            raise Unfinished(WRITTEN_WITHOUT_LOCK)
+        index.drop_last(check)
+        self._last_goes_on = False
+
+    # Reading
+
+    def content(self, i: int, offset: int = 0) -> "bytes":
+        """At most WRITE_OCTETS of message `i` (from 0) as they are in the file, from `offset` in it on; empty at its end.
+
+        Raises Changed before a wrong octet is returned, InUse or Refused if that cannot be told, and OSError.
         """
-        block = self.unchecked(i, first)
-        # What was read is right if the file is as it was *afterwards*: a write shows in the times before its octets do.
+        block = self.unchecked(i, offset)
+        # A write shows in the times before it shows in the octets: if the file is untouched *now*, what was read is right.
         if not self.is_untouched():
             self.file.lock(exclusive=False)
             try:
-                block = self._compare(i, first)
+                start = self.index.content[i] + offset
+                block = self._compare_and_read(start, min(start + WRITE_OCTETS, self.index.end[i]))
             finally:
                 self.file.unlock()
-        if self._goes_on and i == len(self.index) - 1:
+        if self._is_being_written(i):
             raise InUse("its last message is still being written")
-        if not block and self.index.content[i] + first != self.index.end[i]:
+        if not block and self.index.content[i] + offset != self.index.end[i]:
             raise Changed
         return block
 
-    def unchecked(self, i: int, first: int = 0) -> bytes:
-        """The same, not checked: right if the mailbox `is_untouched` afterwards, and the block is as long as it should be."""
-        start, end = self.index.content[i] + first, self.index.end[i]
+    def unchecked(self, i: int, offset: int = 0) -> bytes:
+        """What `content` returns, but unchecked. It is right if it has the expected length and `is_untouched` is true afterwards.
+
+        Raises OSError.
+        """
+        start, end = self.index.content[i] + offset, self.index.end[i]
         if not 0 <= start <= end <= self.index.size:
             return b""  # the index was forged
-        if self._goes_on and i == len(self.index) - 1:
+        if self._is_being_written(i):
             return b""
         return self.file.read(min(WRITE_OCTETS, end - start), start)
 
     def is_untouched(self) -> bool:
-        """Whether nobody has written to the mailbox since it was looked at last."""
-        status = self.file.named()
-        return status is not None and _identity(status) == self._seen
+        """Whether nobody has written to the mailbox since it was last looked at, and its path still names it."""
+        return is_same_state(self.file.path_status(), self.seen)
 
-    def lock_for_update(self, last: bool) -> None:
-        """Lock the mailbox exclusively until it is closed, and check it once more. Raises InUse, Changed or OSError.
+    def _is_being_written(self, i: int) -> bool:
+        return self._last_goes_on and i == len(self.index) - 1
 
-        last: the last message will be removed. The other half of it must not come when that is done.
+    # Updating
+
+    def lock_for_update(self, deletes_last: bool) -> None:
+        """Lock the mailbox exclusively, and check it once more. Raises InUse, Refused, Changed or OSError.
+
+        It stays locked until `unlock_after_update`, or until the file is closed. deletes_last: the last message is deleted.
         """
         self.file.lock(exclusive=True)
         status = self.file.status()
-        if last and _is_young(status) and what_follows(self.file, self.index) == NOTHING:
+        if deletes_last and is_young(status) and what_follows(self.file, self.index) == NOTHING:
+            # Somebody may be writing the rest of it, which must not come after the update.
             time.sleep(max(0, status.st_mtime + QUIET_S - time.time()))
         if not self.is_untouched():
             self._compare()
-            status = self.file.status()
-            if _identity(status) != self._seen and status.st_size <= self._seen[2]:
-                raise Changed  # in spite of the lock, and not by mail that is added
-        if self.state.has_journal() or not (self._verified or self.is_same()) or not self._is_sound():
+            if not is_same_or_longer(self.seen, self.file.status()):
+                raise Changed  # in spite of the lock, and not by appended mail
+        if self.state.has_journal() or not self._is_index_true():
             raise Changed
         if what_follows(self.file, self.index) == OTHER_TEXT:
             raise Changed  # it could not stand at the start of a mailbox, or belongs to a message that may be deleted
 
-    def save_index(self) -> None:
-        """Keep the index of a large mailbox for the next login."""
-        if self.index.size >= INDEX_OCTETS and not self.index.saved:
-            from . import kept_index  # its time is for those who have large mailboxes
-
-            kept_index.save(self.state, self.file, self.index, *self._seen[3:])
-            self.index.saved = True
-
     def unlock_after_update(self) -> None:
-        """Let go of the locks; what others write from now on will be seen."""
-        if self.index.size >= INDEX_OCTETS:
+        """Unlock the mailbox after an update; from now on `is_untouched` tells whether others write to the result."""
+        if indexing.is_worth_keeping(self.index.size):
             status = self.file.status()
-            _settle(status)
-            self._seen = _identity(status)
+            settle(status)
+            self.seen = status
         self.file.unlock()
 
-    def save_index_without(self, deleted: bytearray) -> None:
-        """The same when messages were removed, the mailbox is unlocked, and nobody has written to it since.
-
-        The next login will compare it with the mailbox.
-        """
-        if self.index.size < INDEX_OCTETS or self.state.why or deleted.count(0) < 2 or not self.index.knows_all_copies():
-            return
-        from ..index.remaining import Remaining  # with kept_index, which DELE has loaded
-        from . import kept_index
-
-        index = Remaining(self.index, deleted)
-        if index.size < INDEX_OCTETS:
-            return
-        try:
-            # Another message than before may be the one that decides about the line ends, or the first, which may be hidden.
-            first = self.file.read(2 + HEADER_LINE_OCTETS, index.content - 2)
-            index.check = checksum(self.file, 0, index.size)
-        except OSError:
-            return
-        if METADATA_SUBJECT in first and not index.hidden:
-            return
-        if first.startswith(b"\r") == index.crlf and self.is_untouched():
-            kept_index.save_remaining(self.state, self.file, index)
-
-    def _load(self, size: int) -> Index:
-        """The index of the file, which has `size` octets: what is known of it and has not changed, or from the file."""
-        known = None
-        if size >= INDEX_OCTETS:
-            from . import kept_index
-
-            known = kept_index.load(self.state, self.file)
-        if known is not None and known.saved and len(known) <= self._max_messages:
-            self._verified = False
-            self._kept = True
-            return known
-        index = None
-        try:
-            if known is not None and 1 < len(known) <= self._max_messages:
-                index = extend_index(self.file, size, self._max_messages, known)
-        except Refused:
-            pass  # the last message was not the whole of it
-        known = None  # its memory is needed
-        self._kept = index is not None
-        return index or build_index(self.file, size, self._max_messages)
-
-    def _is_sound(self) -> bool:
-        """Whether what an earlier session has kept can be an index. To look at all of it would be slow at each login."""
-        if not self._kept:
-            return True
-        from . import kept_index  # loaded by DELE
-
-        return kept_index.is_sound(self.index)
-
     def is_same(self) -> bool:
-        """Whether the file still begins with what was parsed. Raises OSError."""
-        self._verified = checksum(self.file, 0, self.index.size) == self.index.check
-        return self._verified
+        """Whether the file still begins with the octets that were parsed. Raises OSError."""
+        self._is_verified = checksum(self.file, 0, self.index.size) == self.index.check
+        return self._is_verified
 
-    def _compare(self, i: int = -1, first: int = 0) -> bytes:
-        """See that the index is still true of the locked file, and that the path names it; new mail behind it is fine.
+    def _is_index_true(self) -> bool:
+        """Whether all of the index is true of the file. A kept one was only compared in size and times, to make logins fast."""
+        return (self._is_verified or self.is_same()) and (not self._was_kept or indexing.is_sound(self.index))
 
-        Returns what `unchecked` does. It is one of the octets that are compared, so whatever somebody may do meanwhile, they
-        are those that were parsed. Raises Changed, and OSError.
+    # Comparing
+
+    def _compare(self) -> None:
+        """Check that the index is still true of the locked file, and that the path names it. Raises Changed or OSError.
+
+        The file may have grown.
         """
-        status = self.file.named()
-        if status is None or (status.st_dev, status.st_ino) != self._seen[:2]:
+        self._compare_and_read(0, 0)
+
+    def _compare_and_read(self, start: int, end: int) -> bytes:
+        """As `_compare`; returns the octets from `start` to `end`, which are among those that were compared.
+
+        So they are what was parsed, whatever is done to the file meanwhile.
+        """
+        status = self.file.path_status()
+        if not is_same_file(status, self.seen):
             raise Changed
         status = self.file.status()
-        _settle(status)
-        index = self.index
-        start = end = 0
-        if i >= 0:
-            start = index.content[i] + first
-            end = min(start + WRITE_OCTETS, index.end[i])
+        settle(status)
         check = checksum(self.file, 0, start)
         block = self.file.read(end - start, start)
-        self._verified = checksum(self.file, end, index.size, crc32(block, check)) == index.check
-        if not self._verified or self.state.has_journal():
+        self._is_verified = checksum(self.file, end, self.index.size, crc32(block, check)) == self.index.check
+        if not self._is_verified or self.state.has_journal():
             raise Changed
-        self._seen = _identity(status)
-        self._goes_on = what_follows(self.file, self.index) == OTHER_TEXT
+        self.seen = status
+        self._last_goes_on = what_follows(self.file, self.index) == OTHER_TEXT
         return block
-
-
-def finish_update(file: MboxFile, state: State) -> bool:
-    """Finish the update of a locked mailbox, if there is an unfinished one. See unfinished.finish."""
-    if not state.has_journal():
-        return True
-    from ..update import unfinished  # its modules are for those who delete
-
-    return unfinished.finish(file, state)
-
-
-def _is_worth_another_look(why: Refused, before: str, changed: bool, young: bool) -> bool:
-    """Whether somebody may be writing what was refused. before: why it was before; bad twice in the same way is just bad."""
-    if isinstance(why, Unfinished):
-        return changed or young
-    return changed and str(why) != before
-
-
-def _identity(status: "os.stat_result") -> tuple[int, ...]:
-    """What tells one state of a mailbox from another."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _is_young(status: "os.stat_result") -> bool:
-    """Whether the mailbox was written to just now. A time in the future was set by somebody, and says nothing."""
-    return 0 <= time.time() - status.st_mtime < QUIET_S
-
-
-def _settle(status: "os.stat_result") -> None:
-    """Wait, with the lock held and before the file is read, until a further change must show in its times.
-
-    A file system's clock ticks every few milliseconds, or every second where the times have no fraction (then this
-    waits as C popa3d does on any file system).
-    """
-    tick = CLOCK_TICK_NS if status.st_mtime_ns % 1_000_000_000 or status.st_ctime_ns % 1_000_000_000 else 1_000_000_000
-    for changed in (status.st_mtime_ns, status.st_ctime_ns):
-        left = changed + tick - time.time_ns()
-        if 0 < left <= tick:  # a time in the future was set by somebody, and says nothing
-            time.sleep(left / 1e9)

@@ -9,7 +9,8 @@ from zlib import crc32
 from ...shared.limits import PARSE_OCTETS
 from ..index.index import Index
 from ..index.parser import Parser, Truncated, Unreadable
-from .file import MboxFile, Refused, Unfinished
+from .failures import Refused, Unfinished
+from .file import MboxFile
 
 
 def parse_range(file: MboxFile, parser: Parser, start: int, end: int) -> Index:

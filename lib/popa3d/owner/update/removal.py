@@ -15,7 +15,7 @@ import resource
 from zlib import crc32
 
 from ...shared.limits import JOURNAL_DATA_OCTETS, JOURNAL_PLAN_OCTETS, MAX_MESSAGES, PARSE_OCTETS
-from ..mailbox.file import Refused
+from ..mailbox.failures import Refused
 from .journal import REST_OCTETS, Head, Journal, Record, Unfit
 from .plan import STAMP_OCTETS, Kept, Plan, check, decode, plan
 
@@ -46,10 +46,10 @@ def remove(maildrop: "Maildrop", deleted: bytearray) -> None:
         status = file.status()
         what = plan(maildrop.index, deleted, status.st_size)
         if what.after == what.start:  # nothing is to be moved, and a cut is done or not
-            file.cut(what.start)
+            file.shorten(what.start)
             return
         if status.st_blocks * 512 < status.st_size:  # a file with holes: writing into one can fail
-            file.allocate(what.start, what.end - what.start)
+            file.reserve(what.start, what.end - what.start)
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
         if limit != resource.RLIM_INFINITY and limit < what.end:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))  # it would be met in the middle
@@ -59,7 +59,7 @@ def remove(maildrop: "Maildrop", deleted: bytearray) -> None:
             _finish(file, what, journal, what.start, data)
         except OSError:
             # Some file systems (NFS) may report an error of a write that has changed octets: then the journal is needed.
-            if not file.written and maildrop.is_same():
+            if not file.has_written and maildrop.is_same():
                 _drop(journal, sync=True)
             raise
         finally:
@@ -212,7 +212,7 @@ def _finish(file: "MboxFile", what: Plan, journal: Journal, done: int, data: byt
             what.extend(size)
         journal.write(_record(file, what, done))
         data = _set_aside(file, what, journal, done)
-    file.cut(done)
+    file.shorten(done)
     _drop(journal)
 
 
@@ -247,7 +247,7 @@ def _fitting(file: "MboxFile", head: Head, record: Record, data: bytes) -> Plan 
     what = decode(head.plan)
     if what is None or record.end < what.end or not what.start <= record.done <= record.end:
         raise Unfit("damaged")
-    if not file.is_it(*head.identity):
+    if not file.matches(*head.identity):
         raise Unfit("it is of another file")
     if status.st_size < record.done:
         raise Unfit("the mailbox is too short")

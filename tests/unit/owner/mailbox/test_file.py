@@ -1,20 +1,18 @@
-"""What is opened for a mailbox if others act in between, and how its locks are taken. The system's calls are real."""
+"""What is opened for a mailbox if others act in between. The system's calls are real."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from unittest import mock
 
 import pytest
 
 from popa3d.owner.mailbox import file as module
-from popa3d.owner.mailbox.file import InUse, MboxFile, Refused
+from popa3d.owner.mailbox.failures import Refused
+from popa3d.owner.mailbox.file import MboxFile
 from tests.unit.owner.between import System, calling, instead
 
 MAILBOX = b"From a@b\n\nx\n\n"
@@ -26,9 +24,6 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "mailbox"
     path.write_bytes(MAILBOX)
     return path
-
-
-# The mailbox
 
 
 def test_a_link_that_comes_meanwhile(path: Path) -> None:
@@ -101,60 +96,9 @@ def test_which_file(path: Path) -> None:
     """The inode says which file it is, with its device or its volume: one of these may change, not both."""
     file = MboxFile(bytes(path), ("fcntl",))
     device, volume, inode = file.identity()
-    assert file.is_it(device, volume, inode)
-    assert file.is_it(device + 1, volume, inode)
-    assert file.is_it(device, volume + 1, inode)
-    assert not file.is_it(device + 1, volume + 1, inode)
-    assert not file.is_it(device, volume, inode + 1)
-    file.close()
-
-
-# Locks
-
-
-@pytest.mark.parametrize("locks", [("dotlock", "fcntl", "flock"), ("fcntl", "dotlock", "flock")])
-def test_all_or_none(path: Path, locks: tuple[str, ...]) -> None:
-    """Who does not get the last of the locks lets go of the others, so that nobody waits for what he has."""
-    file = MboxFile(bytes(path), locks)
-    other = os.open(path, os.O_RDWR)
-    fcntl.flock(other, fcntl.LOCK_EX)
-    assert not file._try(True)
-    assert not path.with_name("mailbox.lock").exists()
-    child = os.fork()
-    if child == 0:  # a record lock is a process's
-        try:
-            fcntl.lockf(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os._exit(1)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-    os.close(other)
-    assert file._try(True)
-    file.close()
-
-
-@pytest.mark.parametrize("free_after_s", [None, 0, 1, 19], ids=str)
-def test_how_long_a_lock_is_waited_for(path: Path, free_after_s: int | None) -> None:
-    """Another's lock is waited for as long as 20 s, in small steps, and taken as soon as it is free. (The clock is not real.)"""
-    file = MboxFile(bytes(path), ("flock",))
-    other = os.open(path, os.O_RDWR)
-    fcntl.flock(other, fcntl.LOCK_EX)
-    now = 0.0
-
-    def sleep(seconds: float) -> None:
-        nonlocal now
-        now += seconds
-        assert now < 100, "it waits for ever"
-        if free_after_s is not None and now >= free_after_s:
-            fcntl.flock(other, fcntl.LOCK_UN)
-
-    with mock.patch.object(module, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep)):
-        if free_after_s is None:
-            with pytest.raises(InUse, match="locked by another program"):
-                file.lock(True)
-        else:
-            file.lock(True)
-    waited = 20 if free_after_s is None else free_after_s
-    assert waited <= now < waited + 0.2
-    os.close(other)
+    assert file.matches(device, volume, inode)
+    assert file.matches(device + 1, volume, inode)
+    assert file.matches(device, volume + 1, inode)
+    assert not file.matches(device + 1, volume + 1, inode)
+    assert not file.matches(device, volume, inode + 1)
     file.close()

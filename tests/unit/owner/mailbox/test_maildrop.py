@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from unittest import mock
 
 import pytest
 
-from popa3d.owner.mailbox import maildrop
-from popa3d.owner.mailbox.file import MboxFile, Refused
-from popa3d.owner.mailbox.maildrop import Changed, Maildrop
+from popa3d.owner import loading
+from popa3d.owner.mailbox import changes, indexing, maildrop
+from popa3d.owner.mailbox.failures import Changed, Refused
+from popa3d.owner.mailbox.file import MboxFile
+from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.mailbox.state_directory import State
 from popa3d.owner.update import removal
 from tests.faults.cases import close
@@ -31,22 +32,22 @@ class Watched(MboxFile):
         self.behind: dict[str, Callable[[], object]] = {}
         super().__init__(bytes(path), ("fcntl",))
 
-    def _told(self, what: str) -> None:
-        self._events.append(what)
-        self.behind.pop(what, lambda: None)()
+    def _note(self, event: str) -> None:
+        self._events.append(event)
+        self.behind.pop(event, lambda: None)()
 
-    def lock(self, exclusive: bool, end: float | None = None) -> None:
-        super().lock(exclusive, end)
-        self._told("lock")
+    def lock(self, exclusive: bool, deadline: float | None = None) -> None:
+        super().lock(exclusive, deadline)
+        self._note("lock")
 
     def unlock(self) -> None:
         super().unlock()
-        self._told("unlock")
+        self._note("unlock")
 
-    def read(self, octets: int, place: int) -> bytes:
-        found = super().read(octets, place)
-        self._told("read")
-        return found
+    def read(self, count: int, offset: int) -> bytes:
+        data = super().read(count, offset)
+        self._note("read")
+        return data
 
 
 class Place:
@@ -81,7 +82,7 @@ class Place:
         file = Watched(self.path, self.events)
         before(file)
         try:
-            loaded = Maildrop(file, State(bytes(self.directory), b"alice", bytes(self.path)), messages, 1 << 40)
+            loaded = loading.load(file, State(bytes(self.directory), b"alice", bytes(self.path)), messages, 1 << 40)
         except BaseException:
             file.close()
             raise
@@ -107,57 +108,11 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     """A mailbox of two messages that was written a millisecond ago."""
     place = Place(tmp_path)
-    with mock.patch.object(maildrop, "time", place):
+    with contextlib.ExitStack() as stack:
+        for module in (changes, loading, maildrop):
+            stack.enter_context(mock.patch.object(module, "time", place))
         yield place
     place.close()
-
-
-def status(**times: int) -> Any:
-    """What fstat(2) says of times."""
-    return SimpleNamespace(**times)
-
-
-SECOND = 1_000_000_000
-NOW = 1_800_000_000 * SECOND
-
-
-@pytest.mark.parametrize(
-    ("mtime", "ctime", "waits"),
-    [
-        (NOW - 3 * MS + 1, NOW - 50 * MS, 7 * MS + 1),
-        (NOW - 50 * MS, NOW - 3 * MS + 1, 7 * MS + 1),
-        (NOW - 4 * MS, NOW - 3 * MS + 1, 7 * MS + 1),
-        (NOW - 9 * MS, NOW - 9 * MS + 1, 1 * MS + 1),
-        (NOW - 10 * MS, NOW - 11 * MS, 0),
-        (NOW - SECOND // 2, NOW - SECOND // 2, 0),
-        (NOW + 1, NOW - 50 * MS, 0),
-        (NOW - SECOND // 2 - SECOND // 2, NOW - 2 * SECOND, 0),
-    ],
-)
-def test_how_long_it_waits(mtime: int, ctime: int, waits: int) -> None:
-    """Until the last change, of octets or of the inode, is a tick of the kernel's clock old; not for times in the future."""
-    _settled(NOW, mtime, ctime, waits)
-
-
-@pytest.mark.parametrize(("age", "waits"), [(0.25, 0.75), (0.999, 0.001), (1.0, 0), (7.5, 0)])
-@pytest.mark.parametrize("which", ["mtime", "ctime"])
-def test_how_long_it_waits_for_whole_seconds(age: float, waits: float, which: str) -> None:
-    """Where neither time has a fraction, a tick is a second; one that has is enough for the short one."""
-    now = NOW + int(age * SECOND)
-    for other, left in ((NOW - 9 * SECOND, int(waits * SECOND)), (NOW - 9 * SECOND + 1, 0)):
-        mtime, ctime = (NOW, other) if which == "mtime" else (other, NOW)
-        _settled(now, mtime, ctime, left)
-
-
-def _settled(now: int, mtime: int, ctime: int, waits: int) -> None:
-    slept = [0]
-
-    def sleep(seconds: float) -> None:
-        slept[0] += round(seconds * 1e9)
-
-    with mock.patch.object(maildrop, "time", SimpleNamespace(time_ns=lambda: now + slept[0], sleep=sleep)):
-        maildrop._settle(status(st_mtime_ns=mtime, st_ctime_ns=ctime))
-    assert abs(slept[0] - waits) <= 1000
 
 
 # The order of things
@@ -196,11 +151,11 @@ def test_order_of_another_look(place: Place) -> None:
 
 def test_order_of_an_update(place: Place) -> None:
     """Locked, and looked at under the lock if anything has come; it stays locked. Then a young mailbox is waited for again."""
-    with mock.patch.object(maildrop, "INDEX_OCTETS", 1):
+    with mock.patch.object(indexing, "INDEX_OCTETS", 1):
         loaded = place.load()
         append(place.path)
         place.fresh()
-        loaded.lock_for_update(last=False)
+        loaded.lock_for_update(deletes_last=False)
         assert place.order() == ["lock", "settle", "read"]
         removal.remove(loaded, bytearray([1, 0]))
         place.fresh()
@@ -233,7 +188,7 @@ def test_written_to_while_it_is_compared(place: Place) -> None:
     assert isinstance(loaded.file, Watched)
     loaded.file.behind["read"] = in_vain
     with pytest.raises(Changed):
-        loaded.lock_for_update(last=False)
+        loaded.lock_for_update(deletes_last=False)
     assert loaded.file.behind == {}
 
 
@@ -256,27 +211,19 @@ def test_a_change_whose_time_was_set_back(place: Place) -> None:
         loaded.content(1)
 
 
-def test_a_change_within_one_tick(place: Place) -> None:
-    """Each of device, inode, size and the two times tells one state from another."""
-    states = [(1, 2, 3, 4, 5), (9, 2, 3, 4, 5), (1, 9, 3, 4, 5), (1, 2, 9, 4, 5), (1, 2, 3, 9, 5), (1, 2, 3, 4, 9)]
-    names = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
-    found = {maildrop._identity(status(**dict(zip(names, state, strict=True)))) for state in states}
-    assert len(found) == len(states)
-
-
 def test_another_directory(tmp_path: Path) -> None:
     """A mailbox whose directory was moved away has changed, though nothing of the file has."""
     above = tmp_path / "mail"
     above.mkdir()
     place = Place(above)
-    loaded = Maildrop(MboxFile(bytes(place.path), ("fcntl",)), State(b"", b"alice", bytes(place.path)), 10, 1 << 40)
+    loaded = loading.load(MboxFile(bytes(place.path), ("fcntl",)), State(b"", b"alice", bytes(place.path)), 10, 1 << 40)
     before = loaded.file.status()
     os.rename(above, tmp_path / "elsewhere")
     assert loaded.file.status() == before
     with pytest.raises(Changed):
         loaded.content(1)
     with pytest.raises(Changed):
-        loaded.lock_for_update(last=False)
+        loaded.lock_for_update(deletes_last=False)
     loaded.file.close()
 
 
@@ -285,8 +232,8 @@ def test_another_directory(tmp_path: Path) -> None:
 
 def test_an_index_beyond_the_limit(place: Place) -> None:
     """The limit of messages holds for a mailbox whose index is known, too; as many as it are served, without a parse."""
-    with mock.patch.object(maildrop, "INDEX_OCTETS", 1):
-        place.load().save_index()
+    with mock.patch.object(indexing, "INDEX_OCTETS", 1):
+        indexing.keep(place.load())
         place.fresh()
         place.age_ms = 1000
         assert len(place.load(messages=2).index) == 2
@@ -309,8 +256,8 @@ def test_octets_beyond_the_limit(place: Place) -> None:
         state = State(b"", b"alice", bytes(place.path))
         if size < len(MAILBOX):
             with pytest.raises(Refused, match=f"larger than {size} octets"):
-                Maildrop(file, state, 100, size)
+                loading.load(file, state, 100, size)
             assert place.events == ["lock"]
         else:
-            assert len(Maildrop(file, state, 100, size).index) == 2
+            assert len(loading.load(file, state, 100, size).index) == 2
         file.close()

@@ -12,7 +12,8 @@ PROGRAM = """
 import random, sys, zlib
 sys.path.insert(0, sys.argv[1])
 from popa3d.owner.mailbox import child, halves, ranges, scan
-from popa3d.owner.mailbox.file import MboxFile, Refused
+from popa3d.owner.mailbox.failures import Refused
+from popa3d.owner.mailbox.file import MboxFile
 
 path = sys.argv[2]
 child.os.sched_getaffinity = lambda _: {0, 1}  # whatever the machine has

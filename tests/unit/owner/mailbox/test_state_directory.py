@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from popa3d.owner.mailbox.failures import Refused
 from popa3d.owner.mailbox.state_directory import State
 
 OTHER = 20002
@@ -38,20 +39,20 @@ def test_fit(directory: Path) -> None:
     for mode in (0o700, 0o755, 0o711):
         directory.chmod(mode)
         with opened(directory) as state:
-            assert not state.why
+            assert not state.is_missing
     with opened(directory / "missing") as state:
-        assert state.why and state.names(b"") == []
+        assert state.is_missing and state.names(b"") == []
         with pytest.raises(FileNotFoundError):
             state.create(state.name(b".new"))
     none = State(b"", b"alice", b"x")
-    assert none.why and not none.has_journal()
+    assert none.is_missing and not none.has_journal()
 
 
 @pytest.mark.parametrize("mode", [0o720, 0o702, 0o777, 0o1777, 0o770])
 def test_writable_for_others(directory: Path, mode: int) -> None:
     """One that others can write is refused: then the mailbox is, too."""
     directory.chmod(mode)
-    with pytest.raises(PermissionError, match="must be the owner's"), opened(directory):
+    with pytest.raises(Refused, match="must be the owner's"), opened(directory):
         pass
 
 
@@ -59,7 +60,7 @@ def test_writable_for_others(directory: Path, mode: int) -> None:
 def test_of_another_owner(directory: Path) -> None:
     """One that is another user's is refused."""
     os.chown(directory, OTHER, OTHER)
-    with pytest.raises(PermissionError, match="must be the owner's"), opened(directory):
+    with pytest.raises(Refused, match="must be the owner's"), opened(directory):
         pass
 
 

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner.mailbox import maildrop
+from popa3d.owner.mailbox import changes, maildrop
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.mailbox.state_directory import State
@@ -37,18 +37,18 @@ class Watched(Maildrop):
         state = State(bytes(directory), b"alice", bytes(path))
         super().__init__(MboxFile(bytes(path), ("fcntl",)), state, 1000, 1 << 40)
 
-    def content(self, i: int, first: int = 0) -> bytes:
-        self._note(f"content {i} {first}")
+    def content(self, i: int, offset: int = 0) -> bytes:
+        self._note(f"content {i} {offset}")
         self._noted = True  # what it calls itself is not noted
         try:
-            return super().content(i, first)
+            return super().content(i, offset)
         finally:
             self._noted = False
 
-    def unchecked(self, i: int, first: int = 0) -> bytes:
+    def unchecked(self, i: int, offset: int = 0) -> bytes:
         if not self._noted:
-            self._note(f"unchecked {i} {first}")
-        return super().unchecked(i, first)
+            self._note(f"unchecked {i} {offset}")
+        return super().unchecked(i, offset)
 
     def is_untouched(self) -> bool:
         return self.untouched and super().is_untouched()
@@ -70,8 +70,9 @@ class Served:
         path, directory = base / "mailbox", base / "state"
         path.write_bytes(text)
         directory.mkdir(mode=0o700)
-        with mock.patch.object(maildrop, "QUIET_S", 0):  # no waiting: nobody else writes here
-            self.maildrop = Watched(path, directory)
+        self.maildrop = Watched(path, directory)
+        with mock.patch.object(changes, "QUIET_S", 0):  # nobody else writes here: the last message is whole
+            assert self.maildrop.parse(self.maildrop.file.status(), may_wait=False)
 
     def machine(self) -> Transaction:
         self.maildrop.calls.clear()

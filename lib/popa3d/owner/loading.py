@@ -1,0 +1,68 @@
+"""Loading a mailbox: its locks, an update that an earlier session left unfinished, and looking again while somebody writes.
+
+Runs as: the mailbox owner.
+Trusts: the kernel; not the file, nor the programs that write it (they may ignore locks).
+"""
+
+import time
+
+from ..shared.limits import LOCK_TIMEOUT_S, LOOK_AGAIN_S, QUIET_S
+from .mailbox.changes import is_same_state, is_young
+from .mailbox.failures import InUse, Refused, Unfinished
+from .mailbox.file import MboxFile
+from .mailbox.maildrop import WRITTEN_WITHOUT_LOCK, Maildrop
+from .mailbox.state_directory import State
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    import os
+
+
+def load(file: MboxFile, state: State, max_messages: int, max_octets: int) -> Maildrop:
+    """The maildrop of a mailbox, which is unlocked again; one without messages if the file is absent.
+
+    An unfinished update is finished first. While somebody seems to write without a lock, this looks again: until QUIET_S for
+    the rest of the last message, until LOCK_TIMEOUT_S for a mailbox that is not valid. Raises Refused, InUse or OSError;
+    then the mailbox may still be locked.
+    """
+    maildrop = Maildrop(file, state, max_messages, max_octets)
+    start = time.monotonic()
+    refusal = None
+    while not file.absent:
+        file.lock(exclusive=False, deadline=start + LOCK_TIMEOUT_S)
+        finish_update(file, state)
+        status = file.status()
+        try:
+            if maildrop.parse(status, may_wait=time.monotonic() < start + QUIET_S):
+                file.unlock()
+                return maildrop
+        except Refused as failure:
+            if not _is_worth_another_look(failure, refusal, file, status):
+                raise
+            refusal = failure
+        file.unlock()
+        if time.monotonic() >= start + LOCK_TIMEOUT_S:
+            raise InUse(WRITTEN_WITHOUT_LOCK)
+        time.sleep(LOOK_AGAIN_S)
+        file.reopen()
+    return Maildrop(file, state, max_messages, max_octets)
+
+
+def _is_worth_another_look(refusal: Refused, before: Refused | None, file: MboxFile, status: "os.stat_result") -> bool:
+    """Whether somebody may be writing the mailbox that was refused. If it is refused twice for one reason, nobody is.
+
+    before: the refusal of the look before this one. status: the file's before it was parsed.
+    """
+    has_changed = not is_same_state(file.path_status(), status)
+    if isinstance(refusal, Unfinished):
+        return has_changed or is_young(status)
+    return has_changed and (before is None or refusal.reason != before.reason)
+
+
+def finish_update(file: MboxFile, state: State) -> bool:
+    """Finish the update of a locked mailbox, if there is an unfinished one. See unfinished.finish."""
+    if not state.has_journal():
+        return True
+    from .update import unfinished  # its modules are for those who delete
+
+    return unfinished.finish(file, state)

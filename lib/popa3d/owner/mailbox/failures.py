@@ -1,0 +1,27 @@
+"""Why a mailbox is not served, or not changed: the exceptions of this room.
+
+Runs as: the mailbox owner.
+Trusts: nothing.
+"""
+
+from ...shared.failure import Failure
+
+
+class Refused(Failure):
+    """The mailbox cannot be served or cannot be changed."""
+
+
+class InUse(Refused):
+    """Another program has held its lock for LOCK_TIMEOUT_S, or is writing without one. The client is told to come back."""
+
+
+class Unfinished(Refused):
+    """The file is no mailbox yet, but may be the beginning of one: if somebody is still writing it, look again."""
+
+
+class LockerFailed(Failure):
+    """Root's locker gave no answer, or none that makes sense."""
+
+
+class Changed(Failure):
+    """The mailbox is not what it was, and has not merely grown. The index is worthless now, and the session ends."""
