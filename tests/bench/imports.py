@@ -21,7 +21,7 @@ STEPS = (
         "from popa3d.root import authentication as a; a.load_pam()",
     ),
     ("popa3d-session", "until the reply to PASS", "import popa3d.owner.session"),
-    ("popa3d-session", "behind it", "import popa3d.owner.pop3.loop"),
+    ("popa3d-session", "after that", "import popa3d.owner.pop3.loop"),
 )
 
 

@@ -94,8 +94,8 @@ It needs root, like the tests, and leaves the host as it was.
 
 
 _IMPORTS = """
-popa3d's part of that, import by import: each module's own milliseconds, without what it imports in turn, as
-`python3 -X importtime` reports, which takes some time itself. With -D everything that root needs was loaded before
+popa3d's part of that is imports: a module's own milliseconds, without what it imports in turn, as reported by
+`python3 -X importtime`, which takes some time itself. With -D everything that root needs was loaded before
 the client came.
 
 """

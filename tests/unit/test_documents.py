@@ -151,6 +151,14 @@ def test_every_page_can_be_found() -> None:
     assert set(PAGES) - reached <= {CHECKOUT / "CHANGES.md"}
 
 
+def test_size() -> None:
+    """The README says how many lines of Python there are, to a tenth."""
+    (said,) = re.findall(r"Python, ([\d,]+) lines", (CHECKOUT / "README.md").read_text())
+    modules = [*LIB.rglob("*.py"), *CHECKOUT.glob("bin/*")]
+    lines = sum(len(path.read_text().splitlines()) for path in modules if path.is_file())
+    assert abs(int(said.replace(",", "")) - lines) <= lines / 10
+
+
 def test_lengths() -> None:
     """The README can be read at a glance, and lines of prose in a terminal."""
     assert len((CHECKOUT / "README.md").read_text().splitlines()) <= README_LINES
