@@ -2,7 +2,7 @@
 
 What stays is moved towards the start of the file, step by step; the journal tells where each step begins. A step either
 moves octets into room that nobody needs any more (what was deleted, or moved before), or has its octets in the journal. So a
-step that was interrupted can be done again. DESIGN.md has the whole, with pictures and with the reason for each sync.
+step that was interrupted can be done again. docs/UPDATE.md has the whole, with pictures and the reason for each sync.
 
 Runs as: the mailbox owner, with the mailbox locked exclusively.
 Trusts: the index, which was just checked again; a journal only if it fits the mailbox.
