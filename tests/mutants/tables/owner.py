@@ -176,7 +176,7 @@ MUTATIONS = (
     wrong("owner/pop3/transaction.py", "        self._prepared = None  # it is right", "        # it is right",
           "a reply that was prepared in a wrong moment", "tests/session/test_prepared.py::test_prepared_and_looked_at_again",
           f"{STATE}::test_prepared_in_vain"),
-    wrong("owner/pop3/transaction.py", "if octets <= PREPARED_OCTETS:", "if True:", "messages of any size are held in memory",
+    wrong("owner/pop3/transaction.py", "if octets > PREPARED_OCTETS:", "if False:", "messages of any size are held in memory",
           "tests/session/test_prepared.py::test_large_ones_are_not_prepared", f"{STATE}::test_not_prepared"),
     wrong("owner/pop3/transaction.py", "if len(block) == octets:", "if True:", "a part of a message is sent as if it were all",
           f"{STATE}::test_not_prepared"),

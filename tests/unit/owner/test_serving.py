@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -40,12 +44,14 @@ class Alice:
 
     def serve(self, connection: Scripted) -> int:
         """Serve the connection as `main` does: the exit status."""
-        handover = record.Handover(
-            b"alice", os.getuid(), bytes(self.mailbox), bytes(self.state), b"192.0.2.1", b"", Settings()
-        )  # fmt: skip
-        status = session._serve(connection, handover)  # type: ignore[arg-type]
+        status = session._serve(connection, self.handover())  # type: ignore[arg-type]
         connection.flush()
         return status
+
+    def handover(self) -> record.Handover:
+        """Root's record for her."""
+        settings = Settings()
+        return record.Handover(b"alice", os.getuid(), bytes(self.mailbox), bytes(self.state), b"192.0.2.1", b"", settings)
 
     def log(self, priority: int, text: str) -> None:
         self.lines.append((priority, text.replace(str(self.mailbox), "MAILBOX")))
@@ -269,3 +275,122 @@ def test_one_message(alice: Alice) -> None:
     os.utime(alice.mailbox, (1, 1))
     assert alice.serve(Scripted(b"QUIT\r\n")) == 0
     assert alice.lines[0] == (log.INFO, "1 message (24 bytes) loaded for alice")
+
+
+# How the program begins and ends.
+
+
+class Exited(BaseException):
+    """The process has ended, with this status."""
+
+
+def run_main(handover: record.Handover | None, connection: Scripted | None = None, **parts: Callable[..., object]) -> int:
+    """The exit status of `main` with that handover and connection; parts: functions of the session that are replaced."""
+    ended = mock.Mock(side_effect=Exited)
+    everything: dict[str, Any] = {
+        "_read_handover": lambda: handover,
+        "Connection": lambda _ahead, _timeout_s: connection,
+        "_signal": mock.Mock(),
+        **parts,
+    }
+    with (
+        mock.patch.multiple(session, **everything),
+        mock.patch.object(log, "start"),
+        mock.patch("posix._exit", ended),
+        pytest.raises(Exited),
+    ):
+        session.main()
+    return int(ended.call_args.args[0])
+
+
+def test_started_by_hand(alice: Alice) -> None:
+    """Without a handover the program complains to whoever has started it, and neither serves nor logs."""
+    complain, serve = mock.Mock(), mock.Mock()
+    assert run_main(None, None, _complain=complain, _serve=serve) == 1
+    assert complain.call_args_list == [mock.call("popa3d-session is started by popa3d only, never as root")]
+    assert not serve.called and alice.lines == []
+
+
+def test_what_is_said_last_is_sent(alice: Alice) -> None:
+    """The reply to QUIT, or to a PASS that is refused, leaves before the program ends; its status is the session's."""
+    connection = Scripted()
+
+    def serve(_connection: Scripted, _handover: record.Handover) -> int:
+        connection.put(replies.NOT_LOADED)
+        return 1
+
+    assert run_main(alice.handover(), connection, _serve=serve) == 1
+    assert connection.sent == replies.NOT_LOADED
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_recovery_serves_nobody(alice: Alice, status: int) -> None:
+    """With popa3d-recover's handover there is no session."""
+    handover = alice.handover()
+    handover.recovery = True
+    serve = mock.Mock()
+    assert run_main(handover, Scripted(), _recover=lambda _handover: status, _serve=serve) == status
+    assert not serve.called
+
+
+@pytest.mark.parametrize(("mode", "complains"), [(stat.S_IFCHR, True), (stat.S_IFREG, True), (stat.S_IFSOCK, False)])
+def test_who_reads_complaints(mode: int, complains: bool) -> None:
+    """A client never does: with inetd standard error is its socket."""
+    write = mock.Mock()
+    system = SimpleNamespace(fstat=lambda _fd: SimpleNamespace(st_mode=mode | 0o600), write=write)
+    with mock.patch.object(session, "os", system):
+        session._complain("text")
+    assert write.call_args_list == ([mock.call(2, b"text\n")] if complains else [])
+
+
+def test_nobody_reads_complaints() -> None:
+    """A closed standard error is no fault."""
+    with mock.patch.object(session, "os", SimpleNamespace(fstat=failing(OSError(errno.EBADF, "")))):
+        session._complain("text")
+
+
+# What identifies an installation.
+
+
+def test_installed(tmp_path: Path) -> None:
+    """An installation makes its first file anew, which shows; so does its removal."""
+    first = tmp_path / "__init__.py"
+    first.touch()
+    with mock.patch.object(session, "__file__", str(tmp_path / "owner/session.py")):
+        before = session._installed()
+        assert before is not None and session._installed() == before
+        (tmp_path / "new").touch()
+        (tmp_path / "new").rename(first)
+        assert session._installed() not in (None, before)
+        first.unlink()
+        assert session._installed() is None
+
+
+@pytest.mark.parametrize("missing", ["loop", "removal"])
+def test_removed_in_between(alice: Alice, missing: str) -> None:
+    """A module that is gone though the first file is not yet counts as an upgrade."""
+    real_import = builtins.__import__
+
+    def importing(name: str, *context: object) -> object:
+        if isinstance(context[2], tuple) and missing in context[2]:
+            raise ImportError(missing)
+        return real_import(name, *context)  # type: ignore[arg-type]
+
+    connection = Scripted(b"DELE 1\r\nQUIT\r\n")
+    with mock.patch.object(builtins, "__import__", importing):
+        assert alice.serve(connection) == (1 if missing == "loop" else 0)
+    assert connection.sent == (OK if missing == "loop" else OK + replies.UNAVAILABLE + OK)
+    assert alice.mailbox.read_bytes() == MAILBOX
+    assert alice.lines[1][1].startswith("popa3d was upgraded or removed meanwhile: the session of alice ")
+
+
+def test_a_journal_that_cannot_be_looked_for(alice: Alice) -> None:
+    """An update that fails is told, though nobody can say what becomes of it."""
+
+    def remove(maildrop: Maildrop, _deleted: bytearray) -> None:
+        maildrop.state.has_journal = failing(OSError())  # type: ignore[method-assign,assignment]
+        raise FAILED
+
+    with mock.patch.object(removal, "remove", remove):
+        assert alice.serve(Scripted(b"DELE 1\r\nQUIT\r\n")) == 1
+    assert alice.lines[1:] == [(log.ERROR, "Failed to update MAILBOX: Input/output error")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterable
@@ -60,6 +61,14 @@ def test_as_long_as_it_may_be() -> None:
     endless = [b"H" * 10_000] * 1000
     assert read_handover(endless) is None
     assert len(endless) == 998
+
+
+def test_no_descriptor() -> None:
+    """Somebody who starts the program by hand gives it no record."""
+    ids = {"getresuid": lambda: (UID,) * 3, "getresgid": lambda: (UID,) * 3, "getgroups": list}
+    read = mock.Mock(side_effect=OSError(errno.EBADF, os.strerror(errno.EBADF)))
+    with mock.patch.object(session, "os", SimpleNamespace(read=read, **ids)):
+        assert session._read_handover() is None
 
 
 def test_of_another() -> None:

@@ -231,3 +231,77 @@ def test_on_a_pipe_writes_never_block() -> None:
     assert peer.waits == [LIMIT_S] * 4  # 512, 512 and 76 octets; then it took nothing
     os.close(reading)
     os.close(writing)
+
+
+def test_a_peer_that_resets() -> None:
+    """A read that fails is the connection's end."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, connection_on(theirs) as connection:
+        with mock.patch.object(module, "os", SimpleNamespace(read=mock.Mock(side_effect=ConnectionResetError))):
+            assert connection.line() is None
+        assert connection.ended == GONE
+        assert connection.line() is None
+
+
+def test_reading_a_pipe() -> None:
+    """Where no time can be set for a read, select(2) bounds each one."""
+    peer = Peer(step_s=10, data=b"NO")
+    reading, writing = os.pipe()
+    with connection_on(reading) as connection, peer.in_place():
+        peer.data = b"NOOP\n"
+        assert connection.line() == b"NOOP"
+        peer.step_s = LIMIT_S
+        assert connection.line() is None
+        assert connection.ended == EXPIRED
+    assert peer.waits == [LIMIT_S, LIMIT_S]
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_socket_without_a_limit_for_reads() -> None:
+    """So it is where the system refuses to set it."""
+    peer = Peer(step_s=LIMIT_S)
+    ours, theirs = socket.socketpair()
+    unwilling = mock.Mock()
+    unwilling.setsockopt.side_effect = OSError
+    with ours, theirs, connection_on(theirs) as connection, peer.in_place():
+        with mock.patch.object(module, "_socket_on", mock.Mock(return_value=unwilling)):
+            assert connection.line() is None
+        assert connection.ended == EXPIRED
+    assert peer.waits == [LIMIT_S]
+    assert unwilling.detach.called  # or the descriptor would be closed with it
+
+
+def test_replies_where_the_peer_is_gone() -> None:
+    """A peer that was gone before its socket could be set up is noticed later."""
+    gone = mock.Mock(family=socket.AF_INET)
+    gone.setsockopt.side_effect = OSError
+    system = SimpleNamespace(**{**vars(socket), "socket": lambda fileno: gone})
+    with mock.patch.object(module, "_socket", system):
+        assert module._socket_on(1) is gone
+    assert gone.setsockopt.called
+
+
+@pytest.mark.parametrize("cut", [0, 3, 6, 11, 14])
+def test_what_is_ahead(cut: int) -> None:
+    """What was read and is no taken line yet, from here or from another process, is kept as it came."""
+    stream = b"PASS x\nSTAT\nQU"
+    ours, theirs = socket.socketpair()
+    with ours, theirs, connection_on(theirs, stream[:cut]) as connection:
+        ours.sendall(stream[cut:])
+        assert connection.line() == b"PASS x"
+        read = stream if cut < 7 else stream[:cut]
+        assert connection.ahead() == read[7:]
+
+
+def test_nothing_is_sent_after_the_end() -> None:
+    """What is put then goes nowhere, and is not held either."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, connection_on(theirs) as connection:
+        connection.ended = GONE
+        connection.put(b"x" * WRITE_OCTETS)
+        connection.put(b"y")
+        connection.flush()
+        ours.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            ours.recv(1)

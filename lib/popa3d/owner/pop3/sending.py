@@ -50,7 +50,7 @@ class Sender:
         return held + b"\r\n"
 
     def _cut(self, block: bytes) -> bytes:
-        """The part of a block (with LF line ends) that TOP sends: up to its last line, or all if that is not in it."""
+        """The part of a block (with LF line ends) that TOP sends: all, or the start of it if its last line ends here."""
         offset = 0
         if self._in_header:
             offset = self._header_length(block)
@@ -61,14 +61,11 @@ class Sender:
         if lines < self._lines_left:
             self._lines_left -= lines
             return block
-        while self._lines_left and offset < len(block):
+        for _ in range(self._lines_left):
             offset = block.find(b"\n", offset) + 1
-            if not offset:
-                return block
-            self._lines_left -= 1
-        self.done = not self._lines_left
-        if self.done:
-            self._held_cr = b""
+        self._lines_left = 0
+        self._held_cr = b""
+        self.done = True
         return block[:offset]
 
     def _header_length(self, block: bytes) -> int:

@@ -18,7 +18,7 @@ TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    # The reply, in blocks that are made as they are taken. Who stops taking them (the client is gone) ends the session.
+    # A reply in blocks, which are read from the mailbox as they are taken.
     Blocks = Iterable[bytes]
 
 # Events: what happens once the reply is sent.
@@ -32,10 +32,13 @@ _NO_SUCH_MESSAGE = "no such message"
 
 
 class Transaction:
-    """The machine: which messages are marked as deleted (1 in `deleted`), and what that leaves."""
+    """The machine. `deleted` has 1 for each message that is marked as deleted; `left` and `left_octets` are what that leaves.
+
+    `octets` is the size of all messages together, as sent.
+    """
 
     def __init__(self, maildrop: Maildrop, octets: int, load_removal: "Callable[[], bool]") -> None:
-        """octets: of all messages together. load_removal: loads what removes messages; False if nothing can be removed."""
+        """octets: see above. load_removal: loads what removes messages, at a first DELE; if it returns False, none are."""
         self.octets = octets
         self.deleted = bytearray(len(maildrop.index))
         self.left = len(maildrop.index)
@@ -50,8 +53,8 @@ class Transaction:
     def receive(self, line: bytes) -> "tuple[Blocks, str]":
         """The blocks of the reply to a line (without its line end), and an event.
 
-        All blocks are to be taken before the next line is received. Raises Changed or OSError, as taking blocks does; that
-        may also raise InUse, in the middle of a message.
+        Take all blocks before the next line is received. This and taking blocks raise Changed or OSError, taking them also
+        InUse in the middle of a message: then the machine is of no use any more.
         """
         command = commands.parse(line)
         if command is None:
@@ -66,21 +69,33 @@ class Transaction:
             return (replies.IN_USE,), GO_ON  # nothing of the message was sent yet
 
     def prepare(self) -> None:
-        """While the client reads a message: most ask for the next one then. Large ones are not worth it."""
+        """Make the reply to the next RETR while the client reads the last one, unless the message is large.
+
+        Most clients ask for the next message then. The reply is right only if nobody writes to the mailbox until they do.
+        """
         i = self._next
-        if self._prepared is None and 0 < i < len(self.deleted):
-            octets = self._maildrop.index.end[i] - self._maildrop.index.content[i]
-            if octets <= PREPARED_OCTETS:
-                try:
-                    block = self._maildrop.unchecked(i)
-                except OSError:
-                    return  # it will be said when it is asked for
-                if len(block) == octets:
-                    sender = Sender()
-                    self._prepared = b"".join((replies.OK, sender.encode(block), sender.finish(), replies.END))
+        if self._prepared is not None or not 0 < i < len(self.deleted):
+            return
+        octets = self._stored_octets(i)
+        if octets > PREPARED_OCTETS:
+            return
+        try:
+            block = self._maildrop.unchecked(i)
+        except OSError:
+            return  # the client will be told when it asks for the message
+        if len(block) == octets:
+            sender = Sender()
+            self._prepared = b"".join((replies.OK, sender.encode(block), sender.finish(), replies.END))
+
+    def _stored_octets(self, i: int) -> int:
+        """How many octets a message has in the mailbox; as sent it may have more."""
+        return self._maildrop.index.end[i] - self._maildrop.index.content[i]
 
     def _numbers(self, words: list[bytes], kinds: str) -> tuple[str, list[int]]:
-        """Whether `words` are arguments of these kinds (see _COMMANDS), and the numbers they are; messages count from 0."""
+        """(verdict, numbers): whether `words` are arguments of these kinds (see _COMMANDS), and their numbers if they are.
+
+        As in C popa3d they are judged in their order. Messages count from 0 in the numbers, from 1 in the words.
+        """
         numbers: list[int] = []
         if len(words) != len(kinds) and (words or kinds != "?"):
             return _INVALID, numbers
@@ -113,7 +128,7 @@ class Transaction:
         return self._listing(lambda first, end: unique_id.texts(ids, first, end))
 
     def _listing(self, values: "Callable[[int, int], Iterable[object]]") -> "Blocks":
-        """A line for each message that is not deleted. values(first, end): those of messages first to end - 1."""
+        """A line for each message that is not marked. values(first, end): those of messages first to end - 1."""
         yield replies.OK
         for first in range(0, len(self.deleted), LISTED_MESSAGES):
             marks = self.deleted[first : first + LISTED_MESSAGES]
@@ -133,14 +148,13 @@ class Transaction:
         return self._message(i, Sender(lines))
 
     def _message(self, i: int, sender: Sender) -> "Blocks":
-        """The reply with message `i`. Its first block is read at once, so that InUse is raised before anything is sent."""
+        """The reply with message `i`. Its first block is read at once, so that InUse is raised before +OK is sent."""
         self._prepared = None  # it is right only if nobody has looked again since it was read
         return self._message_blocks(i, sender, self._maildrop.content(i))
 
     def _message_blocks(self, i: int, sender: Sender, first_block: bytes) -> "Blocks":
-        """The blocks of that reply: the mailbox is read as they are taken, and no further than `sender` needs."""
-        index = self._maildrop.index
-        octets = index.end[i] - index.content[i]
+        """The blocks of that reply, read as they are taken, and no further than `sender` needs."""
+        octets = self._stored_octets(i)
         yield replies.OK
         yield sender.encode(first_block)
         offset = len(first_block)
@@ -184,9 +198,9 @@ class Transaction:
 
 _REFUSALS = {_INVALID: (replies.INVALID,), _NO_SUCH_MESSAGE: (replies.NO_SUCH_MESSAGE,)}
 
-# The command table: keyword -> handler, the kinds of its arguments, and the event behind its reply. Kinds: "m" a message that
-# is there and not deleted, "n" any number, "?" a message or nothing. What is not there is _UNKNOWN: invalid, and the client
-# may go on. There is one state, and each command is valid in it; to allow another command, add its row and its handler.
+# The command table: keyword -> handler, kinds of its arguments, event once its reply is sent. Kinds: "m" is a message that is
+# there and not marked, "n" any number, "?" a message or nothing. A keyword without a row is _UNKNOWN: invalid, and the client
+# may go on. There is one state. To add a command, add its row and its handler.
 _UNKNOWN: "tuple[Callable[..., Blocks], str, str]" = (Transaction._unknown, "", GO_ON)
 _COMMANDS: "dict[bytes, tuple[Callable[..., Blocks], str, str]]" = {
     b"STAT": (Transaction._stat, "", GO_ON),
