@@ -30,7 +30,7 @@ def of(room: str, names: str = "") -> set[str]:
 
 SHARED = of("shared", "limits log record replies settings") | {"_socket", "select", "syslog"}
 ROOT = OS | SHARED | of("shared", "address arguments failure")
-ROOT |= of("root", "accounts ending handover libc peer privileges process sequence settings_file start state_directories")
+ROOT |= of("root", "accounts ending libc peer privileges process sequence settings_file start")
 ROOT |= {"_ctypes", "pwd", "resource"}  # a seventh of ctypes, for what root must have before it forks
 OWNER = OS | SHARED | of("owner", "session loading") | of("owner.index", "builder index mbox parser unique_id whole")
 OWNER |= of("owner.mailbox", "changes failures file indexing locks maildrop ranges scan state_directory")
@@ -41,7 +41,9 @@ OWNER |= {"_md5", "_struct", "fcntl", "zlib"}
 # forks a child for that, and the owner's program has answered PASS by then. Each import is latency, and root's are risk.
 LOADED = {
     "popa3d.root.start": ROOT,
-    "popa3d.root.start popa3d.root.authentication": ROOT | of("root", "authentication") | of("root.pam", "service_file"),
+    "popa3d.root.start popa3d.root.authentication": ROOT
+    | of("root", "authentication handover state_directories")
+    | of("root.pam", "service_file"),
     "popa3d.root.start popa3d.preauth.loop": ROOT
     | of("preauth", "authorization loop")
     | of("shared", "connection commands lines"),

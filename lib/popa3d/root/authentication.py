@@ -1,6 +1,6 @@
 """Who has logged in: the pre-auth child's record and PAM's answer, to an account that may have a session.
 
-Loaded while the client types.
+Loaded while the client types (see sequence.serve).
 
 Runs as: root.
 Trusts: PAM, the name services and the administrator; of the record nothing that was not checked.

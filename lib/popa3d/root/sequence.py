@@ -15,7 +15,7 @@ import time
 from ..shared import log, record, replies
 from ..shared.failure import EX_SOFTWARE
 from ..shared.limits import CHROOT, LOGIN_OCTETS, LOGINS_FD, RECORD_GRACE_S
-from . import accounts, ending, handover, privileges, process
+from . import accounts, ending, privileges, process
 from .ending import End
 from .peer import Peer
 
@@ -49,10 +49,10 @@ def serve(
             _limit(count, peer, settings)
         nobody = accounts.nobody()
         child, pipe = _start_preauth(nobody, preauth, settings, accepted is not None)
+        from . import authentication, handover  # the client is greeted, and types meanwhile
+
         locker = handover.start_locker(settings)
         log.write(log.INFO, f"Session from {peer.name}")
-        from . import authentication  # the client types meanwhile
-
         pam = authentication.load_pam()
         accounts.warm()
         try:
@@ -71,7 +71,10 @@ def serve(
             status = ending.refuse(End(failure.reason, replies.UNAVAILABLE), nobody)
         else:
             _signal.alarm(0)
-            status = _become(worker, handed_over, locker)
+            try:
+                handover.become(worker, handed_over, locker)
+            except handover.NotStarted as failure:
+                status = ending.finish(End(failure.reason, replies.UNAVAILABLE))
     except End as end:
         status = ending.finish(end)
     except accounts.Unsafe as unsafe:
@@ -151,11 +154,3 @@ def _note_login() -> None:
         os.write(LOGINS_FD, os.getpid().to_bytes(LOGIN_OCTETS, "big"))
     except OSError:
         pass
-
-
-def _become(worker: str, handed_over: int, locker: int) -> int:
-    """Become the owner's program. Returns only if that fails: the exit status."""
-    try:
-        handover.become(worker, handed_over, locker)
-    except handover.NotStarted as failure:
-        return ending.finish(End(failure.reason, replies.UNAVAILABLE))
