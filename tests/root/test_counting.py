@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from popa3d.shared.census import counts, processes
+from popa3d.shared.census import command_lines, counts
 from tests.host import HOME, Host
 from tests.talk import Talk, connection
 
@@ -53,4 +53,4 @@ def test_counting_is_cheap_to_load() -> None:
 )
 def test_listening_arguments(arguments: list[bytes], listens: bool) -> None:
     """-D or -F is found wherever it may stand, and the name of a file is not taken for it."""
-    assert processes._listens(arguments) is listens
+    assert command_lines._listens(arguments) is listens

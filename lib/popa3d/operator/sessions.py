@@ -1,4 +1,4 @@
-"""The live sessions: who, from where, since when, at what cost.
+"""The live sessions: whose, from which address, since when, at what cost.
 
 Runs as: the operator (root sees all sessions, others their own).
 Trusts: the kernel.
@@ -10,9 +10,9 @@ import time
 
 from ..shared.address import numeric
 from ..shared.census import connections, processes
-from ..shared.limits import PYTHON_PLACES, USER
+from ..shared.limits import PYTHON_DIRECTORIES, USER
 
-TYPE_CHECKING = False  # root's process counts sessions, and the typing module would cost it time
+TYPE_CHECKING = False  # as everywhere in the library
 if TYPE_CHECKING:
     from typing import Any
 
@@ -29,7 +29,7 @@ class Session:
         self.state = "authenticating"  # or "transaction"
         self.started = 0.0  # seconds since 1970
         self.age_s = 0.0
-        self.idle_s: float | None = None  # since the client last sent something; None where that cannot be told
+        self.idle_s: float | None = None  # since the client last sent something; None where that is not known
         self.memory: int | None = None  # private octets; None where that may not be seen
         self.cpu_s = 0.0
         self.door = ""  # what started it
@@ -38,56 +38,56 @@ class Session:
 def live() -> list[Session]:
     """The sessions that the caller may see, oldest first. Raises ImportError without psutil."""
     psutil = _psutil()
-    found = []
+    sessions = []
     for process in processes.sessions():
         try:
             session = _session(psutil, process)
         except (psutil.Error, OSError):
             continue  # it has ended
         if session:
-            found.append(session)
-    return sorted(found, key=lambda session: (session.started, session.pid))
+            sessions.append(session)
+    return sorted(sessions, key=lambda session: (session.started, session.pid))
 
 
 def _psutil() -> "Any":
     """psutil, from where the distribution has it: site processing is off. Raises ImportError."""
-    places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PYTHON_PLACES]
-    sys.path += places
+    directories = [path.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for path in PYTHON_DIRECTORIES]
+    sys.path += directories
     try:
         import psutil
     finally:
-        del sys.path[-len(places) :]
+        del sys.path[-len(directories) :]
     return psutil
 
 
-def _session(psutil: "Any", seen: processes.Process) -> Session | None:
+def _session(psutil: "Any", counted: processes.Process) -> Session | None:
     """All about one session; None if it has ended. Raises psutil.Error or OSError if it ends meanwhile."""
-    booted = psutil.boot_time()  # whole seconds, and in create_time too: only the difference is exact
-    process = psutil.Process(seen.pid)
-    now = processes.look(seen.pid)
+    booted = psutil.boot_time()  # whole seconds, as in create_time: only the difference is exact
+    process = psutil.Process(counted.pid)
+    now = processes.look(counted.pid)
     if now is None:
         return None
-    found = Session(now.pid)
+    session = Session(now.pid)
     name = _name(now.uid)
     if now.authenticated or (now.uid != 0 and name != USER):  # the latter is about to become popa3d-session
-        found.state, found.account = "transaction", name
-    age = max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (process.create_time() - booted))
-    found.started, found.age_s = round(time.time() - age, 2), round(age, 2)
-    found.peer, idle = connections.peer_and_idle(now.pid)
-    found.peer = found.peer or _peer(psutil, process)
-    if idle is not None:
-        found.idle_s = min(idle, found.age_s)  # the connection may be older than the process
-    found.memory, found.cpu_s = _cost(psutil, process)
-    if seen.child is not None and found.state == "authenticating":
+        session.state, session.account = "transaction", name
+    age_s = max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (process.create_time() - booted))
+    session.started, session.age_s = round(time.time() - age_s, 2), round(age_s, 2)
+    session.peer, idle_s = connections.peer_and_idle(now.pid)
+    session.peer = session.peer or _peer(psutil, process)
+    if idle_s is not None:
+        session.idle_s = min(idle_s, session.age_s)  # the connection may be older than the process
+    session.memory, session.cpu_s = _cost(psutil, process)
+    if counted.child is not None and session.state == "authenticating":
         try:
-            memory, cpu_s = _cost(psutil, psutil.Process(seen.child))
-            found.memory = None if found.memory is None or memory is None else found.memory + memory
-            found.cpu_s += cpu_s
+            memory, cpu_s = _cost(psutil, psutil.Process(counted.child))
+            session.memory = None if session.memory is None or memory is None else session.memory + memory
+            session.cpu_s += cpu_s
         except psutil.NoSuchProcess:
-            pass  # the client has just said PASS
-    found.cpu_s = round(found.cpu_s, 2)
-    found.door = _door(psutil, process, now)
-    return found if process.is_running() else None
+            pass  # the client has just sent PASS
+    session.cpu_s = round(session.cpu_s, 2)
+    session.door = _door(psutil, process, now)
+    return session if process.is_running() else None
 
 
 def _name(uid: int) -> str:
@@ -99,12 +99,12 @@ def _name(uid: int) -> str:
 
 
 def _peer(psutil: "Any", process: "Any") -> str:
-    """The peer's address from the kernel's tables: for kernels and containers that let nobody copy descriptors."""
+    """The peer's address from the kernel's tables, for kernels and containers that let nobody copy descriptors."""
     try:
-        every = getattr(process, "net_connections", process.connections)("inet")
+        sockets = getattr(process, "net_connections", process.connections)("inet")
     except psutil.AccessDenied:
         return ""
-    return next((numeric(one.raddr.ip) for one in every if one.fd == 0 and one.raddr), "")
+    return next((numeric(socket.raddr.ip) for socket in sockets if socket.fd == 0 and socket.raddr), "")
 
 
 def _cost(psutil: "Any", process: "Any") -> tuple[int | None, float]:

@@ -1,4 +1,4 @@
-"""popa3d-status(8): the table of live sessions, once or again and again, for people or as JSON.
+"""popa3d-status(8): the table of live sessions, once or repeatedly, for people or as JSON.
 
 Runs as: the operator (root sees all sessions, others their own).
 Trusts: the kernel; names and addresses are made fit for a terminal.
@@ -11,8 +11,9 @@ import os
 import sys
 import time
 
-from .. import DATE, VERSION
+from .. import version_line
 from ..shared.census import processes
+from ..shared.failure import Failure
 from . import sessions
 
 TYPE_CHECKING = False
@@ -30,36 +31,36 @@ _WATCH_LEAST_S, _WATCH_MOST_S = 0.1, 86400
 _CLEAR = "\33[H\33[2J"
 
 
-class _Unwritable(Exception):
-    """Standard output takes nothing; the text says why, and is empty where its reader has left."""
+class _Unwritable(Failure):
+    """Standard output cannot be written. The reason is empty if its reader has closed it."""
 
 
 def main() -> int:
     """Do what the command line says; the exit status. Wrong usage exits 2 by itself."""
-    asked = _arguments()
-    if asked.listeners is not None:
-        _say("".join(f"{pid}\n" for pid in processes.listeners(asked.listeners)))
+    options = _options()
+    if options.listeners is not None:
+        _write("".join(f"{pid}\n" for pid in processes.listeners(options.listeners)))
         return 0
     try:
         while True:
-            _say(_shown(asked.json, asked.watch is not None))
-            if asked.watch is None:
+            _write(_shown(options.json, options.watch is not None))
+            if options.watch is None:
                 return 0
-            time.sleep(asked.watch)
+            time.sleep(options.watch)
     except ImportError as error:
         sys.stderr.write(f"popa3d-status: psutil cannot be used ({error}): install the package python3-psutil\n")
     except _Unwritable as unwritable:
-        if not unwritable.args[0]:
+        if not unwritable.reason:
             return 0
-        sys.stderr.write(f"popa3d-status: standard output: {unwritable}\n")
+        sys.stderr.write(f"popa3d-status: standard output: {unwritable.reason}\n")
     except KeyboardInterrupt:
-        return 0 if asked.watch is not None else 130
+        return 0 if options.watch is not None else 130
     return 1
 
 
-def table(found: "list[Session]") -> str:
+def table(live: "list[Session]") -> str:
     """The table, a title line first. No line has more than COLUMNS characters; what is cut has a ~ there."""
-    rows = [_row(session) for session in found]
+    rows = [_row(session) for session in live]
     widths = [max(map(len, column)) for column in zip(_TITLES, *rows, strict=True)]
     room = COLUMNS - (sum(widths) + len(widths) - 1) + widths[_ACCOUNT] + widths[_PEER]
     widths[_ACCOUNT] = min(widths[_ACCOUNT], max(_ACCOUNT_LEAST, room - widths[_PEER]))
@@ -109,7 +110,7 @@ def _row(session: "Session") -> tuple[str, ...]:
 
 
 def _plain(text: str) -> str:
-    """Printable ASCII: a process's name may hold what a terminal obeys."""
+    """Printable ASCII: a process's name may contain what controls a terminal."""
     return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
 
 
@@ -128,30 +129,31 @@ def _cut(word: str, width: int, tail: int) -> str:
 
 
 def _shown(as_json: bool, again: bool) -> str:
-    found = sessions.live()
+    """The sessions as a table or as JSON. again: it is shown again and again, so each time replaces the last."""
+    live = sessions.live()
     if as_json:
-        return json.dumps([vars(session) for session in found], indent=None if again else 2) + "\n"
-    return (_CLEAR if again and os.isatty(1) else "") + table(found)
+        return json.dumps([vars(session) for session in live], indent=None if again else 2) + "\n"
+    return (_CLEAR if again and os.isatty(1) else "") + table(live)
 
 
-def _say(text: str) -> None:
+def _write(text: str) -> None:
     """Write on descriptor 1, whatever it is. Raises _Unwritable."""
-    octets = text.encode()
+    data = text.encode()
     try:
-        while octets:
-            octets = octets[os.write(1, octets) :]
+        while data:
+            data = data[os.write(1, data) :]
     except OSError as error:
-        raise _Unwritable("" if error.errno == errno.EPIPE else error.strerror) from None
+        raise _Unwritable("" if error.errno == errno.EPIPE else str(error.strerror)) from None
 
 
-def _arguments() -> argparse.Namespace:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="popa3d-status", description="Show the live sessions of popa3d: root sees all of them, others their own."
     )
     parser.add_argument("--json", action="store_true", help="a JSON array instead of a table")
     parser.add_argument("--watch", metavar="N", type=_seconds, help="show it again every N seconds, until Ctrl-C")
     parser.add_argument("--listeners", metavar="PROGRAM", help="only the process ids of those that listen with this popa3d")
-    parser.add_argument("-V", "--version", action="version", version=f"popa3d-status version {VERSION} ({DATE})")
+    parser.add_argument("-V", "--version", action="version", version=version_line("popa3d-status"))
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
 """Accounts: the one that owns nothing, and those that clients name.
 
-How long a look-up takes must not tell whether there is such an account. So what the name services load is loaded before
-(`warm`), and whichever way a look-up ends, one of the other kind follows it. Services that keep some answers and not others
-(sssd, nscd) may still tell.
+The time of a look-up must not show whether an account exists. So the name services are loaded beforehand (`warm`), and a
+look-up of the other kind follows each: of a missing account after one that exists, and the other way round. Services that
+cache only some answers (sssd, nscd) may still show it.
 
 Runs as: root.
 Trusts: the name services and the file system; not a name that a client has sent.
@@ -22,27 +22,27 @@ class Unsafe(Failure):
 
 
 def find(name: bytes) -> "pwd.struct_passwd | None":
-    """The account `name`, or None."""
+    """The account `name`, or None. Raises nothing for odd names."""
     try:
-        return pwd.getpwnam(process.text(name))
+        return pwd.getpwnam(process.decode(name))
     except (KeyError, ValueError):
         return None
 
 
 def claimed(name: bytes) -> "pwd.struct_passwd | None":
-    """The same for the name that a client claims."""
+    """The account that a client claims, or None. Either way there are a look-up that succeeds and one that fails."""
     account = find(name)
     find((USER if account is None else NO_ACCOUNT).encode())
     return account
 
 
 def warm() -> None:
-    """Have the name services loaded, all of which are asked for a name that none of them has."""
+    """Load the name services: all are asked for a name that none of them has."""
     find(NO_ACCOUNT.encode())
 
 
 def nobody() -> "pwd.struct_passwd":
-    """The account USER, with its chroot directory seen to be safe. Raises Unsafe."""
+    """The account USER. Raises Unsafe if there is none, if it has anything of root's, or if its chroot directory is not safe."""
     account = find(USER.encode())
     if account is None:
         raise Unsafe(f'getpwnam("{USER}"): no such user')

@@ -44,9 +44,10 @@ def log_in(pam: "Pam | None", data: bytes, peer: "Peer") -> "tuple[pwd.struct_pa
     login = _login(data, peer)
     if pam is None:
         raise End("Authentication is impossible without PAM", replies.UNAVAILABLE)
-    fault = service_file.fault()
-    if fault:
-        raise End(fault, replies.UNAVAILABLE)
+    try:
+        service_file.check()
+    except service_file.Insufficient as insufficient:
+        raise End(insufficient.reason, replies.UNAVAILABLE) from None
     _signal.alarm(PAM_TIMEOUT_S)  # until the exec
     owner = _authenticated(pam, login, peer)
     if not handover.serves(owner):

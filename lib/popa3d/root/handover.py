@@ -55,10 +55,10 @@ def send(
     """
     path = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
     data = record.Handover(
-        owner=process.octets(owner.pw_name),
+        owner=process.encode(owner.pw_name),
         uid=owner.pw_uid,
-        path=process.octets(path),
-        state=process.octets(_state(owner, settings)),
+        path=process.encode(path),
+        state=process.encode(_state(owner, settings)),
         peer=address.encode(),
         ahead=ahead,
         settings=settings,

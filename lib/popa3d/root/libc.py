@@ -1,6 +1,6 @@
 """Calls of the C library that Python has no module for: prctl(2) and clearenv(3).
 
-_ctypes, which ctypes is made of, is loaded in a seventh of its time: this is imported before the greeting.
+It uses _ctypes, the C part of ctypes, which loads in a seventh of the time: this is imported before the greeting.
 
 Runs as: root, and the mailbox owner or user popa3d when it has just dropped privileges.
 Trusts: the C library.
@@ -8,13 +8,15 @@ Trusts: the C library.
 
 import _ctypes
 
+from ..shared.failure import Failure
+
 _LIBC = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
 
 # linux/prctl.h
 PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 3, 4, 38
 
 
-class Missing(Exception):
+class Missing(Failure):
     """The C library has no such function: this is not Linux."""
 
 
@@ -27,7 +29,7 @@ def prctl(option: int, value: int = 0) -> int:
 
 
 def clearenv() -> None:
-    """Remove every variable from the environment, with or without a name. Raises Missing."""
+    """Remove every entry of the environment, also one without a name. Raises Missing."""
     _call("clearenv")
 
 

@@ -1,11 +1,11 @@
 """The process that makes the dot-lock for a session where the spool lets only a group make files (Debian's: root:mail, 2775).
 
-It is forked before anything is heard of the client, so it never has a password. When the client has logged in, it is told
-who that is and becomes him with the spool's group. The session, which has not got that group, asks it to make and to
-remove one file of one name. When the session ends, however, the lock goes too.
+It is forked before the client's password arrives, so it never has one. After the login root names the owner, and the
+process becomes that user with the spool's group. The session does not have that group; it asks this process to make, renew
+and remove one file with one name. However the session ends, the lock goes with it.
 
 Runs as: root, until it knows the owner; then as the owner with the spool's group alone.
-Trusts: root, who it is for; the session for nothing but when.
+Trusts: root for the owner's name; the session only for when to make and remove the lock.
 """
 
 import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
@@ -26,15 +26,15 @@ _FD = 3
 
 
 def start(spool: str, group: int) -> int:
-    """Start one for a session, which this process is, or will become. A descriptor for `tell`, then for the session."""
-    ours, its = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    """Start a locker for the session that this process will become. A descriptor: for `assign`, then for the session."""
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     session = os.getpid()
     if os.fork():
-        its.close()
+        theirs.close()
         return ours.detach()
     try:
         ours.close()
-        _run(its.detach(), process.octets(spool), group, session)
+        _run(theirs.detach(), process.encode(spool), group, session)
     except BaseException as error:
         log.crash(error)
     finally:
@@ -42,28 +42,28 @@ def start(spool: str, group: int) -> int:
 
 
 def assign(locker: int, owner: "pwd.struct_passwd") -> None:
-    """Say whose mailbox it is. If the locker has gone, the session will see that."""
+    """Say whose mailbox it is. If the locker is gone, the session will notice."""
     try:
-        os.write(locker, locker_messages.encode_owner(owner.pw_uid, process.octets(owner.pw_name)))
+        os.write(locker, locker_messages.encode_owner(owner.pw_uid, process.encode(owner.pw_name)))
     except OSError:
         pass
 
 
-def _run(asked: int, spool: bytes, group: int, session: int) -> "NoReturn":
-    """Wait for the owner, become him, and do what the session asks for. Ends when nobody can ask any more."""
-    # It must outlive the session for a moment, whoever ends both. The client's connection must not live as long.
+def _run(connection: int, spool: bytes, group: int, session: int) -> "NoReturn":
+    """Wait for the owner's name, become the owner, and do what the session asks for, until the session has gone."""
+    # A signal to both must not end this process before it has removed the lock. Nor must it keep the client's connection open.
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
     log.stop()  # as its descriptor is about to be closed or replaced
     for fd in (0, 1):
         os.dup2(2, fd)
-    os.dup2(asked, _FD)
+    os.dup2(connection, _FD)
     process.close_from(_FD + 1)
-    privileges.undumpable()  # once more below, where it counts; what it needs is loaded now, while the client types
-    told = os.read(_FD, LOCKER_OCTETS)
-    if not told:
+    privileges.undumpable()  # `become` does it again, where it counts; here the client types while its code is loaded
+    message = os.read(_FD, LOCKER_OCTETS)
+    if not message:
         os._exit(0)  # nobody has logged in
-    uid, name = locker_messages.decode_owner(told)
-    privileges.become(uid, group)  # undumpable: the user's other processes have not got the group, and must not get it here
+    uid, name = locker_messages.decode_owner(message)
+    privileges.become(uid, group)  # undumpable: the user's other processes must not get at the group
     privileges.no_new_privileges()
     lock = Dotlock(spool + b"/" + name, session)
     try:
@@ -74,17 +74,17 @@ def _run(asked: int, spool: bytes, group: int, session: int) -> "NoReturn":
     os._exit(0)
 
 
-def _answer(lock: Dotlock, asked: bytes) -> bool:
-    """Do what is asked for. False if that was the last thing."""
-    if asked == locker_messages.TOUCH:
+def _answer(lock: Dotlock, request: bytes) -> bool:
+    """Do what the session asks for. False if nothing more can follow."""
+    if request == locker_messages.TOUCH:
         lock.touch()
         return True
-    if asked == locker_messages.TAKE:
+    if request == locker_messages.TAKE:
         try:
             answer = locker_messages.TAKEN if lock.take() else locker_messages.BUSY
         except OSError as error:
             answer = locker_messages.encode_error(error.errno or 0)
-    elif asked == locker_messages.LET_GO:
+    elif request == locker_messages.LET_GO:
         lock.remove()
         answer = locker_messages.FREE
     else:

@@ -7,6 +7,7 @@ Trusts: the kernel, but asks it afterwards.
 import posix as os  # as os, without its start-up time
 import resource
 
+from ..shared.failure import Failure
 from ..shared.limits import PREAUTH_OCTETS
 from . import libc
 
@@ -15,28 +16,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class NotDropped(Exception):
+class NotDropped(Failure):
     """Privileges could not be dropped, or could be regained. The process must end."""
 
 
 def secure() -> None:
-    """No core dump from here on, in this process and those it becomes: root's memory will hold a password.
+    """No core dump and no limit on the size of files, for this process and the programs it becomes.
 
-    A limit of 0 stops core files only. 1 also stops handlers (core(5): a core_pattern that is a pipe).
-    And no limit on the size of files: the owner's program would meet it in the middle of a mailbox.
+    A core dump could hold a password. A limit of 0 octets stops core files only; 1 also stops handlers (core(5): a
+    core_pattern that is a pipe). A limit on files would stop the owner's program in the middle of a mailbox.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    except ValueError:  # that needs a capability; the program looks at the limit, too
+    except ValueError:  # raising it needs a capability; the owner's program checks the limit
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
 
 def undumpable() -> None:
-    """No core handler and no debugger of another user gets this process's memory (Linux).
+    """Keep this process's memory from core handlers and from other processes with its uid (Linux). Raises OSError.
 
-    Until exec, or until an effective id changes: then fs.suid_dumpable decides (proc(5)). Raises OSError.
+    It holds until exec or until an effective id changes; then fs.suid_dumpable decides (proc(5)).
     """
     try:
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
@@ -50,8 +51,8 @@ def become(uid: int, gid: int) -> None:
         raise NotDropped
     os.setgroups([])
     os.setresgid(gid, gid, gid)
-    # The change of the effective id lets fs.suid_dumpable decide whether the process is dumpable. While its real and saved
-    # ids are root's, that user can neither signal nor trace it, and it is undumpable before he could.
+    # Changing the effective id may make the process dumpable again (fs.suid_dumpable). So it is changed first, and made
+    # undumpable while its real and saved ids are still root's: until then the user can neither signal nor trace it.
     os.setresuid(0, uid, 0)
     undumpable()
     os.setresuid(uid, uid, uid)
@@ -74,7 +75,7 @@ def become(uid: int, gid: int) -> None:
 
 
 def confine(uid: int, gid: int, directory: str) -> None:
-    """`become` with `directory` as root directory; no new process, descriptor or privilege, and little more memory."""
+    """`become`, with `directory` as the root directory, and no new process, descriptor or privilege, and little more memory."""
     memory = _address_space() + PREAUTH_OCTETS
     os.chroot(directory)
     os.chdir("/")
@@ -86,7 +87,7 @@ def confine(uid: int, gid: int, directory: str) -> None:
 
 
 def _address_space() -> int:
-    """How many octets of addresses this process uses; a number that is surely enough where there is no /proc."""
+    """The octets of address space that this process uses; more than enough where there is no /proc."""
     try:
         fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -98,7 +99,7 @@ def _address_space() -> int:
 
 
 def no_new_privileges() -> None:
-    """No program that this process becomes can gain any (Linux: set-user-ID bits and file capabilities are ignored)."""
+    """No program that this process executes can gain any: set-user-ID bits and file capabilities are ignored (Linux)."""
     try:
         libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
     except libc.Missing:

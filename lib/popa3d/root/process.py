@@ -1,4 +1,4 @@
-"""A known process, whoever started it: session, directory, descriptors, signals, environment, log.
+"""Make this process a known one, whoever started it: its session, directory, descriptors, signals, environment, log.
 
 Runs as: root, before anything is read of the client.
 Trusts: nothing that was inherited.
@@ -14,7 +14,7 @@ from . import libc, privileges
 
 
 def is_connection(fd: int) -> bool:
-    """Whether `fd` is a socket (as 2 is under inetd) or cannot be used: then nothing may be written on it."""
+    """Whether `fd` must not be written on: it is a socket (as 2 is under inetd), or closed."""
     try:
         return stat.S_ISSOCK(os.fstat(fd).st_mode)
     except OSError:
@@ -22,11 +22,11 @@ def is_connection(fd: int) -> bool:
 
 
 def secure_daemon() -> None:
-    """The same for the listener, which keeps standard error, and sockets that it is passed (see listen.sockets)."""
+    """As `secure`, for the listener and popa3d-recover: they keep 0 to 2, and sockets that were passed (listen.sockets)."""
     _fill()
-    passed = os.environ.get(b"LISTEN_FDS", b"").decode("ascii", "replace")
-    ours = os.environ.get(b"LISTEN_PID") == b"%d" % os.getpid() and passed.isascii() and passed.isdigit() and len(passed) < 5
-    close_from(3 + (int(passed) if ours else 0))
+    count = os.environ.get(b"LISTEN_FDS", b"").decode("ascii", "replace")
+    ours = os.environ.get(b"LISTEN_PID") == b"%d" % os.getpid() and count.isascii() and count.isdigit() and len(count) < 5
+    close_from(3 + (int(count) if ours else 0))
     os.umask(0o077)
     _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
     privileges.secure()
@@ -51,14 +51,14 @@ def _fill() -> int:
 
 
 def secure(first_closed: int = 3) -> None:
-    """A known process: nothing inherited but descriptors 0, 1 and what is below `first_closed`; standard error goes nowhere.
+    """A process for one session. It keeps descriptors 0 and 1, and those from 3 to below `first_closed`; 2 is /dev/null.
 
-    Raises OSError if it cannot be had.
+    Raises OSError.
     """
     lead_session()
-    os.chdir("/")  # the owner could read a directory that only root can reach through /proc/PID/cwd
+    os.chdir("/")  # through /proc/PID/cwd the owner could read a directory that only root can reach
     os.dup2(_fill(), 2)
-    log.stop()  # else syslog(3) would take what gets its descriptor's number for its own
+    log.stop()  # else syslog(3) would write to whatever gets its descriptor's number next
     close_from(first_closed)
     os.umask(0o077)
     forget_environment()
@@ -70,13 +70,13 @@ def secure(first_closed: int = 3) -> None:
 
 
 def lead_session() -> None:
-    """Have a session of one's own without a controlling terminal: the owner could type on it (TIOCSTI). Raises OSError."""
+    """Lead a session without a controlling terminal: on one, the owner could type commands (TIOCSTI). Raises OSError."""
     if os.getsid(0) != os.getpid():
         try:
             os.setsid()
             return
         except PermissionError:
-            pass  # a shell made it the leader of a group
+            pass  # this process leads a group: a shell started it
         try:
             os.setpgid(0, os.getsid(0))
             os.setsid()
@@ -86,7 +86,7 @@ def lead_session() -> None:
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return  # mostly: a service manager has done it already
+        return  # the usual case: a service manager has already done all this
     from fcntl import ioctl
     from termios import TIOCNOTTY
 
@@ -98,31 +98,31 @@ def lead_session() -> None:
 
 
 def forget_environment() -> None:
-    """No variable for this process and those it becomes."""
+    """Remove the whole environment, for PAM's modules and the programs that this process becomes."""
     os.environ.clear()
     try:
         libc.clearenv()
     except libc.Missing:
-        pass  # what PAM may see is the super-server's; exec passes none on
+        pass  # PAM's modules may see the super-server's environment; exec passes none on
 
 
-def octets(text: str) -> bytes:
-    """A path or name as the system has it (os.fsencode)."""
+def encode(text: str) -> bytes:
+    """A path or name as the system has it: os.fsencode, without that module."""
     return text.encode(sys.getfilesystemencoding(), "surrogateescape")
 
 
-def text(octets: bytes) -> str:
-    """The contrary."""
-    return octets.decode(sys.getfilesystemencoding(), "surrogateescape")
+def decode(data: bytes) -> str:
+    """A path or name as text: os.fsdecode."""
+    return data.decode(sys.getfilesystemencoding(), "surrogateescape")
 
 
 def close_from(low: int) -> None:
-    """Close all descriptors from `low` on. The limit does not bound them: it may have been lowered after they were opened."""
+    """Close all descriptors from `low` on, also those beyond a limit that was lowered after they were opened."""
     try:
-        found = [int(name) for name in os.listdir("/proc/self/fd")]
+        fds = [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:
-        os.closerange(low, os.sysconf("SC_OPEN_MAX"))  # no /proc: the best that can be had everywhere
+        os.closerange(low, os.sysconf("SC_OPEN_MAX"))  # without /proc, those below the limit
         return
-    for fd in found:
+    for fd in fds:
         if fd >= low:
-            os.closerange(fd, fd + 1)  # which does not mind the one that listed them
+            os.closerange(fd, fd + 1)  # unlike close, it ignores the closed one that listed them

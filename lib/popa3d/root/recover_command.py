@@ -133,5 +133,5 @@ def _interrupted(runner: Runner, state: str) -> "Iterator[str]":
             runner.fail(f"{state}/{uid}", str(error.strerror))
             continue
         # Users can write any names into their directories. So each name must be an account with the directory's uid.
-        owners = [(name, accounts.find(process.octets(name))) for name in names]
+        owners = [(name, accounts.find(process.encode(name))) for name in names]
         yield from [name for name, owner in owners if owner is not None and owner.pw_uid == uid]

@@ -85,7 +85,7 @@ class Runner:
 
     def _start(self, name: str) -> None:
         """Start the user's program, if there is something to do. Raises Failure or OSError."""
-        owner = accounts.find(process.octets(name))
+        owner = accounts.find(process.encode(name))
         if owner is None:
             raise Failure("no such account")
         if not handover.serves(owner):

@@ -1,33 +1,34 @@
-"""The users' state directories: for the journal of an update, and what else makes a session better but is not needed.
+"""The users' state directories: for the journals of updates and the kept index. A session can do without.
 
 Runs as: root, before it becomes the mailbox owner.
 Trusts: nobody's directory but its own; it never looks into a user's.
 """
 
 import _stat as stat
+import errno
 import posix as os  # as os, without its start-up time
 
 
-def prepare(place: str, uid: int, gid: int) -> str:
-    """The directory of user `uid` in `place`, made where it is missing: his own, mode 0700. Raises OSError.
+def prepare(state: str, uid: int, gid: int) -> str:
+    """The path of the directory of user `uid` in `state`: the user's own, mode 0700, and made if missing. Raises OSError.
 
-    `place` itself is root's, and writable by nobody else: then nobody can have put anything there.
+    `state` must be root's and writable by nobody else, so nobody else can have put anything there.
     """
     try:
-        os.mkdir(place)
-        os.chmod(place, 0o711)
+        os.mkdir(state)
+        os.chmod(state, 0o711)
     except FileExistsError:
         pass
-    _check(place, 0)
-    path = f"{place}/{uid}"
+    _check(state, 0)
+    path = f"{state}/{uid}"
     try:
         os.mkdir(path, 0o700)
-        _sync(place)  # a journal in there is worth nothing if its directory is gone after a crash
-        _sync(place.rpartition("/")[0] or "/")
+        _sync(state)  # so that a crash cannot lose the directory that holds a journal
+        _sync(state.rpartition("/")[0] or "/")
     except FileExistsError:
         pass
     status = os.lstat(path)
-    if status.st_uid == 0 and stat.S_ISDIR(status.st_mode):  # just made, or by one that did not come further
+    if status.st_uid == 0 and stat.S_ISDIR(status.st_mode):  # new, or left by a process that ended before the next line
         os.chown(path, uid, gid, follow_symlinks=False)
     _check(path, uid)
     return path
@@ -45,4 +46,4 @@ def _check(path: str, uid: int) -> None:
     """Raise PermissionError unless `path` is a directory of user `uid` that nobody else can write."""
     status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or status.st_mode & 0o022:
-        raise PermissionError(1, f"not a directory of user {uid} that nobody else can write", path)
+        raise PermissionError(errno.EPERM, f"not a directory of user {uid} that nobody else can write", path)

@@ -1,21 +1,21 @@
-"""Peers' addresses as text: the one form that logs, limits and PAM know.
+"""Peers' addresses as text, in the one form that logs, limits and PAM use.
 
 Runs as: any uid.
-Trusts: nobody; what is not an address stays what it is.
+Trusts: nobody; a text that is no address is returned as it is.
 """
 
 import _socket
 
 
 def numeric(address: str) -> str:
-    """An address as getpeername(2) gives it, without its zone, and as IPv4 where IPv6 only carries that."""
+    """An address from getpeername(2) without its zone; an IPv4 address that is mapped into IPv6 as IPv4."""
     return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]
 
 
 def networks(address: str) -> tuple[str, str, str]:
     """The networks around a numeric address: its `source`, an IPv6 /56 (IPv4: the same again), and an IPv6 /48 or IPv4 /24.
 
-    A site has a /56 or a /48 (RFC 6177). What is no address is its own network.
+    A site has a /56 or a /48 (RFC 6177). A text that is no address is its own network.
     """
     own = source(address)
     if own.endswith("/64"):
@@ -33,7 +33,7 @@ def _network(family: int, address: str, bits: int) -> str:
 
 
 def source(address: str) -> str:
-    """The source that a numeric address counts for: IPv4 is itself; IPv6 is its /64, which is what one customer has."""
+    """The source that a numeric address counts for: an IPv4 address itself, or the IPv6 /64, which one customer has."""
     try:
         packed = _socket.inet_pton(_socket.AF_INET6, numeric(address))
     except OSError:

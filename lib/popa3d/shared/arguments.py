@@ -1,4 +1,4 @@
-"""popa3d's command line, as getopt(3) would read it: for popa3d itself, and for whoever looks at its processes.
+"""popa3d's command line, as getopt(3) would read it: for popa3d itself, and for the census of its processes.
 
 Runs as: any uid.
 Trusts: nobody; anybody can start a process with any command line.
@@ -43,7 +43,7 @@ SERVE, LISTEN, CHECK, PRINT_HELP, PRINT_VERSION = ACTIONS = ("serve", "listen", 
 def parse(words: list[str]) -> Arguments:
     """What is options for by the words behind the program's name. Raises Misused.
 
-    -h and -V are answered whatever stands behind them.
+    -h and -V hold whatever follows them.
     """
     options = Arguments()
     rest = list(words)
@@ -74,7 +74,7 @@ def parse(words: list[str]) -> Arguments:
             else:
                 raise Misused(f"unknown option -{letter}")
     if options.families and options.action != LISTEN:
-        raise Misused(f"option -{options.families[0]} needs -D or -F")  # it says how to listen
+        raise Misused(f"option -{options.families[0]} needs -D or -F")  # they only say how to listen
     options.families = options.families or "46"
     if check:
         options.action = CHECK

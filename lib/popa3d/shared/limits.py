@@ -100,7 +100,7 @@ RECORD_GRACE_S = 5
 
 # Where python-pam and psutil may be, first found first: Debian's packages, then pip's for the administrator, then other
 # systems'. {0} is the prefix, {1} the version of Python. Site processing is off (python3 -S), since it costs start-up time.
-PYTHON_PLACES = (
+PYTHON_DIRECTORIES = (
     "/usr/lib/python3/dist-packages",
     "/usr/local/lib/python{1}/dist-packages",
     "{0}/lib/python{1}/site-packages",

@@ -1,8 +1,8 @@
-"""python-pam, made fit for a root process: the only import of `pam`, and the only thing that knows how it works inside.
+"""python-pam, made fit for a root process: the only import of `pam`, and the only module that knows its inside.
 
-python-pam (2.0.2 and 2.1.0) has no way to set PAM_RHOST, to pass flags or to read the user back, runs ldconfig or gcc to
-find libpam, and answers prompts that it cannot answer. It does call its pam_* functions as attributes of the
-authenticator, so each is wrapped there.
+python-pam (2.0.2 and 2.1.0) cannot set PAM_RHOST, pass flags or read the user back, runs ldconfig or gcc to find libpam, and
+reports success for prompts that it has no answer to. It calls its pam_* functions as attributes of the authenticator, so
+they are wrapped there.
 
 Runs as: root.
 Trusts: PAM and its modules. Not the user name, not the password; any exception or odd value means refused.
@@ -11,7 +11,7 @@ Trusts: PAM and its modules. Not the user name, not the password; any exception 
 import posix
 import sys
 
-from ...shared.limits import PAM_LIBRARIES, PAM_SERVICE, PAM_TTY, PYTHON_PLACES
+from ...shared.limits import PAM_LIBRARIES, PAM_SERVICE, PAM_TTY, PYTHON_DIRECTORIES
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MESSAGES = 32  # PAM_MAX_NUM_MSG
 
 
 class _Anything:
-    """Stands for what is only named in annotations, which nobody reads here."""
+    """Stands for names that are only used in annotations, which nobody reads here."""
 
     def __class_getitem__(cls, _item: object) -> "type[_Anything]":
         return cls
@@ -36,8 +36,8 @@ def _no_terminal(_fd: int) -> bool:
     return False
 
 
-# What ctypes and python-pam take from modules that are slow to import: together these take longer than an interpreter's
-# start. ctypes.util takes longer still, and runs ldconfig or a compiler.
+# The names that ctypes and python-pam use of modules that are slow to import: together these modules take longer than an
+# interpreter's start. ctypes.util takes longer still, and runs ldconfig or a compiler.
 _STAND_INS: "dict[str, dict[str, object]]" = {
     "ctypes.util": {"find_library": PAM_LIBRARIES.get},
     "os": {"name": "posix", "environ": {}, "isatty": _no_terminal, "fspath": posix.fspath},
@@ -48,16 +48,16 @@ _STAND_INS: "dict[str, dict[str, object]]" = {
 
 
 def _stand_in(name: str, known: "dict[str, object]") -> "Any":
-    """A module with some names of the module `name`. Whoever asks for another gets that of the real one."""
+    """A module with some names of the module `name`. Any other name comes from the real one, which is imported then."""
     module: "Any" = type(sys)(name)
 
-    def other(wanted: str) -> "Any":
-        if wanted.startswith("__"):
-            raise AttributeError(wanted)  # what the import system asks for
+    def other(attribute: str) -> "Any":
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)  # these are for the import system
         if sys.modules.get(name) is module:
             del sys.modules[name]
-        real = __import__(name, fromlist=[wanted])
-        return getattr(real, wanted)
+        real = __import__(name, fromlist=[attribute])
+        return getattr(real, attribute)
 
     module.__dict__.update(known, __getattr__=other)
     return module
@@ -66,25 +66,26 @@ def _stand_in(name: str, known: "dict[str, object]") -> "Any":
 def _python_pam() -> "tuple[Any, Any]":
     """ctypes, and python-pam's inner module, with as little else as possible. Raises ImportError.
 
-    A python-pam that the stand-ins are not enough for ("from typing import *") gets the real ones, but for find_library and six.
+    A python-pam that needs more than the stand-ins ("from typing import *") gets the real modules, except ctypes.util and six.
     """
-    places = [place.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for place in PYTHON_PLACES]
-    sys.path += places
+    directories = [path.format(sys.prefix, "%d.%d" % sys.version_info[:2]) for path in PYTHON_DIRECTORIES]
+    sys.path += directories
     try:
         try:
             return _imported(_STAND_INS)
         except (ImportError, AttributeError, NameError, TypeError):
             for name in ("pam", "pam.__internals"):
                 sys.modules.pop(name, None)
-            found = _imported({name: _STAND_INS[name] for name in ("ctypes.util", "six")})  # Debian need not have six
+            imported = _imported({name: _STAND_INS[name] for name in ("ctypes.util", "six")})  # Debian need not have six
             if "os" in sys.modules:
-                sys.modules["os"].__dict__["isatty"] = _no_terminal  # nobody else in this process asks
-            return found
+                sys.modules["os"].__dict__["isatty"] = _no_terminal  # nothing else in this process calls it
+            return imported
     finally:
-        del sys.path[-len(places) :]
+        del sys.path[-len(directories) :]
 
 
 def _imported(stand_ins: "dict[str, dict[str, object]]") -> "tuple[Any, Any]":
+    """ctypes and python-pam's inner module, imported while `stand_ins` are in the places of other modules."""
     added = {name: _stand_in(name, known) for name, known in stand_ins.items() if name not in sys.modules}
     sys.modules.update(added)
     try:
@@ -114,17 +115,16 @@ class Pam:
         self._calloc.restype, self._calloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t, ctypes.c_size_t]
         self._free.restype, self._free.argtypes = None, [ctypes.c_void_p]
 
-    def authenticate(self, user: bytes, password: bytes, peer: bytes) -> bytes | None:
+    def authenticate(self, user: bytes, password: bytes, address: bytes) -> bytes | None:
         """The user's name as PAM leaves it, if `password` is right and the account may be used now; else None.
 
-        peer: the client's numeric address for PAM_RHOST, or empty. Takes the PAM stack's own time, bounded by nothing
-        here. Never raises. Call it once: a session has one PASS. No credentials are established and no session is
-        opened (as in C popa3d's auth_pam.c).
+        address: the client's, numeric, for PAM_RHOST, or empty. Takes as long as the PAM stack does. Never raises. Call it
+        once: a session has one PASS. No credentials are established and no session is opened (as in C popa3d's auth_pam.c).
         """
-        if not user or not password or b"\0" in user + password + peer:
+        if not user or not password or b"\0" in user + password + address:
             return None
         ctypes, authenticator = self._ctypes, self._authenticator
-        answers: list[int] = []  # what authentication, then account management, really returned
+        answers: list[int] = []  # the results of authentication, then of account management
 
         @self._internals.conv_func  # type: ignore[untyped-decorator]
         def conversation(count: int, messages: "Any", responses: "Any", _data: "Any") -> int:
@@ -141,7 +141,7 @@ class Pam:
             return pam_start(service, name, ctypes.byref(conv), handle)
 
         def authentication(handle: "Any", flags: int) -> "Any":
-            for item, value in ((_TTY, PAM_TTY.encode()), (_RHOST, peer)):
+            for item, value in ((_TTY, PAM_TTY.encode()), (_RHOST, address)):
                 if value:
                     result = pam_set_item(handle, item, value)
                     if result != _SUCCESS:
@@ -164,10 +164,10 @@ class Pam:
 
     def _user(self) -> bytes | None:
         """PAM_USER, which a module may have changed."""
-        found = self._ctypes.c_char_p()
-        if self._get_item(self._authenticator.handle, _USER, self._ctypes.byref(found)) != _SUCCESS:
+        item = self._ctypes.c_char_p()
+        if self._get_item(self._authenticator.handle, _USER, self._ctypes.byref(item)) != _SUCCESS:
             return None
-        name: bytes | None = found.value
+        name: bytes | None = item.value
         return name
 
     def _answer(self, count: int, messages: "Any", responses: "Any", password: bytes) -> int:
@@ -178,10 +178,10 @@ class Pam:
         if not set(styles) <= {_PROMPT_ECHO_OFF, _ERROR_MSG, _TEXT_INFO}:
             return _CONV_ERR
         ctypes, kind = self._ctypes, self._internals.PamResponse
-        found = self._calloc(count, ctypes.sizeof(kind))
-        if not found:
+        array = self._calloc(count, ctypes.sizeof(kind))
+        if not array:
             return _CONV_ERR
-        answers = (kind * count).from_address(found)
+        answers = (kind * count).from_address(array)
         for i, style in enumerate(styles):
             if style == _PROMPT_ECHO_OFF:
                 copy = self._calloc(len(password) + 1, 1)
@@ -189,5 +189,5 @@ class Pam:
                     return _CONV_ERR  # out of memory: what was allocated goes with the process
                 ctypes.memmove(copy, password, len(password))
                 ctypes.c_void_p.from_buffer(answers[i], kind.resp.offset).value = copy
-        responses[0] = ctypes.cast(found, ctypes.POINTER(kind))
+        responses[0] = ctypes.cast(array, ctypes.POINTER(kind))
         return _SUCCESS

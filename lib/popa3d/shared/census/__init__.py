@@ -1,5 +1,5 @@
-"""Which processes of the host are sessions, asked of the kernel; no file is kept.
+"""Which processes of the host are sessions: asked of the kernel, without any file of popa3d's own.
 
-Runs as: the operator (root sees all sessions, others their own), and root where the administrator limits sessions.
-Trusts: the kernel; of other processes' names and arguments nothing, they can be made up.
+Runs as: the operator, and root where the administrator limits sessions.
+Trusts: the kernel; the names and arguments of processes can be made up.
 """

@@ -1,6 +1,6 @@
-"""The client's connection of another process: descriptor 0, copied for a moment. Nothing is read or written.
+"""Another process's connection with its client: descriptor 0, copied for a moment. Nothing is read or written.
 
-Runs as: the operator (root sees all sessions, others their own), and root where the administrator limits sessions.
+Runs as: the operator, and root where the administrator limits sessions.
 Trusts: the kernel.
 """
 
@@ -22,7 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def peer_and_idle(pid: int) -> tuple[str, float | None]:
     """The peer's numeric address on descriptor 0 of `pid`, and how many seconds ago it last sent something.
 
-    Empty and None for what is not an internet socket, is gone or may not be seen.
+    "" and None if it is not an internet socket, has ended, or may not be seen.
     """
     try:
         connection = _socket.socket(fileno=_copied(pid))
@@ -32,8 +32,8 @@ def peer_and_idle(pid: int) -> tuple[str, float | None]:
     try:
         if connection.family in (_socket.AF_INET, _socket.AF_INET6):
             peer = numeric(str(connection.getpeername()[0]))
-        told = connection.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, _LAST_DATA_RECV + 4)
-        return peer, int.from_bytes(told[_LAST_DATA_RECV:], sys.byteorder) / 1000
+        info = connection.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, _LAST_DATA_RECV + 4)
+        return peer, int.from_bytes(info[_LAST_DATA_RECV:], sys.byteorder) / 1000
     except OSError:
         return peer, None
     finally:
@@ -41,7 +41,7 @@ def peer_and_idle(pid: int) -> tuple[str, float | None]:
 
 
 def denied(pid: int) -> bool:
-    """Whether descriptor 0 of `pid` may not be looked at: it takes root with CAP_SYS_PTRACE, and Linux 5.6."""
+    """Whether descriptor 0 of `pid` may not be copied: that takes root with CAP_SYS_PTRACE, and Linux 5.6."""
     try:
         os.close(_copied(pid))
     except OSError as error:

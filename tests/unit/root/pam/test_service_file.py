@@ -12,39 +12,48 @@ LINES = "auth required pam_permit.so\naccount required pam_permit.so\n"
 
 
 @pytest.fixture
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+def directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """The administrator's directory, and the distribution's."""
-    found = tmp_path / "etc", tmp_path / "usr"
-    for place in found:
-        place.mkdir()
-    monkeypatch.setattr(service_file, "PAM_SERVICE_FILES", tuple(f"{place}/popa3d" for place in found))
-    return found
+    both = tmp_path / "etc", tmp_path / "usr"
+    for directory in both:
+        directory.mkdir()
+    monkeypatch.setattr(service_file, "PAM_SERVICE_FILES", tuple(f"{directory}/popa3d" for directory in both))
+    return both
 
 
-def test_first_one(places: tuple[Path, Path]) -> None:
-    """The administrator's counts, whatever the distribution's says; that one where he has none."""
-    own, vendor = places
-    assert service_file.fault() == f"No PAM service file {own}/popa3d"
+def fault() -> str:
+    """Why the files are insufficient; empty if they are not."""
+    try:
+        service_file.check()
+    except service_file.Insufficient as insufficient:
+        return insufficient.reason
+    return ""
+
+
+def test_first_one(directories: tuple[Path, Path]) -> None:
+    """The administrator's counts, whatever the distribution's says; without one, the distribution's."""
+    own, vendor = directories
+    assert fault() == f"No PAM service file {own}/popa3d"
     (vendor / "popa3d").write_text(LINES)
-    assert service_file.fault() == ""
+    assert fault() == ""
     (own / "popa3d").write_text("")
-    assert service_file.fault() == f"{own}/popa3d has no line for account and auth"
+    assert fault() == f"{own}/popa3d has no line for account and auth"
 
 
-def test_directory(places: tuple[Path, Path]) -> None:
+def test_directory(directories: tuple[Path, Path]) -> None:
     """A directory of that name can be opened, and has no lines: Linux-PAM looks no further."""
-    own, vendor = places
+    own, vendor = directories
     (vendor / "popa3d").write_text(LINES)
     (own / "popa3d").mkdir()
-    assert service_file.fault() == f"{own}/popa3d has no line for account and auth"
+    assert fault() == f"{own}/popa3d has no line for account and auth"
 
 
-def test_included(places: tuple[Path, Path]) -> None:
+def test_included(directories: tuple[Path, Path]) -> None:
     """What the distribution's file includes is looked for in the administrator's directory first, and then in its own."""
-    own, vendor = places
+    own, vendor = directories
     (vendor / "popa3d").write_text("@include all\n")
-    assert service_file.fault() == f"{vendor}/popa3d has no line for account and auth"
+    assert fault() == f"{vendor}/popa3d has no line for account and auth"
     (vendor / "all").write_text(LINES)
-    assert service_file.fault() == ""
+    assert fault() == ""
     (own / "all").write_text("auth required pam_permit.so\n")
-    assert service_file.fault() == f"{vendor}/popa3d has no line for account"
+    assert fault() == f"{vendor}/popa3d has no line for account"
