@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from popa3d.shared import arguments, limits
+from popa3d.shared.failure import Failure
 from tests.host import CHECKOUT
 
 LIB = CHECKOUT / "lib/popa3d"
@@ -47,8 +48,8 @@ def accepted_options() -> set[str]:
     for letter in map(chr, range(ord("!"), ord("~") + 1)):
         try:
             arguments.parse([f"-{letter}"])
-        except Exception as failure:
-            if str(failure).startswith(("unknown option", "unexpected argument")):
+        except Failure as failure:
+            if failure.reason.startswith(("unknown option", "unexpected argument")):
                 continue
         accepted.add(f"-{letter}")
     return accepted
