@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.tables import dotlock, journal, listen, mailbox, owner, recover, root, shared, state, update, wire
+from tests.mutants.tables import documents, dotlock, journal, listen, mailbox, owner, recover, root, shared, state, update, wire
 
 MUTATIONS = (
     *shared.MUTATIONS,
@@ -16,4 +16,5 @@ MUTATIONS = (
     *journal.MUTATIONS,
     *state.MUTATIONS,
     *recover.MUTATIONS,
+    *documents.MUTATIONS,
 )
