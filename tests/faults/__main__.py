@@ -1,4 +1,7 @@
-"""make faults: all the fault tests, in full, with the number of moments each: python3 -B -m tests.faults [CASES]
+"""make faults: all the fault tests, in full, with the number of moments each.
+
+    python3 -B -m tests.faults [CASES]              CASES: how many random mailboxes
+    python3 -B -m tests.faults --only TEST SEED     one test on one case, as a failure names them
 
 Runs as: root, in namespaces of its own; the machine's mailboxes and accounts are not touched.
 """
@@ -8,27 +11,24 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests import host as private_host
 from tests.faults import kills, points, test_kills
-from tests.faults.cases import Case
 from tests.host import Host
 from tests.session import THREE
 
 
-def simulated(cases: int) -> None:
+def simulated(names: Iterable[str], seeds: Sequence[int]) -> None:
     """The simulated disk, failing calls and the rest, over random mailboxes and deletions."""
-    for name, take in points.TESTS.items():
-        with tempfile.TemporaryDirectory(dir="/run") as place:
-            began, count = time.monotonic(), 0
-            for seed in range(cases):
-                try:
-                    count += take(Case(seed, Path(place)), seed)
-                except BaseException:
-                    print(f"{name}: broken in case {seed}")
-                    raise
-            print(f"{name}: {count} moments of {cases} updates, none broken ({time.monotonic() - began:.0f} s)", flush=True)
+    for name in names:
+        began, moments = time.monotonic(), 0
+        for seed in seeds:
+            with tempfile.TemporaryDirectory(dir="/run") as place:
+                moments += points.take(name, seed, Path(place))
+        seconds = time.monotonic() - began
+        print(f"{name}: {moments} moments of {len(seeds)} updates, none broken ({seconds:.0f} s)", flush=True)
 
 
 def killed(host: Host) -> None:
@@ -58,10 +58,14 @@ def killed(host: Host) -> None:
 
 
 def main() -> None:
-    """Run them all; an AssertionError, and exit status 1, for the first that finds something broken."""
+    """Run them; the exception of the first that finds something broken, and exit status 1."""
     host = private_host.enter()
-    simulated(int(sys.argv[1]) if len(sys.argv) > 1 else 300)
-    killed(host)
+    match sys.argv[1:]:
+        case ["--only", name, seed]:
+            simulated([name], [int(seed)])
+        case arguments:
+            simulated(points.TESTS, range(int(arguments[0]) if arguments else 300))
+            killed(host)
 
 
 main()

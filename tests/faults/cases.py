@@ -21,9 +21,14 @@ NEW = b"From new@x Mon Jan  5 11:00:00 2026\nSubject: delivered later\n\n%s\n\n"
 
 
 class Case:
-    """A mailbox (as messages), which of them are deleted, and the files where it happens."""
+    """A mailbox (as messages), which of them are deleted, and the files where it happens.
+
+    It remembers what happened to it since `set`, for whoever has to find out why a test failed.
+    """
 
     def __init__(self, seed: int, place: Path) -> None:
+        self.seed = seed
+        self._history: list[tuple[object, ...]] = []
         chance = random.Random(seed)
         count = chance.randint(1, 9)
         most = chance.choice([0, 1, 10, 300, 300, 3000])
@@ -46,6 +51,7 @@ class Case:
 
     def set(self) -> Disk:
         """Make the real files what they are before the update."""
+        self._history.clear()
         disk = Disk(self.before, {})
         disk.put(self.mailbox, self.directory)
         return disk
@@ -86,22 +92,66 @@ class Case:
                 with recorded(recorder):
                     removal.remove(loaded, self.deleted)
             finally:
+                self.note("UPDATE: ", recorder)
                 loaded.file.close()
                 close(loaded.state)
 
     def recover(self, recorder: Recorder) -> Maildrop:
         """Load only, which finishes an update; the recorder sees it."""
         recorder.know(self.mailbox, self.directory)
-        with self.small_steps(), recorded(recorder):
-            loaded = self.load()
+        try:
+            with self.small_steps(), recorded(recorder):
+                loaded = self.load()
+        finally:
+            self.note("The recovery at login: ", recorder)
         loaded.file.close()
         close(loaded.state)
         return loaded
 
-    def deliver(self, octets: bytes) -> None:
+    def deliver(self, message: bytes) -> None:
         """Append a message, as a delivery agent does."""
+        self.note(f"Delivered: {len(message)} octets")
         with open(self.mailbox, "ab") as file:
-            file.write(octets)
+            file.write(message)
+
+    def check(self, mail: bytes = b"", done: bool = False) -> None:
+        """Claim that the mailbox is what it was, or (if `done`, only) what it is to be, with `mail` behind; and no journal."""
+        content = self.mailbox.read_bytes()
+        assert content == self.after + mail or (content == self.before + mail and not done)
+        assert self.left() == []
+
+    def crash(self, disk: Disk, chance: random.Random | None = None) -> Disk:
+        """The process is killed; or the power fails, as `chance` has it. Make the real files what is left on `disk`.
+
+        Returns the same with the numbers that the next recorder gives. What was not synced there can still be lost later.
+        """
+        if chance is None:
+            self.note("Then the process was killed; nothing is lost")
+        else:
+            lost = disk.lose_power(chance)
+            self.note("Then the power failed; lost, or torn, is:", *(part for call in lost for part in ("\n    ", call)))
+        there = disk.numbered_anew()
+        disk.killed()
+        disk.put(self.mailbox, self.directory)
+        return there
+
+    def begin(self, *event: object) -> None:
+        """Forget what happened before this event."""
+        self._history[:] = [event]
+
+    def note(self, *event: object) -> None:
+        """Remember an event: the parts of what is printed if the test fails."""
+        self._history.append(event)
+
+    def explain(self, error: BaseException) -> None:
+        """Note the case and its history in an exception; pytest, and Python itself, print the notes of one."""
+        messages = [f"{len(message)}{' (deleted)' * gone}" for message, gone in zip(self.messages, self.deleted, strict=True)]
+        error.add_note(f"Seed {self.seed}: messages of {', '.join(messages)} octets")
+        error.add_note(f"The journal is written in steps of {self.data} octets, the mailbox is read in steps of {self.block}")
+        for event in self._history:
+            error.add_note("".join(map(str, event)))
+        sizes = f"{self.mailbox.stat().st_size} octets ({len(self.before)} before, {len(self.after)} after the update)"
+        error.add_note(f"There is now: a mailbox of {sizes}; in the state directory {self.left() or 'nothing'}")
 
     def mail(self, chance: random.Random) -> bytes:
         """What is delivered after a crash: nothing, or a message that may be longer than all that was deleted."""

@@ -32,6 +32,17 @@ class Call(NamedTuple):
     name: str = ""
     new: str = ""
 
+    def __str__(self) -> str:
+        file = {0: "the mailbox", -1: "the state directory"}.get(self.file, f"file {self.file}")
+        return {
+            "write": f"write {file}, {self.place} to {self.place + len(self.data)}",
+            "cut": f"cut {file} to {self.place}",
+            "sync": f"sync {file}",
+            "link": f"create {self.name}, {file}",
+            "rename": f"rename {self.name} to {self.new}",
+            "unlink": f"unlink {self.name}",
+        }[self.what]
+
 
 class Recorder:
     """Stands for `os` in the modules that write: does what is asked for, and notes it.
@@ -49,6 +60,10 @@ class Recorder:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
+
+    def __str__(self) -> str:
+        """The calls, numbered from 1."""
+        return f"{len(self.calls)} calls" + "".join(f"\n    {number}. {call}" for number, call in enumerate(self.calls, 1))
 
     def number(self, fd: int) -> int:
         """The number of an open file."""
@@ -182,19 +197,23 @@ class Disk:
             self._apply(call)
         self._pending = []
 
-    def lose_power(self, chance: random.Random) -> None:
-        """Only what was synced is there, and any part of the rest."""
+    def lose_power(self, chance: random.Random) -> list[Call]:
+        """Only what was synced is there, and any part of the rest. Which calls are not there as they were made."""
         style = chance.choice(["none", "one", "all but one", "some", "torn", "torn"])
         pick = chance.randrange(len(self._pending)) if self._pending else 0
+        lost = []
         for i, call in enumerate(self._pending):
             if style == "none" or (style == "one" and i != pick) or (style == "all but one" and i == pick):
+                lost.append(call)
                 continue
             if style in ("some", "torn") and chance.random() < 0.5:
+                lost.append(call)
                 if call.what == "write" and chance.random() < 0.3:  # the size came through, the octets did not
                     old = self.files.get(call.file, b"")
                     self.files[call.file] = old.ljust(min(call.place + len(call.data), 1 << 24), b"\0")
                 continue
             if style == "torn" and call.what == "write":
+                lost.append(call)
                 step = chance.choice([1, 7, 64, 512, 512, 4096])
                 for at in range(0, len(call.data), step):
                     if chance.random() < 0.5:
@@ -202,6 +221,7 @@ class Disk:
                 continue
             self._apply(call)
         self._pending = []
+        return lost
 
     def put(self, mailbox: Path, directory: Path) -> None:
         """Make the real files what is on this disk. The mailbox keeps its inode."""
