@@ -3,7 +3,7 @@
 What unique_id.py does field by field takes too long where a mailbox was made to cost time. Fields are found in a flat copy of
 the text: of the same length, but in lower case, and with each field in one line.
 
-Fields are handled as numbers here: four times a field's offset in the text, plus its kind. So they sort by their offsets.
+A field that may count is one number here: four times its offset in the text, plus its kind. So fields sort by their offsets.
 
 Runs as: the mailbox owner.
 Trusts: nobody; the text is bounded by the caller, since each field takes some hundred octets of memory.
@@ -16,9 +16,9 @@ from .unique_id import BEFORE_RECEIVED, DELIVERED_TO, RECEIVED, UPPER_X, X_DELIV
 
 _LOWER = bytes(range(256)).lower().replace(b"\t", b" ")  # for bytes.translate: lower case, and a blank for a tab
 
-_ALWAYS, _BEFORE_RECEIVED, _RECEIVED = range(3)  # when a field counts: its kind
-_KIND = 3  # the bits that tell it
-_LAST = 1 << 62  # behind all fields
+# Kinds, in the two lowest bits of a field's number. One that is 0 counts always, the others only up to the first Received.
+_BEFORE_RECEIVED, _RECEIVED = 1, 2
+_KIND = _BEFORE_RECEIVED | _RECEIVED
 
 # What mail programs write into a mailbox while its messages lie there: flags, numbers, and sizes.
 _REWRITTEN = (
@@ -50,13 +50,12 @@ def all_fields(text: bytes, after_received: bool, in_field: bool) -> tuple[bytes
         pieces.append(text[1:stop])
         in_field = stop == end
     for field in _id_fields(text, flat):
-        kind = field & _KIND
-        if kind == _ALWAYS or not after_received:
+        if not (after_received and field & _KIND):
             start = field >> 2
             stop = flat.find(b"\n", start) + 1 or end
             pieces.append(text[start:stop])
             in_field = stop == end
-            after_received = after_received or kind == _RECEIVED
+            after_received = after_received or field & _KIND == _RECEIVED
     return b"".join(pieces), after_received, in_field
 
 
@@ -72,8 +71,12 @@ def without_rewritten(text: bytes, in_rewritten: bool) -> tuple[bytes, bool]:
     flat = _flat(text)
     end = len(text)
     start = flat.find(b"\n") + 1 or end if in_rewritten else 1
-    data, stop = _without(text, flat, _rewritten_fields(flat), start, end)
-    return data, stop == end
+    pieces = []
+    for offset in _rewritten_fields(flat):
+        pieces.append(text[start:offset])
+        start = flat.find(b"\n", offset) + 1 or end
+    pieces.append(text[start:])
+    return b"".join(pieces), start == end
 
 
 def is_rewritten(name: bytes) -> bool:
@@ -89,18 +92,7 @@ def message_digests(text: bytes, lines: list[int], blanks: list[int], ends: list
     flat = _flat(text)
     digests = _field_digests(text, flat, lines, blanks)
     if b"" in digests:
-        fields = [*_rewritten_fields(flat), _LAST]
-        i = 0
-        for number, (line, blank, end) in enumerate(zip(lines, blanks, ends, strict=True)):
-            if digests[number]:
-                continue
-            while fields[i] < 4 * line:  # not in this header
-                i += 1
-            first = i
-            while fields[i] < 4 * blank:
-                i += 1
-            data = _without(text, flat, fields[first:i], line + 1, end)[0] if i > first else text[line + 1 : end]
-            digests[number] = _md5.md5(data).digest()
+        _add_whole_digests(digests, text, flat, lines, blanks, ends)
     return digests
 
 
@@ -109,24 +101,57 @@ def _field_digests(text: bytes, flat: bytes, lines: list[int], blanks: list[int]
     fields = _id_fields(text, flat)
     if not fields:
         return [b""] * len(lines)
-    fields.append(_LAST)
+    fields.append(4 * len(text))
     find, md5 = flat.find, _md5.md5
     digests = []
     i = 0
+    field = fields[0]
     for line, blank in zip(lines, blanks, strict=True):
-        while fields[i] < 4 * line:  # in the body before
+        while field < 4 * line:  # in the body before
+            i += 1
+            field = fields[i]
+        if field > 4 * blank:
+            digests.append(b"")
+            continue
+        pieces = []
+        start = stop = field >> 2  # of a piece: fields that lie side by side
+        uncounted = 0  # the kinds that do not count any more
+        while field < 4 * blank:
+            if not field & uncounted:
+                offset = field >> 2
+                if offset != stop:
+                    pieces.append(text[start:stop])
+                    start = offset
+                stop = find(b"\n", offset) + 1
+                if field & _RECEIVED:
+                    uncounted = _KIND
+            i += 1
+            field = fields[i]
+        pieces.append(text[start:stop])
+        digests.append(md5(b"".join(pieces)).digest())
+    return digests
+
+
+def _add_whole_digests(
+    digests: list[bytes], text: bytes, flat: bytes, lines: list[int], blanks: list[int], ends: list[int]
+) -> None:
+    """Where a digest is empty, make it of the whole message, without the fields that mail programs rewrite."""
+    rewritten = [*_rewritten_fields(flat), len(text)]
+    find, md5 = flat.find, _md5.md5
+    i = 0
+    for number, (line, blank, end) in enumerate(zip(lines, blanks, ends, strict=True)):
+        if digests[number]:
+            continue
+        while rewritten[i] < line:  # not in this header
             i += 1
         pieces = []
-        after_received = False
-        while (field := fields[i]) < 4 * blank:
-            kind = field & _KIND
-            if kind == _ALWAYS or not after_received:
-                start = field >> 2
-                pieces.append(text[start : find(b"\n", start) + 1])
-                after_received = after_received or kind == _RECEIVED
+        start = line + 1
+        while rewritten[i] < blank:
+            pieces.append(text[start : rewritten[i]])
+            start = find(b"\n", rewritten[i]) + 1
             i += 1
-        digests.append(md5(b"".join(pieces)).digest() if pieces else b"")
-    return digests
+        pieces.append(text[start:end])
+        digests[number] = md5(b"".join(pieces)).digest()
 
 
 def _flat(text: bytes) -> bytes:
@@ -134,32 +159,23 @@ def _flat(text: bytes) -> bytes:
     return text.translate(_LOWER).replace(b"\n ", b"  ")
 
 
-def _fields(flat: bytes, name: bytes, kind: int = 0) -> list[int]:
-    """The fields with this name, in order."""
-    size = len(name)
-    return [4 * (end - size + 1) + kind for end in accumulate([len(piece) + size for piece in flat.split(name)[:-1]])]
+def _offsets(flat: bytes, name: bytes) -> list[int]:
+    """Where the fields with this name start."""
+    octets = len(name)
+    return [end - octets + 1 for end in accumulate([len(piece) + octets for piece in flat.split(name)[:-1]])]
 
 
 def _id_fields(text: bytes, flat: bytes) -> list[int]:
-    """All fields that may count for the unique-id, in order."""
-    fields = _fields(flat, RECEIVED, _RECEIVED)
+    """All fields that may count for the unique-id, in order: four times the offset, plus the kind."""
+    fields = [4 * offset + _RECEIVED for offset in _offsets(flat, RECEIVED)]
     for name in BEFORE_RECEIVED:
-        fields += _fields(flat, name, _BEFORE_RECEIVED)
-    fields += _fields(flat, DELIVERED_TO, _ALWAYS)
-    fields += [field for field in _fields(flat, X_DELIVERY_ID, _ALWAYS) if text[field >> 2] == UPPER_X]
+        fields += [4 * offset + _BEFORE_RECEIVED for offset in _offsets(flat, name)]
+    fields += [4 * offset for offset in _offsets(flat, DELIVERED_TO)]
+    fields += [4 * offset for offset in _offsets(flat, X_DELIVERY_ID) if text[offset] == UPPER_X]
     fields.sort()
     return fields
 
 
 def _rewritten_fields(flat: bytes) -> list[int]:
-    """All fields that mail programs rewrite, in order."""
-    return sorted([field for name in _REWRITTEN for field in _fields(flat, name)])
-
-
-def _without(text: bytes, flat: bytes, fields: list[int], start: int, end: int) -> tuple[bytes, int]:
-    """The text from `start` to `end` without these fields; then where the last of them ends, or `start`."""
-    pieces = []
-    for field in fields:
-        pieces.append(text[start : field >> 2])
-        start = flat.find(b"\n", field >> 2) + 1 or len(text)
-    return b"".join(pieces) + text[start:end], start
+    """Where the fields start that mail programs rewrite, in order."""
+    return sorted([offset for name in _REWRITTEN for offset in _offsets(flat, name)])
