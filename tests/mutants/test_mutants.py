@@ -25,7 +25,7 @@ SAMPLE = (
 # What the harness must tell from these: each with its verdict, and a part of the reason.
 CUT = f"{LOG}::test_cut"
 ODD = {
-    wrong("shared/log.py", "text[:_TEXT_OCTETS]", "text[0:_TEXT_OCTETS]", "harmless", CUT): (SURVIVED, ""),
+    wrong("shared/log.py", "text[:LOG_TEXT_OCTETS]", "text[0:LOG_TEXT_OCTETS]", "harmless", CUT): (SURVIVED, ""),
     wrong("shared/log.py", "text[:_TEXT_LENGTH]", "text", "gone", CUT): (UNFIT, "does not apply any more"),
     wrong("shared/log.py", "syslog.LOG_", "syslog.log_", "several", CUT): (UNFIT, "its text is there"),
     wrong("shared/log.py", "syslog.LOG_INFO\n", "syslog.LOG_INFO  # 6\n", "a comment", CUT): (UNFIT, "changes nothing"),

@@ -8,11 +8,10 @@ import errno
 import os
 import re
 
-# As owner/update/journal.py names what it has begun: one file, or some, then with a dot and more behind it. A mailbox has two
-# hundred at most, and a user one or two mailboxes. More files than this were made by the user; root stops looking.
+from ..shared.limits import RECOVERY_ACCOUNTS, RECOVERY_FILES
+
+# As owner/update/journal.py names its files: one, or several, then with a dot and more behind it.
 _JOURNAL = re.compile(r"(.+)-[0-9a-f]{16}\.journal(\..*)?")
-_FILES = 1000
-_ACCOUNTS = 20
 
 
 def accounts_with_journals(state: str, uid: int) -> set[str]:
@@ -28,7 +27,7 @@ def accounts_with_journals(state: str, uid: int) -> set[str]:
                 match = _JOURNAL.fullmatch(entry.name)
                 if match:
                     names.add(match[1])
-                if count >= _FILES or len(names) > _ACCOUNTS:
+                if count >= RECOVERY_FILES or len(names) > RECOVERY_ACCOUNTS:
                     raise OSError(errno.E2BIG, "too many files", f"{state}/{uid}")
     finally:
         os.close(fd)

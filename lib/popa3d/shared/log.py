@@ -6,7 +6,7 @@ Trusts: nobody; before syslog(3) gets a text, it is cut, and whatever could brea
 
 import syslog
 
-_TEXT_OCTETS = 512
+from .limits import LOG_TEXT_OCTETS
 
 INFO = syslog.LOG_INFO
 NOTICE = syslog.LOG_NOTICE
@@ -26,7 +26,7 @@ def stop() -> None:
 
 def write(priority: int, text: str) -> None:
     """One line. Anything but printable ASCII becomes "?"."""
-    syslog.syslog(priority, "".join(c if " " <= c <= "~" else "?" for c in text[:_TEXT_OCTETS]))
+    syslog.syslog(priority, "".join(c if " " <= c <= "~" else "?" for c in text[:LOG_TEXT_OCTETS]))
 
 
 def name(data: bytes) -> str:

@@ -17,12 +17,12 @@ LOOP = "tests/unit/preauth/test_loop.py"
 # fmt: off
 MUTATIONS = (
     # log
-    wrong("shared/log.py", '"".join(c if " " <= c <= "~" else "?" for c in text[:_TEXT_OCTETS])', "text[:_TEXT_OCTETS]",
+    wrong("shared/log.py", '"".join(c if " " <= c <= "~" else "?" for c in text[:LOG_TEXT_OCTETS])', "text[:LOG_TEXT_OCTETS]",
           "line ends and escapes reach the log", f"{LOG}::test_only_printable"),
     wrong("shared/log.py", '" " <= c', '"\\t" <= c', "control characters reach the log", f"{LOG}::test_only_printable"),
     wrong("shared/log.py", '<= "~"', '<= "\\x7f"', "DEL reaches the log", f"{LOG}::test_only_printable"),
-    wrong("shared/log.py", "text[:_TEXT_OCTETS]", "text", "a client decides how long a log line is", f"{LOG}::test_cut"),
-    wrong("shared/log.py", "_TEXT_OCTETS = 512", "_TEXT_OCTETS = 511", "a log line's length", f"{LOG}::test_cut"),
+    wrong("shared/log.py", "text[:LOG_TEXT_OCTETS]", "text", "a client decides how long a log line is", f"{LOG}::test_cut"),
+    wrong("shared/limits.py", "LOG_TEXT_OCTETS = 512", "LOG_TEXT_OCTETS = 511", "a log line's length", f"{LOG}::test_cut"),
     wrong("shared/log.py", "{type(error).__name__} at", "{error!r} at", "an exception's text, with a password, is logged",
           f"{LOG}::test_crash"),
     wrong("shared/log.py", "trace = trace.tb_next", "trace = None", "only the outermost place of a bug is logged",
@@ -107,7 +107,7 @@ MUTATIONS = (
           f"{COMMANDS}::test_no_numbers"),
     wrong("shared/limits.py", "NUMBER_MAX = 2**31 - 1", "NUMBER_MAX = 2**31 - 2", "C's greatest int", f"{COMMANDS}::test_numbers"),
     wrong("shared/limits.py", "LOCK_TIMEOUT_S = 20", "LOCK_TIMEOUT_S = 25", "how long another's lock is waited for",
-          "tests/unit/owner/mailbox/test_file.py::test_how_long_a_lock_is_waited_for"),
+          "tests/unit/owner/mailbox/test_locks.py::test_how_long_a_lock_is_waited_for"),
     wrong("shared/limits.py", "READ_OCTETS = 4096", "READ_OCTETS = 4097", "what root takes as sent ahead",
           f"{RECORD}::test_forged_login"),
     wrong("shared/limits.py", "READ_OCTETS = 4096", "READ_OCTETS = 4095", "what root takes as sent ahead",

@@ -5,11 +5,12 @@ start, so that quick connections count too. One that has not logged in counts as
 have a limit of their own, so that they never take the room of those who have.
 
 Runs as: root, only with -D.
-Trusts: nobody; what is kept is bounded by the number of sessions and by _LOGGED.
+Trusts: nobody; what is kept is bounded by the number of sessions and by REFUSALS.
 """
 
 from ...shared.address import networks
 from ...shared.limits import (
+    REFUSALS,
     SESSIONS,
     SESSIONS_PER_SOURCE,
     UNAUTHENTICATED_FEW,
@@ -18,7 +19,6 @@ from ...shared.limits import (
 )
 from ...shared.settings import Settings
 
-_LOGGED = 1024  # sources whose refusals are told apart in the log; beyond that a flood is many sources, and not logged each
 _SHARES = (1, 2, 4)  # of each of shared.address.networks
 
 
@@ -32,7 +32,7 @@ class Limits:
         self.min_delay_s = settings.min_delay_s
 
 
-PER_SOURCE, ALL, NOT_LOGGED_IN = "per source", "sessions", "unauthenticated"  # the limits, as the log has them
+PER_SOURCE, ALL, NOTREFUSALS_IN = "per source", "sessions", "unauthenticated"  # the limits, as the log has them
 
 
 class Refusal:
@@ -98,22 +98,22 @@ class Flood:
         room = limits.sessions - sum(session.logged_in for session in self._sessions.values())
         most = min(limits.unauthenticated, room)
         if len(unknown) >= most:
-            return Refusal(source, ALL if most == room else NOT_LOGGED_IN)
+            return Refusal(source, ALL if most == room else NOTREFUSALS_IN)
         if len(unknown) < most // 2:
             return None
         share = max(UNAUTHENTICATED_LEAST, int(most * UNAUTHENTICATED_SHARE))
         for i, network in enumerate(around):
             if sum(session.networks[i] == network for session in unknown) >= _SHARES[i] * share:
-                return Refusal(network, NOT_LOGGED_IN)
+                return Refusal(network, NOTREFUSALS_IN)
         few = max(most // 2, UNAUTHENTICATED_FEW)
         if chance * (most - few) < len(unknown) - few:
-            return Refusal(source, NOT_LOGGED_IN)
+            return Refusal(source, NOTREFUSALS_IN)
         return None
 
     def may_log(self, text: str, now: float, min_delay_s: float) -> bool:
         """Whether `text` was not logged within min_delay_s, and may be now."""
         self._logged = {line: when for line, when in self._logged.items() if now - when < min_delay_s}
-        if text in self._logged or len(self._logged) >= _LOGGED:
+        if text in self._logged or len(self._logged) >= REFUSALS:
             return False
         self._logged[text] = now
         return True

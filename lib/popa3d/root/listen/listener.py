@@ -15,7 +15,7 @@ import time
 from ...shared import log
 from ...shared.address import numeric
 from ...shared.failure import EX_SOFTWARE, Failure
-from ...shared.limits import PAUSE_S
+from ...shared.limits import ACCEPTED_AT_ONCE, PAUSE_S
 from ...shared.settings import Settings
 from . import children, signals
 from .background import detach
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ..start import Reload, Serve
 
 _PEERS_FAULT = (errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN)
-_BURST = 32  # connections that are accepted before signals and children are looked at again
 
 
 def run(settings: Settings, families: str, foreground: bool, reload: "Reload", serve: "Serve") -> "NoReturn":
@@ -141,7 +140,7 @@ class Listener:
 
     def _accept(self, listening: socket.socket) -> None:
         """Accept what is there, to a bound, and start or refuse a session for each."""
-        for _ in range(_BURST):
+        for _ in range(ACCEPTED_AT_ONCE):
             try:
                 connection, name = listening.accept()
             except OSError as error:

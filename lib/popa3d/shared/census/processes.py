@@ -8,9 +8,8 @@ Trusts: the kernel. Any user can start processes that look like a session of tha
 
 import os
 
+from ..limits import COMMAND_LINE_OCTETS
 from . import command_lines, connections
-
-_CMDLINE_OCTETS = 65536
 
 
 class Process:
@@ -35,7 +34,7 @@ def look(pid: int) -> Process | None:
     """The process `pid`, if it is one of popa3d's; None if it is another, is gone, or cannot be seen."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            line = command_lines.parse(file.read(_CMDLINE_OCTETS).split(b"\0")[:-1])
+            line = command_lines.parse(file.read(COMMAND_LINE_OCTETS).split(b"\0")[:-1])
         if line is None or not os.path.basename(_executable(pid, line.interpreter)).startswith("python"):
             return None
         with open(f"/proc/{pid}/status", "rb") as file:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from popa3d.root.listen.flood import _LOGGED, Flood, Limits
-from popa3d.shared.limits import SESSIONS
+from popa3d.root.listen.flood import Flood, Limits
+from popa3d.shared.limits import REFUSALS, SESSIONS
 from popa3d.shared.settings import Settings
 
 
@@ -143,6 +143,6 @@ def test_log_is_not_flooded() -> None:
     """A line is logged once in min_delay_s, and a flood of sources does not fill memory."""
     flood = Flood()
     assert [flood.may_log("x", now, 10) for now in (0.0, 1.0, 9.9, 10.0, 11.0)] == [True, False, False, True, False]
-    allowed = sum(flood.may_log(f"{i}", 11.0, 10) for i in range(5 * _LOGGED))
-    assert allowed == _LOGGED - 1
+    allowed = sum(flood.may_log(f"{i}", 11.0, 10) for i in range(5 * REFUSALS))
+    assert allowed == REFUSALS - 1
     assert flood.may_log("y", 30.0, 10)
