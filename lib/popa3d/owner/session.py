@@ -1,7 +1,7 @@
 """The mailbox owner's program, from root's handover to the end of the session: PASS's reply, TRANSACTION, UPDATE.
 
-Read from `main` down. Imports go one way, from here to the rooms below; those that are late for the sake of start-up time
-stand in _load_transaction and _load_removal.
+Read from `main` down: what it calls stands below it, in the order of a session. All imports lead from here to the rooms
+below; those that come late, for the sake of start-up time, are listed at _load_transaction.
 
 Runs as: the mailbox owner; refuses to run as uid 0.
 Trusts: root's record on descriptor 3.
@@ -88,9 +88,12 @@ def _complain(text: str) -> None:
         pass
 
 
-# What is loaded late, in the order of a session: TRANSACTION while the client reads the reply to PASS; what removes messages at
-# the first DELE. If popa3d was replaced or removed since the session began, nothing more is loaded: modules of two versions
-# do not fit together.
+# What is loaded late, in the order of a session:
+#   the mailbox needs it        loading (an unfinished update), mailbox.locks (dot-locks), mailbox.indexing (a large mailbox) and
+#                               mailbox.scan (also messages with equal unique-ids): all before PASS is answered
+#   PASS is answered            _load_transaction: owner.pop3, while the client reads the reply
+#   the first DELE              _load_removal: owner.update, so that nothing is missing at QUIT
+# Modules of two versions do not fit together: if popa3d was replaced or removed since the session began, the last two refuse.
 
 
 def _load_transaction() -> bool:
