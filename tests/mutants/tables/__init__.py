@@ -1,12 +1,27 @@
-"""All mutations. A module here has those of one folder of lib/popa3d, of some of its modules, or of what these do together."""
+"""All mutations. A module here has those of one room of lib/popa3d, of some of its modules, or of what these do together."""
 
 from __future__ import annotations
 
-from tests.mutants.tables import documents, dotlock, journal, listen, mailbox, owner, recover, root, shared, state, update, wire
+from tests.mutants.tables import (
+    conversation,
+    documents,
+    dotlock,
+    journal,
+    listen,
+    mailbox,
+    owner,
+    records,
+    recover,
+    root,
+    shared,
+    state,
+    update,
+)
 
 MUTATIONS = (
     *shared.MUTATIONS,
-    *wire.MUTATIONS,
+    *records.MUTATIONS,
+    *conversation.MUTATIONS,
     *root.MUTATIONS,
     *listen.MUTATIONS,
     *owner.MUTATIONS,

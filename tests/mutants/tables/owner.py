@@ -1,4 +1,4 @@
-"""Mutations of the owner's program: the session, TRANSACTION, the maildrop and the parser."""
+"""Mutations of the owner's program: the session, the maildrop and the parser."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ ENDS = f"{CHANGES}::test_any_other_change_ends_the_session"
 INDEX = "tests/session/test_index.py"
 WORKER = "tests/session/test_worker.py"
 MBOX = "tests/unit/owner/index/test_parser.py"
-MESSAGE = "tests/unit/owner/pop3/test_sending.py"
-STATE = "tests/unit/owner/pop3/test_transaction.py"
-LOOP = "tests/unit/owner/pop3/test_loop.py"
 BAD = "tests/session/test_bad_input.py"
 UNLOCKED = "tests/session/test_unlocked.py"
 
@@ -149,7 +146,7 @@ MUTATIONS = (
     wrong("owner/mailbox/indexing.py", 'header.startswith(b"\\r") == index.crlf and', "", "an index with other line ends",
           f"{INDEX}::test_changed_behind_an_update"),
 
-    # mbox, message
+    # the parser
     wrong("owner/index/builder.py", "return self._max_messages - len(self)", "return self._max_messages + 1 - len(self)",
           "the limit of messages", f"{WORKER}::test_limits"),
     wrong("owner/index/parser.py", "self._growth += 2", "self._growth += 0", "sizes that are not what is sent",
@@ -158,43 +155,6 @@ MUTATIONS = (
           f"{MBOX}::test_odd_mailboxes"),
     wrong("owner/index/parser.py", "if len(buffer) - self._position > HEADER_LINE_OCTETS:", "if False:", "a header line fills the memory",
           f"{MBOX}::test_memory_is_bounded"),
-    wrong("owner/pop3/sending.py", 'b"." if self._at_line_start and', 'b"." if', "dots are doubled where blocks meet",
-          f"{MESSAGE}::test_retr"),
-    wrong("owner/pop3/sending.py", 'replace(b"\\r\\n.", b"\\r\\n..")', 'replace(b"\\r\\n.", b"\\r\\n.")',
-          "a dot ends a message of many dots", f"{MESSAGE}::test_retr"),
-    wrong("owner/pop3/sending.py", 'return held + b"\\r\\n"', "return held", "an unfinished last line", f"{MESSAGE}::test_retr"),
     wrong("owner/index/unique_id.py", "digests[i ^ 3 :: DIGEST_OCTETS]", "digests[i::DIGEST_OCTETS]", "all mail is fetched again",
           f"{MBOX}::test_random_mailboxes"),
-
-    # transaction
-    wrong("owner/pop3/transaction.py", " or self.deleted[number - 1]", "", "a deleted message is shown", f"{WORKER}::test_poplib",
-          f"{STATE}::test_which_messages_there_are"),
-    wrong("owner/pop3/transaction.py", "0 < number <= len(self.deleted)", "0 <= number <= len(self.deleted)",
-          "message 0 is the last one", "tests/session/test_mailboxes.py::test_empty", f"{STATE}::test_which_messages_there_are"),
-    wrong("owner/pop3/transaction.py", "prepared is not None and self._maildrop.is_untouched()", "prepared is not None",
-          "a reply that was prepared of another mailbox", ENDS, f"{STATE}::test_prepared_and_written_to"),
-    wrong("owner/pop3/transaction.py", "        self._prepared = None  # it is right", "        # it is right",
-          "a reply that was prepared in a wrong moment", "tests/session/test_prepared.py::test_prepared_and_looked_at_again",
-          f"{STATE}::test_prepared_in_vain"),
-    wrong("owner/pop3/transaction.py", "if octets > PREPARED_OCTETS:", "if False:", "messages of any size are held in memory",
-          "tests/session/test_prepared.py::test_large_ones_are_not_prepared", f"{STATE}::test_not_prepared"),
-    wrong("owner/pop3/transaction.py", "if len(block) == octets:", "if True:", "a part of a message is sent as if it were all",
-          f"{STATE}::test_not_prepared"),
-    wrong("owner/pop3/transaction.py", "prepared = self._prepared if i == self._next else None", "prepared = self._prepared",
-          "the next message is sent in place of the one that was asked for", f"{STATE}::test_another_than_was_prepared"),
-    wrong("owner/pop3/transaction.py", "(words or kinds != \"?\")", "words", "DELE without a number marks something",
-          f"{STATE}::test_what_is_invalid"),
-    wrong("owner/pop3/transaction.py", " and not sender.done", "", "TOP reads all of a message", f"{STATE}::test_top_reads_no_more_than_it_sends"),
-    wrong("owner/pop3/transaction.py", "if self._can_remove is None:", "if True:", "what removes is loaded, and a fault logged, for each DELE",
-          f"{STATE}::test_removal_is_loaded_once", f"{STATE}::test_nothing_can_be_removed"),
-    wrong("owner/pop3/transaction.py", "        if not self._can_remove:\n            return (replies.UNAVAILABLE,)\n", "",
-          "a session of two versions deletes", f"{STATE}::test_nothing_can_be_removed"),
-    wrong("owner/pop3/transaction.py", 'b"QUIT": (Transaction._quit, "", QUIT)', 'b"QUIT": (Transaction._quit, "?", QUIT)',
-          "QUIT with an argument", f"{STATE}::test_what_is_invalid"),
-    wrong("owner/pop3/loop.py", "            if connection.ended:\n                return False  #", "            #",
-          "a message is read for a client that is gone", f"{LOOP}::test_a_client_that_is_gone_in_a_message"),
-    wrong("owner/pop3/loop.py", "connection.line(idle=transaction.prepare)", "connection.line()", "each RETR waits for the disk",
-          f"{LOOP}::test_prepares_while_idle"),
-    wrong("owner/pop3/loop.py", "        if line is None:\n            return False\n", "        if line is None:\n            return True\n",
-          "a client that is gone deletes", f"{LOOP}::test_until_the_connection_ends"),
 )

@@ -1,4 +1,4 @@
-"""Mutations of wire: lines, commands, records, configuration, addresses."""
+"""Mutations of the records between processes, of the configuration and of addresses."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ RECORD = "tests/unit/shared/test_record.py"
 FORGED = f"{RECORD}::test_forged_login"
 LONGEST = f"{RECORD}::test_longest_login"
 HANDOVER = f"{RECORD}::test_forged_handover"
-COMMANDS = "tests/unit/shared/test_commands.py"
-LINES = "tests/unit/shared/test_lines.py"
 FILE = "tests/unit/root/test_configuration.py"
 
 # fmt: off
@@ -55,34 +53,6 @@ MUTATIONS = (
     wrong("shared/record.py", "<= set(LOCKS) else", "<= set(LOCKS) | {'lockf'} else", "a lock that nobody knows", HANDOVER),
     wrong("shared/record.py", "recovery = record[:1] == _RECOVERY", "recovery = False", "popa3d-recover serves nobody",
           "tests/root/test_recover.py::test_several_users"),
-
-    # commands
-    wrong("shared/commands.py", ' or b"\\0" in line', "", "NULs in commands", f"{COMMANDS}::test_no_commands"),
-    wrong("shared/commands.py", "keyword = keyword.upper()", "pass", "lower case", f"{COMMANDS}::test_commands"),
-    wrong("shared/commands.py", "not 0 < len(word) <= ARGUMENT_OCTETS", "not len(word) <= ARGUMENT_OCTETS", "two spaces",
-          f"{COMMANDS}::test_no_commands"),
-    wrong("shared/commands.py", "len(word) <= ARGUMENT_OCTETS", "len(word) < ARGUMENT_OCTETS", "words of 40 octets",
-          f"{COMMANDS}::test_commands"),
-    wrong("shared/commands.py", "    if not words[-1]:\n        words.pop()\n", "", "a space behind a command",
-          f"{COMMANDS}::test_commands"),
-    wrong("shared/commands.py", "[rest] if rest else []", 'rest.split(b" ")', "passwords with spaces",
-          f"{COMMANDS}::test_commands"),
-    wrong("shared/commands.py", "len(word) < _DIGITS", "len(word) <= _DIGITS", "numbers beyond C's int",
-          f"{COMMANDS}::test_no_numbers"),
-    wrong("shared/commands.py", "number > NUMBER_MAX or", "number >= NUMBER_MAX or", "C's greatest int",
-          f"{COMMANDS}::test_numbers"),
-    wrong("shared/commands.py", " or (negative and number)", "", "negative numbers", f"{COMMANDS}::test_no_numbers"),
-    wrong("shared/commands.py", 'word.lstrip(b"\\t\\v\\f\\r")', "word", "white space that strtol(3) skips",
-          f"{COMMANDS}::test_numbers"),
-
-    # lines
-    wrong("shared/lines.py", "line[:LINE_OCTETS].removesuffix", "line.removesuffix", "lines of 128 octets",
-          f"{LINES}::test_long_lines_are_cut"),
-    wrong("shared/lines.py", '.removesuffix(b"\\r")', "", "CRs at the end of commands", f"{LINES}::test_splits_do_not_matter"),
-    wrong("shared/lines.py", "(self._line + self._buffer[: LINE_OCTETS + 1])[: LINE_OCTETS + 1]",
-          "(self._line + self._buffer)[:500_000]", "a line without end fills the memory", f"{LINES}::test_memory_is_bounded"),
-    wrong("shared/lines.py", "return self._line + self._buffer", "return self._buffer", "the start of a line is lost with PASS",
-          f"{LINES}::test_splits_do_not_matter"),
 
     # configuration
     wrong("root/configuration.py", "not least <= value <= most", "not least < value <= most", "the least number",
