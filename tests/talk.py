@@ -178,6 +178,11 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def state(pid: int) -> str:
+    """What a process does, as a letter of proc(5): S sleeps, T is stopped, Z waits to be buried; OSError if there is none."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+
+
 def ids(pid: int) -> dict[str, str]:
     """Uid, Gid, Groups, CapEff and the rest of /proc/PID/status."""
     return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from tests.host import BASE, Account, _mount, bind, crypted, tmpfs, unmount
-from tests.talk import children, wait_until
+from tests.talk import children, state, wait_until
 
 ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -239,7 +239,7 @@ class Machine:
     def _ended(self) -> bool:
         """Whether process 1 is gone, or waits for the tests' own process 1 to bury it: then all others are gone."""
         try:
-            return Path(f"/proc/{self._inner}/stat").read_text().rpartition(") ")[2][0] == "Z"
+            return state(self._inner) == "Z"
         except OSError:
             return True
 

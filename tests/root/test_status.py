@@ -18,7 +18,7 @@ from popa3d.shared.census import connections, counts
 from tests.host import ALICE, HOME, NOPASS, PAM_QUICK, Host
 from tests.root.shown import ran, shown
 from tests.super.inetd import Inetd
-from tests.talk import POPA3D, Talk, children, connection, piped, script, wait_until
+from tests.talk import POPA3D, Talk, children, connection, piped, script, state, wait_until
 
 PYTHON = "/usr/bin/python3"
 MAILBOX = b"From a\nSubject: x\n\nbody\n\n"
@@ -237,7 +237,7 @@ def test_look_alikes(host: Host, tmp_path: Path) -> None:
         found = shown().keys()
         assert real.process.pid in found
         assert not pids & found
-        assert all(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z" for pid in pids)
+        assert all(state(pid) != "Z" for pid in pids)
 
 
 def test_only_root_listens(host: Host) -> None:

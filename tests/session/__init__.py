@@ -12,7 +12,7 @@ from popa3d.shared import record
 from popa3d.shared.limits import STATE
 from popa3d.shared.settings import Settings
 from tests.host import ACCOUNTS, ALICE, HOME
-from tests.talk import Talk, wait_until
+from tests.talk import Talk, state, wait_until
 
 WORKER = [str(HOME / "bin/popa3d-session")]
 
@@ -77,4 +77,4 @@ def open_session(name: str = "alice") -> Talk:
 
 def waiting(talk: Talk) -> None:
     """Wait until the session has nothing to do."""
-    wait_until(lambda: Path(f"/proc/{talk.process.pid}/stat").read_text().rpartition(") ")[2].startswith("S"))
+    wait_until(lambda: state(talk.process.pid) == "S")

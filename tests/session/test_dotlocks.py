@@ -16,7 +16,7 @@ from popa3d.shared.dotlock import Dotlock
 from tests.host import ALICE, PAM_OPEN, Host, tmpfs, unmount
 from tests.session import MAILBOX, ONE, TWO
 from tests.session.locks import NOBODY, NOT_LOADED, all_free, deliver, dotlock, held, make_dotlock, opened, session, silent
-from tests.talk import POPA3D, Talk, wait_until
+from tests.talk import POPA3D, Talk, state, wait_until
 
 LARGE = (b"From x\nSubject: large\n\n" + (b"x" * 70 + b"\n") * 14_000 + b"\n") * 150
 
@@ -38,8 +38,7 @@ def in_the_middle(path: Path, of: str, locks: str = "dotlock") -> Iterator[Talk]
             assert time.monotonic() < end
         talk.process.send_signal(signal.SIGSTOP)
         try:
-            state = Path(f"/proc/{talk.process.pid}/status")
-            wait_until(lambda: "State:\tT" in state.read_text())
+            wait_until(lambda: state(talk.process.pid) == "T")
             wait_until(lambda: lock.read_bytes() == b"%d\n" % talk.process.pid or a_moment(talk))
             yield talk
         finally:

@@ -27,7 +27,7 @@ from tests.host import ALICE, BOB, HOME, PAM_OPEN, Host
 from tests.session import MAILBOX, ONE, THREE, TWO
 from tests.session.locks import NOBODY, all_free, append, deliver, dotlock, held, make_dotlock, silent
 from tests.session.test_dotlocks import LARGE
-from tests.talk import POPA3D, Talk, children, descriptors, ids, wait_until
+from tests.talk import POPA3D, Talk, children, descriptors, ids, state, wait_until
 
 IN_USE = b"-ERR [IN-USE] mailbox is in use by another program\r\n"
 
@@ -110,7 +110,7 @@ def in_the_middle(command: list[str], path: Path, of: str) -> Iterator[Talk]:
         while not dotlock(path).exists():
             assert time.monotonic() < end
         talk.process.send_signal(signal.SIGSTOP)
-        wait_until(lambda: "State:\tT" in Path(f"/proc/{talk.process.pid}/status").read_text())
+        wait_until(lambda: state(talk.process.pid) == "T")
         assert dotlock(path).exists()
         yield talk
         talk.process.send_signal(signal.SIGCONT)

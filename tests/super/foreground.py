@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from tests.host import BASE, HOME, PASSWORDS
+from tests.host import BASE, HOME
 from tests.sockets import listening_of
 from tests.super.tree import SECONDS, kill_tree
-from tests.talk import children, wait_until
+from tests.talk import children, script, wait_until
 
 PACKAGING = HOME / "packaging"
 INSTALLED = "/usr/sbin/popa3d"  # the path in the packaging files
@@ -116,4 +116,4 @@ def connected(address: str | Path, source: str = "", port: int = 110) -> socket.
 
 def login(name: str = "alice", then: bytes = RETR) -> bytes:
     """What a client says that logs in and goes on with `then`."""
-    return b"USER %s\r\nPASS %s\r\n%s" % (name.encode(), PASSWORDS[name].encode(), then)
+    return script(then, name)

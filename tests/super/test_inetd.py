@@ -8,30 +8,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.host import PAM_QUICK, PASSWORDS, Host
+from tests.host import PAM_QUICK, Host
+from tests.super.foreground import HELLO, MBOX, everything, login
 from tests.super.inetd import Inetd
-from tests.talk import POPA3D, children, ids, wait_until
+from tests.talk import POPA3D, children, state, wait_until
 
-MBOX = b"From bob Mon Nov 23 06:00:00 2026\nSubject: hello\n\nhello\n\n"
-HELLO = b"Subject: hello\r\n\r\nhello\r\n"
 ADDRESSES = ("127.0.0.1", "::1")
 SECONDS = 20
-
-
-def everything(address: str, octets: bytes = b"") -> bytes:
-    """All that a server sends to a client that says `octets` at once, up to the end of the connection."""
-    with socket.create_connection((address, 110), SECONDS) as client:
-        client.sendall(octets)
-        got = b""
-        while more := client.recv(1 << 16):
-            got += more
-    return got
 
 
 def dead(pid: int) -> bool:
     """Whether a process has ended, buried or not."""
     try:
-        return ids(pid)["State"].startswith(("Z", "X"))
+        return state(pid) in "ZX"
     except OSError:
         return True
 
@@ -47,12 +36,11 @@ def inetd(host: Host) -> Iterator[Inetd]:
 def test_a_session_from_greeting_to_quit(host: Host, inetd: Inetd, address: str) -> None:
     """Under inetd a client logs in, fetches and quits over either address family, and the log has its address."""
     path = host.deliver("alice", MBOX)
-    said = b"USER alice\r\nPASS %s\r\nRETR 1\r\nQUIT\r\n" % PASSWORDS["alice"].encode()
-    got = everything(address, said)
+    got = everything(address, login())
     lines = got.split(b"\r\n", 3)
     assert lines[0].startswith(b"+OK popa3d") and lines[1] == b"+OK"
     assert lines[2].startswith(b"+OK") and lines[3].startswith(b"+OK")
-    assert HELLO + b".\r\n+OK" in got
+    assert HELLO in got
     host.syslog.wait(f"Session from {address}")
     assert address in host.syslog.wait("Authentication passed for alice")
     assert path.read_bytes() == MBOX
@@ -62,7 +50,7 @@ def test_a_session_from_greeting_to_quit(host: Host, inetd: Inetd, address: str)
 def test_a_deletion_survives_quit(host: Host, inetd: Inetd) -> None:
     """A message deleted in a session under inetd is gone when the last reply has come."""
     path = host.deliver("alice", MBOX)
-    got = everything("127.0.0.1", b"USER alice\r\nPASS %s\r\nDELE 1\r\nQUIT\r\n" % PASSWORDS["alice"].encode())
+    got = everything("127.0.0.1", login(then=b"DELE 1\r\nQUIT\r\n"))
     assert got.count(b"+OK") == 5 and b"-ERR" not in got
     assert path.read_bytes() == b""
 
@@ -100,7 +88,7 @@ def test_standard_error_is_not_the_client(host: Host, inetd: Inetd) -> None:
         (root,) = inetd.sessions()
         for pid in (root, *children(root)):  # before login: root and the pre-auth child
             assert os.readlink(f"/proc/{pid}/fd/2") == "/dev/null"
-        client.sendall(b"USER alice\r\nPASS %s\r\n" % PASSWORDS["alice"].encode())
+        client.sendall(login(then=b""))
         assert stream.readline() == b"+OK\r\n"
         assert stream.readline().startswith(b"+OK")
         assert os.readlink(f"/proc/{root}/fd/2") == "/dev/null"

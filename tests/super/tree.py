@@ -6,9 +6,8 @@ import contextlib
 import os
 import select
 import signal
-from pathlib import Path
 
-from tests.talk import children, wait_until
+from tests.talk import children, state, wait_until
 
 SECONDS = 60
 
@@ -32,6 +31,5 @@ def _stopped(pid: int) -> list[int]:
     """Descriptors (pidfd) of the process and its descendants, each stopped before its children are listed."""
     process = os.pidfd_open(pid)
     signal.pidfd_send_signal(process, signal.SIGSTOP)
-    state = Path(f"/proc/{pid}/stat")
-    wait_until(lambda: state.read_text().rpartition(") ")[2][0] in "TZX", SECONDS)
+    wait_until(lambda: state(pid) in "TZX", SECONDS)
     return [process, *(descendant for child in children(pid) for descendant in _stopped(child))]
