@@ -39,6 +39,7 @@ def run_with_child(
         os.close(writing)
         return None
     if not pid:
+        os.close(reading)  # else it would wait for itself to read, if this process does not
         _be_the_child(childs, writing)
     os.close(writing)
     try:
