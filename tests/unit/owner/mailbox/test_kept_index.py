@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import zlib
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from popa3d.owner.index.parser import Parser
 from popa3d.owner.mailbox import kept_index
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.state_directory import State
+from tests.host import CHECKOUT
 from tests.talk import wait_until
 
 MAILBOX = b"From \nX" + b"\n\nFrom a@b\nSubject: x\n\nbody\n\n" + b"From \nY" * 1
@@ -187,3 +189,32 @@ def _touched(path: Path, mtime: int) -> int:
     """The time of the last change, after one that has set the other time back."""
     os.utime(path, ns=(0, mtime))
     return path.stat().st_ctime_ns
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_is_needed_later(tmp_path: Path, large: bool) -> None:
+    """With the index of a large mailbox a session has also loaded what compares it, in the version that it began with."""
+    program = f"""
+import subprocess
+import sys
+sys.path.insert(0, {str(CHECKOUT / "lib")!r})
+from popa3d.owner.index.parser import Parser
+from popa3d.owner.mailbox import kept_index
+from popa3d.owner.mailbox.file import MboxFile
+from popa3d.owner.mailbox.state_directory import State
+kept_index.SCAN_BOTH_OCTETS = {len(MAILBOX) + (not large)}
+file = MboxFile({os.fsencode(tmp_path / "mailbox")!r}, ("fcntl",))
+state = State({os.fsencode(tmp_path / "state")!r}, b"alice", b"x")
+parser = Parser(10)
+parser.feed({MAILBOX!r})
+kept_index.save(state, file, parser.finish(), 0, 0)
+assert kept_index.load(state, file) is not None
+print(" ".join(sys.modules))
+"""
+    (tmp_path / "mailbox").write_bytes(MAILBOX)
+    (tmp_path / "state").mkdir(mode=0o700)
+    modules = subprocess.run(
+        ["/usr/bin/python3", "-IBS", "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert ("popa3d.owner.mailbox.halves" in modules) is large
+    assert "popa3d.owner.index.remaining" in modules
