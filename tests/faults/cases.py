@@ -14,7 +14,7 @@ from popa3d.owner.mailbox import changes, maildrop
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.mailbox.state_directory import State
-from popa3d.owner.update import plan, removal
+from popa3d.owner.update import full_disk, kept_stream, removal, steps
 from tests.faults.disk import Disk, Recorder, recorded
 
 NEW = b"From new@x Mon Jan  5 11:00:00 2026\nSubject: delivered later\n\n%s\n\n"
@@ -61,10 +61,10 @@ class Case:
         """Let the update go in steps of a few octets."""
         with contextlib.ExitStack() as stack:
             for module, name, value in (
-                (removal, "JOURNAL_DATA_OCTETS", self.data),
-                (removal, "PARSE_OCTETS", self.block),
-                (removal, "REST_OCTETS", self.block),
-                (plan, "PARSE_OCTETS", self.block),
+                (full_disk, "JOURNAL_DATA_OCTETS", self.data),
+                (steps, "PARSE_OCTETS", self.block),
+                (steps, "REST_OCTETS", self.block),
+                (kept_stream, "PARSE_OCTETS", self.block),
                 (changes, "CLOCK_TICK_NS", 0),  # no waiting: nobody else writes here
                 *((module, "QUIET_S", 0) for module in (changes, loading, maildrop)),
             ):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from popa3d.owner.mailbox import file, state_directory
-from popa3d.owner.update import journal
+from popa3d.owner.update import file_journal
 
 _FIRST = 1  # the number of the first file in the state directory
 
@@ -129,7 +129,7 @@ class Recorder:
 @contextlib.contextmanager
 def recorded(recorder: Recorder) -> Iterator[Recorder]:
     """Let the owner's modules call `recorder` in the place of `os`."""
-    modules = (file, journal, state_directory)
+    modules = (file, file_journal, state_directory)
     for module in modules:
         module.os = recorder  # type: ignore[attr-defined]
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.owner.update.journal import Record
+from popa3d.owner.update.records import Record
 from tests.host import ALICE, PAM_OPEN, Host
 from tests.root.interrupted import AFTER, BEFORE, MESSAGES, interrupt
 from tests.root.recovering import recover

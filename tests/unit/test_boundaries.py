@@ -76,7 +76,7 @@ CALLS = {
     "ftruncate truncate posix_fallocate": "owner/mailbox/file.py",
     "lockf": "owner/mailbox/locks.py",
     "flock": "owner/mailbox/locks.py shared/dotlock.py",
-    "pwrite": "owner/mailbox/file.py owner/update/journal.py",
+    "pwrite": "owner/mailbox/file.py owner/update/file_journal.py",
     "mkdir chmod chown": "root/state_directories.py",
     "fork forkpty posix_spawn": "root/sequence.py root/recover_runner.py root/locker.py owner/mailbox/child.py "
     "root/listen/children.py root/listen/background.py",

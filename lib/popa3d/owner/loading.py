@@ -30,7 +30,7 @@ def load(file: MboxFile, state: State, max_messages: int, max_octets: int) -> Ma
     refusal = None
     while not file.absent:
         file.lock(exclusive=False, deadline=start + LOCK_TIMEOUT_S)
-        finish_update(file, state)
+        finish_any_update(file, state)
         status = file.status()
         try:
             if maildrop.parse(status, may_wait=time.monotonic() < start + QUIET_S):
@@ -59,10 +59,10 @@ def _is_worth_another_look(refusal: Refused, before: Refused | None, file: MboxF
     return has_changed and (before is None or refusal.reason != before.reason)
 
 
-def finish_update(file: MboxFile, state: State) -> bool:
-    """Finish the update of a locked mailbox, if there is an unfinished one. See unfinished.finish."""
+def finish_any_update(file: MboxFile, state: State) -> bool:
+    """Finish the update of a locked mailbox, if there is an unfinished one. See recovery.finish_update."""
     if not state.has_journal():
         return True
-    from .update import unfinished  # its modules are for those who delete
+    from .update import recovery  # its modules are for those who delete
 
-    return unfinished.finish(file, state)
+    return recovery.finish_update(file, state)

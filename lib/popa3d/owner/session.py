@@ -15,7 +15,7 @@ from ..shared import log, record, replies
 from ..shared.connection import EXPIRED, Connection
 from ..shared.failure import EX_SOFTWARE
 from ..shared.limits import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
-from .loading import finish_update, load
+from .loading import finish_any_update, load
 from .mailbox import indexing
 from .mailbox.failures import Changed, InUse, Refused
 from .mailbox.file import MboxFile
@@ -238,7 +238,7 @@ def _recover(handover: record.Handover) -> int:
             if file.absent:
                 return 0
             file.lock(exclusive=not file.read_only)
-            return 0 if finish_update(file, state) else 1
+            return 0 if finish_any_update(file, state) else 1
         finally:
             file.close()
     except (Refused, OSError) as error:

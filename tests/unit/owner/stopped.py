@@ -11,8 +11,11 @@ import pytest
 
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.state_directory import State
-from popa3d.owner.update import plan, removal
-from popa3d.owner.update.journal import Head, Journal, Record
+from popa3d.owner.update import recovery
+from popa3d.owner.update.file_journal import FileJournal
+from popa3d.owner.update.journal import find_journal
+from popa3d.owner.update.plan import Plan, decode_plan
+from popa3d.owner.update.records import Head, Record
 from tests.faults.cases import Case
 from tests.faults.disk import Call, Recorder
 
@@ -50,41 +53,41 @@ class Stopped:
 
     def forge(self, change: Callable[[Head, Record], None]) -> None:
         """Write the journal anew, with what `change` does to it."""
-        old = Journal(self.state)
-        found = old.load()
-        assert found is not None
+        old = find_journal(self.state)
+        content = old.load()
+        assert content is not None
         old.close()
-        head, record, data = found
+        head, record, data = content
         change(head, record)
-        new = Journal(self.state)
+        new = FileJournal(self.state)
         new.begin(head, record, data)
         new.close()
 
-    def what(self) -> tuple[Head, Record, plan.Plan]:
-        """The journal as it is."""
-        old = Journal(self.state)
-        found = old.load()
-        old.close()
-        assert found is not None
-        what = plan.decode(found[0].plan)
-        assert what is not None
-        return found[0], found[1], what
+    def content(self) -> tuple[Head, Record, Plan]:
+        """What the journal says."""
+        journal = find_journal(self.state)
+        content = journal.load()
+        journal.close()
+        assert content is not None
+        plan = decode_plan(content[0].plan)
+        assert plan is not None
+        return content[0], content[1], plan
 
     def recover(self) -> str:
-        """What recovery says."""
+        """What recovery reports."""
         with self.case.small_steps():
-            return removal.recover(self.file, self.state)
+            return recovery.recover(self.file, self.state).report
 
-    def refuses(self, why: str) -> None:
+    def refuses(self, reason: str) -> None:
         """Claim that the journal is put aside for this reason, and the mailbox is as it was found."""
         found = self.case.mailbox.read_bytes()
-        assert self.recover() == f"A journal that does not fit the mailbox was put aside: {why}"
+        assert self.recover() == f"A journal that does not fit the mailbox was put aside: {reason}"
         assert self.case.mailbox.read_bytes() == found
         assert not self.state.has_journal() and self.state.names(b".rejected")
 
     def completes(self, later: bytes = b"") -> None:
         """Claim that the update is finished."""
-        assert self.recover() == removal.COMPLETED
+        assert self.recover() == "An unfinished update was completed"
         assert self.case.mailbox.read_bytes() == self.case.after + later
         assert self.case.left() == []
 

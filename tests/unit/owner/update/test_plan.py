@@ -9,7 +9,7 @@ import pytest
 
 from popa3d.owner.index.mbox import MESSAGE_OCTETS
 from popa3d.owner.update import plan
-from popa3d.owner.update.plan import Plan, decode
+from popa3d.owner.update.plan import Plan, decode_plan
 from popa3d.shared.limits import JOURNAL_STEPS
 
 LEAST = MESSAGE_OCTETS
@@ -30,7 +30,7 @@ def _length(numbers: tuple[int, ...]) -> int:
 )
 def test_plans(numbers: tuple[int, ...]) -> None:
     """The smallest and the largest there are."""
-    found = decode(encoded(*numbers))
+    found = decode_plan(encoded(*numbers))
     assert found is not None and (found.start, *found.lengths) == numbers and found.encode() == encoded(*numbers)
 
 
@@ -52,7 +52,7 @@ def test_plans(numbers: tuple[int, ...]) -> None:
 )
 def test_no_plans(numbers: tuple[int, ...]) -> None:
     """What no update can have meant."""
-    assert decode(encoded(*numbers) if numbers else b"") is None
+    assert decode_plan(encoded(*numbers) if numbers else b"") is None
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_no_plans(numbers: tuple[int, ...]) -> None:
 )
 def test_no_numbers(octets: bytes) -> None:
     """Octets that are no numbers."""
-    assert decode(octets) is None
+    assert decode_plan(octets) is None
 
 
 def test_as_many_as_there_can_be() -> None:
@@ -76,7 +76,7 @@ def test_as_many_as_there_can_be() -> None:
     for messages in (1, 2, 3):
         with mock.patch.object(plan, "MAX_MESSAGES", messages):
             for holes in (1, 2, 3, 4):
-                assert (decode(encoded(0, *[LEAST, 1] * holes)) is not None) == (holes <= messages)
+                assert (decode_plan(encoded(0, *[LEAST, 1] * holes)) is not None) == (holes <= messages)
 
 
 def test_slow() -> None:
@@ -96,12 +96,12 @@ def test_slow() -> None:
 def test_places() -> None:
     """Where what goes to a place is now, and what is kept of a window, to the octet."""
     found = Plan(10, array("q", [LEAST, 3, LEAST, 2]))
-    assert (found.end, found.after) == (10 + LEAST + 3 + LEAST + 2, 15)
-    assert [found.place(done) for done in range(10, 16)] == [17, 18, 19, 27, 28, 29]
-    whole = bytes(range(found.end))
-    for first in range(10, found.end):
-        for end in range(first, found.end + 1):
-            kept = b"".join(bytes(piece) for piece in found.pieces(whole[first:end], first))
+    assert (found.size, found.final_size) == (10 + LEAST + 3 + LEAST + 2, 15)
+    assert [found.source(target) for target in range(10, 16)] == [17, 18, 19, 27, 28, 29]
+    whole = bytes(range(found.size))
+    for first in range(10, found.size):
+        for end in range(first, found.size + 1):
+            kept = b"".join(bytes(part) for part in found.kept_parts(whole[first:end], first))
             assert kept == bytes(place for place in range(first, end) if place in (17, 18, 19, 27, 28))
-    found.extend(found.end + 4)
-    assert (found.end, found.after, list(found.lengths)) == (33, 19, [LEAST, 3, LEAST, 6])
+    found.extend(found.size + 4)
+    assert (found.size, found.final_size, list(found.lengths)) == (33, 19, [LEAST, 3, LEAST, 6])

@@ -8,8 +8,9 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner.update import plan, removal
-from popa3d.owner.update.journal import Head, Record
+from popa3d.owner.update.plan import STAMP_OCTETS, Plan
+from popa3d.owner.update.records import Head, Record
+from popa3d.owner.update.steps import Update
 from tests.unit.owner.stopped import LATER, MESSAGES, Stopped, first_write, the_cut
 
 
@@ -55,11 +56,11 @@ def test_a_message_has_changed(tmp_path: Path) -> None:
     with open(stopped.case.mailbox, "r+b") as file:
         file.seek(len(stopped.found) - len(MESSAGES[4]) - 10)
         file.write(b"X")
-    _, record, what = stopped.what()
-    assert record.length
+    _, record, plan = stopped.content()
+    assert record.data_length
 
     def change(head: Head, record: Record) -> None:
-        record.rest = removal._rest(stopped.file, what, record.done, record.length, False)
+        record.rest_check = Update(stopped.file, plan).rest_check(record.done, record.data_length, False)
 
     stopped.forge(change)
     stopped.refuses("the mailbox has changed")
@@ -67,30 +68,30 @@ def test_a_message_has_changed(tmp_path: Path) -> None:
 
 def test_the_rest(stopped: Stopped) -> None:
     """What the interrupted step leaves alone has to be what it was: mail that was delivered in the update has no other check."""
-    stopped.forge(lambda head, record: setattr(record, "rest", record.rest ^ 1))
+    stopped.forge(lambda head, record: setattr(record, "rest_check", record.rest_check ^ 1))
     stopped.refuses("the mailbox has changed")
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "why"),
+    ("name", "value", "reason"),
     [
-        ("end", 0, "damaged"),
-        ("end", sum(map(len, MESSAGES)) - 1, "damaged"),
-        ("end", 2**61, "the mailbox is too short"),
+        ("size", 0, "damaged"),
+        ("size", sum(map(len, MESSAGES)) - 1, "damaged"),
+        ("size", 2**61, "the mailbox is too short"),
         ("done", 2**61, "damaged"),
     ],
 )
-def test_places_of_no_mailbox(stopped: Stopped, name: str, value: int, why: str) -> None:
+def test_places_of_no_mailbox(stopped: Stopped, name: str, value: int, reason: str) -> None:
     """A record whose places are not in the plan's mailbox is damaged, or of another one."""
     stopped.forge(lambda head, record: setattr(record, name, value))
-    stopped.refuses(why)
+    stopped.refuses(reason)
 
 
 def test_done_before_the_first_hole(tmp_path: Path) -> None:
     """What is before the first hole is no place of an update."""
     stopped = Stopped(tmp_path, first_write)
-    _, _, what = stopped.what()
-    moved = plan.Plan(what.start + 10, what.lengths[:-1] + type(what.lengths)("q", [what.lengths[-1] - 10]))
+    _, _, plan = stopped.content()
+    moved = Plan(plan.start + 10, plan.lengths[:-1] + type(plan.lengths)("q", [plan.lengths[-1] - 10]))
 
     def change(head: Head, record: Record) -> None:
         head.plan = moved.encode()
@@ -102,14 +103,14 @@ def test_done_before_the_first_hole(tmp_path: Path) -> None:
 def test_done_behind_the_result(tmp_path: Path) -> None:
     """A record that says that more is done than there is to do is not believed, though the result has its check."""
     stopped = Stopped(tmp_path, the_cut)
-    _, _, what = stopped.what()
+    _, _, plan = stopped.content()
 
     def change(head: Head, record: Record) -> None:
-        record.done, record.stamp = what.after + 3, b""
-        record.rest = removal._rest(stopped.file, what, record.done, 0, False)
+        record.done, record.stamp = plan.final_size + 3, b""
+        record.rest_check = Update(stopped.file, plan).rest_check(record.done, 0, False)
 
     stopped.forge(change)
-    with mock.patch.object(removal, "_finish", side_effect=AssertionError("it is believed")):  # which would never end
+    with mock.patch.object(Update, "finish", side_effect=AssertionError("it is believed")):  # which would never end
         stopped.refuses("the mailbox has changed")
 
 
@@ -142,7 +143,7 @@ def test_stamps_are_random(tmp_path: Path) -> None:
     for number in range(3):
         place = tmp_path / str(number)
         place.mkdir()
-        record = Stopped(place, the_cut).what()[1]
-        assert len(record.stamp) == plan.STAMP_OCTETS and record.stamp[:1] == record.stamp[-1:] == b"\xff"
+        record = Stopped(place, the_cut).content()[1]
+        assert len(record.stamp) == STAMP_OCTETS and record.stamp[:1] == record.stamp[-1:] == b"\xff"
         stamps.add(record.stamp[1:-1])
     assert len(stamps) == 3

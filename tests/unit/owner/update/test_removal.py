@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from popa3d.owner.index.mbox import MESSAGE_OCTETS
 from popa3d.owner.mailbox.failures import Refused
-from popa3d.owner.update import plan
+from popa3d.owner.update.plan import Plan, decode_plan
 from popa3d.shared.limits import JOURNAL_DATA_OCTETS, PARSE_OCTETS
 from tests.faults.cases import Case
 from tests.faults.disk import Recorder
@@ -86,17 +86,17 @@ def test_plan_is_encoded(holes: list[int], start: int, data: st.DataObject) -> N
     lengths = array("q")
     for hole in holes:
         lengths.extend((hole, data.draw(st.integers(1, 2**40))))
-    sent = plan.Plan(start, lengths)
-    got = plan.decode(sent.encode())
+    sent = Plan(start, lengths)
+    got = decode_plan(sent.encode())
     assert got is not None
-    assert (got.start, got.lengths, got.end, got.after) == (start, lengths, sent.end, sent.after)
+    assert (got.start, got.lengths, got.size, got.final_size) == (start, lengths, sent.size, sent.final_size)
     for cut in range(len(sent.encode())):
-        shorter = plan.decode(sent.encode()[:cut])
-        assert shorter is None or shorter.end < sent.end
+        shorter = decode_plan(sent.encode()[:cut])
+        assert shorter is None or shorter.size < sent.size
 
 
 @given(st.binary(max_size=200))
 def test_no_plan(octets: bytes) -> None:
     """Any octets are a plan whose positions rise, or none."""
-    got = plan.decode(octets)
+    got = decode_plan(octets)
     assert got is None or (min(got.lengths[::2]) >= MESSAGE_OCTETS and min(got.lengths) >= 0)
