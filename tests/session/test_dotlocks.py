@@ -174,9 +174,9 @@ def test_renewed_while_it_is_looked_at(spool: Path) -> None:
     lock = make_dotlock(path, *STALE["empty, old"])
     status = os.lstat(lock)
     os.utime(lock)
-    Dotlock(bytes(path), 1)._remove_this(status)
+    Dotlock(bytes(path), 1)._remove_if_unchanged(status)
     assert lock.exists()
-    Dotlock(bytes(path), 1)._remove_this(os.lstat(lock))
+    Dotlock(bytes(path), 1)._remove_if_unchanged(os.lstat(lock))
     assert not lock.exists()
 
 

@@ -49,14 +49,14 @@ def load(file: MboxFile, state: State, max_messages: int, max_octets: int) -> Ma
 
 
 def _is_worth_another_look(refusal: Refused, before: Refused | None, file: MboxFile, status: "os.stat_result") -> bool:
-    """Whether somebody may be writing the mailbox that was refused. If it is refused twice for one reason, nobody is.
+    """Whether somebody may be writing the mailbox that was refused. With the same fault twice it is just bad.
 
     before: the refusal of the look before this one. status: the file's before it was parsed.
     """
     has_changed = not is_same_state(file.path_status(), status)
     if isinstance(refusal, Unfinished):
         return has_changed or is_young(status)
-    return has_changed and (before is None or refusal.reason != before.reason)
+    return has_changed and (before is None or refusal.fault != before.fault)
 
 
 def finish_any_update(file: MboxFile, state: State) -> bool:

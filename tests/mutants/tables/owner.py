@@ -7,6 +7,7 @@ from tests.mutants.mutation import wrong
 SESSION = "tests/unit/owner/test_session.py"
 SERVING = "tests/unit/owner/test_serving.py"
 PROGRAM = f"{SESSION}::test_the_program_as_root"
+LOADING = "tests/unit/owner/test_loading.py"
 MAILDROP = "tests/unit/owner/mailbox/test_maildrop.py"
 CHANGED = "tests/unit/owner/mailbox/test_changes.py"
 CHANGES = "tests/session/test_changes.py"
@@ -99,6 +100,10 @@ MUTATIONS = (
           f"{UNLOCKED}::test_a_message_that_is_being_written", f"{UNLOCKED}::test_a_message_that_takes_too_long"),
     wrong("owner/loading.py", "if time.monotonic() >= start + LOCK_TIMEOUT_S:", "if False:",
           "a mailbox that never rests is looked at without end", f"{UNLOCKED}::test_a_mailbox_that_never_rests"),
+    wrong("owner/loading.py", "refusal.fault != before.fault", "True", "a mailbox that is just bad is looked at for 20 s",
+          f"{LOADING}::test_refused_twice"),
+    wrong("owner/loading.py", "        finish_any_update(file, state)\n", "", "a mailbox is read in the middle of an update",
+          f"{LOADING}::test_order"),
 
     # maildrop: what it looks at
     wrong("owner/mailbox/changes.py",

@@ -24,12 +24,24 @@ _LOOK_BACK = 3  # octets before the current position that are still looked at: a
 _LF, _CR = 0x0A, 0x0D
 
 
-class Unreadable(Failure):
+# What is wrong with a file that is no mailbox.
+NO_FROM_LINE, NO_CONTENT, TOO_MANY_MESSAGES = range(1, 4)
+
+
+class NoMailbox(Failure):
+    """What was read is no mailbox. fault: one of the above."""
+
+    def __init__(self, fault: int, reason: str) -> None:
+        super().__init__(reason)
+        self.fault = fault
+
+
+class Unreadable(NoMailbox):
     """These octets do not begin a mailbox, whatever follows, or one with too many messages."""
 
 
-class Truncated(Failure):
-    """What was read is no mailbox, but more octets could make it one."""
+class Truncated(NoMailbox):
+    """More octets could make it one."""
 
 
 class Parser:
@@ -97,10 +109,10 @@ class Parser:
         end = len(self._buffer)
         if self._state == _PREAMBLE:
             if self._position < end:
-                raise Truncated('does not start with "From "')
+                raise Truncated(NO_FROM_LINE, 'does not start with "From "')
             return self._index
         if self._state == _FROM_LINE or (self._state == _CONTENT_START and self._position == end):
-            raise Truncated("has a message without content")
+            raise Truncated(NO_CONTENT, "has a message without content")
         if self._state in (_CONTENT_START, _HEADER):
             self._add_lines(end)
         elif self._state == _BODY:
@@ -130,7 +142,7 @@ class Parser:
         if not start and empty.endswith(b"\r"):
             empty = empty[:-1]  # its LF may be in the next block
         if empty.count(b"\r") != empty.count(b"\r\n") or not FROM.startswith(start[: len(FROM)]):
-            raise Unreadable('does not start with "From "')
+            raise Unreadable(NO_FROM_LINE, 'does not start with "From "')
         self._position += len(empty)
         if len(start) < len(FROM):
             return False
@@ -144,7 +156,7 @@ class Parser:
             )
         self._found_from = True
         if not self._builder.room():
-            raise Unreadable(f"has more than {len(self._builder)} messages")
+            raise Unreadable(TOO_MANY_MESSAGES, f"has more than {len(self._builder)} messages")
         self._start = self._offset + self._position
         self._position += len(FROM)
         self._state = _FROM_LINE
@@ -170,7 +182,7 @@ class Parser:
         """Right behind a "From " line. If another one is there, C popa3d refuses the mailbox, too."""
         start = self._buffer[self._position : self._position + len(FROM)]
         if start == FROM:
-            raise Unreadable("has a message without content")
+            raise Unreadable(NO_CONTENT, "has a message without content")
         if FROM.startswith(start):
             return False  # too short to tell
         self._state = _HEADER

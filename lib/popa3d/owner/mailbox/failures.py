@@ -6,9 +6,17 @@ Trusts: nothing.
 
 from ...shared.failure import Failure
 
+# The faults of a mailbox file are index.parser's, and this one.
+TOO_LARGE = 0
+OTHER = -1
+
 
 class Refused(Failure):
-    """The mailbox cannot be served or cannot be changed."""
+    """The mailbox cannot be served or cannot be changed. fault: what is wrong with the file, to tell one refusal from another."""
+
+    def __init__(self, reason: str, fault: int = OTHER) -> None:
+        super().__init__(reason)
+        self.fault = fault
 
 
 class InUse(Refused):

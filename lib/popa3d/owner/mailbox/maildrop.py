@@ -15,7 +15,7 @@ from ...shared.limits import QUIET_S, WRITE_OCTETS
 from ..index.index import Index
 from . import indexing
 from .changes import is_same_file, is_same_or_longer, is_same_state, is_young, settle
-from .failures import Changed, InUse, Refused, Unfinished
+from .failures import TOO_LARGE, Changed, InUse, Refused, Unfinished
 from .file import MboxFile
 from .scan import NEXT_MESSAGE, NOTHING, OTHER_TEXT, checksum, what_follows
 from .state_directory import State
@@ -55,7 +55,7 @@ class Maildrop:
         Raises Refused (Unfinished: it may be worth another look) or OSError.
         """
         if status.st_size > self._max_octets:
-            raise Refused(f"larger than {self._max_octets} octets")
+            raise Refused(f"larger than {self._max_octets} octets", TOO_LARGE)
         if self._is_followed(status):
             return True
         self._read_or_keep(status)
