@@ -1,7 +1,7 @@
 """The steps of an update: octets move towards the start of the file, and the journal says how far all is done.
 
 A step either moves octets into room whose content is not needed any more (it was deleted, or has been moved), or its octets
-are in the journal. So a step that was interrupted can be done again. DESIGN.md has the whole, with pictures and the reason
+are in the journal. So a step that was interrupted can be done again. docs/UPDATE.md has the whole, with pictures and the reason
 for each sync.
 
 Runs as: the mailbox owner, with the mailbox locked exclusively.
