@@ -15,8 +15,8 @@ _ROWS = 4096  # messages that are packed at once: as Python's objects they take 
 class Builder:
     """The columns of an index. rows, digests: of the latest messages, not packed yet.
 
-    A row is (start, content, end, octets), as in Index; a digest is the one of unique_id.py. Whoever appends to both calls
-    `pack_if_many` then. (A method for that would be a call a message.)
+    A row is (start, content, end, octets), as in Index; for digests see unique_id.py. Append to both, then call `pack_if_many`.
+    (A method that appends would cost a call a message.)
     """
 
     def __init__(self, max_messages: int) -> None:

@@ -1,9 +1,8 @@
 """Unique-ids for messages whose digests are equal: copies of one message, and messages with one Message-ID for another reason.
 
-The first of them keeps the unique-id that the digest gives. Each later one gets an MD5 over that unique-id, a digest of its own
-content, and the number of messages before it that have both in common with it. So a message keeps its unique-id whatever else
-is deleted, as long as another one with the same digest is before it. Once it is the first of them itself, it has the unique-id
-that C popa3d gives it.
+The first of them keeps the unique-id that the digest gives. Each later one gets an MD5 over three things: that unique-id, a
+digest of its own content, and the number of earlier messages that share both. So a later message keeps its unique-id, whatever
+else is deleted, until it is itself the first; then it gets the one that C popa3d gives it.
 
 Runs as: the mailbox owner.
 Trusts: nobody; whoever sends messages with equal fields gets unique-ids like anybody else.
@@ -23,12 +22,12 @@ _STEP = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio: multiples of it 
 _ALL_IDS = 1 << 64
 _IDS = 4096  # that are worked on at once: as Python's objects they take five times the memory
 
-# A set takes a hundred octets for each member. So at most _DIFFERENT ids are compared at once, however many messages have
-# them; if there are more, the ids are divided into parts of some _PART_IDS, but _PARTS at most: more take too long.
+# A set takes a hundred octets a member, so it gets little more than _DIFFERENT ids. If there are more, they are compared in
+# several rounds, of some _PART_IDS each; but of more where that would take more than _PARTS rounds, which would be too slow.
 _DIFFERENT = 16 * 1024
 _PART_IDS = 128 * 1024
 _PARTS = 8
-_ID_BITS = 60  # where the bits may begin that tell the part
+_ID_BITS = 60  # the bits that tell the round begin at one of these
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def make_unique(index: Index, known: dict[int, bytes], digest_of: "Callable[[int], bytes]") -> None:
-    """Give each message a unique-id of its own, where index.ids are those of the digests alone.
+    """Give each message a unique-id of its own. Before, index.ids are those that the digests alone give.
 
     digest_of: returns a message's `content_digest` by its number, from 0. known: those that are known already.
     """
@@ -63,7 +62,7 @@ def make_unique(index: Index, known: dict[int, bytes], digest_of: "Callable[[int
 
 
 def known_digests(index: Index, end: int) -> dict[int, bytes]:
-    """The content digests that a unique index has of messages before number `end`, by the messages' numbers."""
+    """The content digests that an index has of messages 0 to end - 1, by number, after `make_unique`."""
     digests: dict[int, bytes] = {}
     if index.copy_digests:
         numbers = _numbers(repeats(index.base_ids))
@@ -117,11 +116,11 @@ def _count_different(values: memoryview) -> int:
 
 
 def _repeats_in_parts(values: memoryview) -> bytearray:
-    """As `repeats`, in several rounds. Each is about the values that have the same few bits somewhere."""
+    """As `repeats`, in several rounds: a few bits of each value tell in which one it is looked at."""
     parts = 2
     while parts < _PARTS and len(values) > parts * _PART_IDS:
         parts *= 2
-    shift = int(Random().random() * _ID_BITS)  # senders of mail must not know which unique-ids will be in one part
+    shift = int(Random().random() * _ID_BITS)  # senders must not know which unique-ids meet in one round
     mask = parts - 1
     different = sum([len({value for value in values if value >> shift & mask == part}) for part in range(parts)])
     if different == len(values):
@@ -155,7 +154,7 @@ def _count_up(ids: bytearray, later: bytearray, first: int) -> None:
 
 
 def _replace_equal_ids(ids: bytearray) -> None:
-    """Give other ids to messages that have by chance the one of another, until all are different."""
+    """Where an id is by chance that of another message, too, replace it, until all are different."""
     while later := repeats(ids):
         for number in _numbers(later):
             own = slice(ID_OCTETS * number, ID_OCTETS * (number + 1))

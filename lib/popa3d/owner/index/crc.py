@@ -1,7 +1,7 @@
 """The CRC-32 of two parts of a file, from those of the parts: zlib's crc32_combine, which Python does not have.
 
-A CRC is the remainder of a polynomial over GF(2). An octet of zeros behind a part multiplies its polynomial by x^8; what is
-behind the part is then added, and addition is exclusive or.
+A CRC is the remainder of a polynomial over GF(2). To append n octets is to multiply it by x^(8n), and to add theirs;
+addition is exclusive or.
 
 Runs as: the mailbox owner.
 Trusts: nothing; numbers in, a number out.

@@ -1,7 +1,7 @@
 """Many short messages at once, in few calls for all of them together; and all messages of CRLF mailboxes.
 
-A mailbox of millions of messages is made to cost time: in Python a call costs as much as a kilobyte. The result is the same
-as that of the parser's states.
+In Python a call costs as much as a kilobyte, so a mailbox of millions of short messages costs more time than a large one. The
+result is that of the parser's states.
 
 Runs as: the mailbox owner.
 Trusts: nobody; at most WINDOW octets are taken at once, since each message takes some hundred octets of memory.
@@ -18,7 +18,7 @@ _CR = 0x0D
 
 
 class ShortMessages:
-    """Messages that lie one behind the other in a text. columns: as Builder.extend takes them, with offsets in that text.
+    """Consecutive messages of a text. columns: as Builder.extend takes them, with offsets in the text.
 
     digests: see unique_id.py. size: of all of them together; the next message starts there.
     """
@@ -40,7 +40,7 @@ def window(data: bytes, start: int, crlf: bool) -> bytes:
 
 
 def short_messages(text: bytes, crlf: bool, most: int) -> ShortMessages:
-    """The messages of a `window`, at most `most`; fewer if one has no content, which is the next one then."""
+    """The messages of a `window`, at most `most`. A message without content, and all that follow, are left out."""
     flat = _with_lf_separators(text) if crlf else text
     nexts = _next_starts(flat)[:most]
     starts = [0, *nexts][: len(nexts)]
@@ -57,7 +57,7 @@ def short_messages(text: bytes, crlf: bool, most: int) -> ShortMessages:
 
 
 def _with_lf_separators(text: bytes) -> bytes:
-    """As many octets, each in its place, but for the CRs of empty lines: separators and headers' ends are as in LF mailboxes."""
+    """The same text, of the same length, but without the CRs of empty lines: each becomes another LF."""
     return text.replace(CRLF_SEPARATOR, b"\n\n\nFrom ").replace(b"\n\r\n", b"\n\n\n")
 
 

@@ -38,9 +38,9 @@ _REWRITTEN = (
 
 
 def all_fields(text: bytes, after_received: bool, in_field: bool) -> tuple[bytes, bool, bool]:
-    """The fields of `text` that count, one behind the other; then whether a Received came, and whether the last one may go on.
+    """The fields of `text` that count, joined; then whether a Received came, and whether the last line belongs to one of these.
 
-    text: header lines with an LF before them. after_received, in_field: the same two of what is before the text.
+    text: header lines with an LF before them. after_received, in_field: the same two for the text before it.
     """
     flat = _flat(text)
     end = len(text)
@@ -60,9 +60,9 @@ def all_fields(text: bytes, after_received: bool, in_field: bool) -> tuple[bytes
 
 
 def without_rewritten(text: bytes, in_rewritten: bool) -> tuple[bytes, bool]:
-    """Header lines without the fields that mail programs rewrite; then whether the last of these may go on.
+    """Header lines without the fields that mail programs rewrite; then whether the last line belongs to such a field.
 
-    text: with an LF before it, which is not returned. in_rewritten: whether what is before the text ended in such a field.
+    text: with an LF before it, which is not returned. in_rewritten: the same for the text before it.
     """
     if not in_rewritten:
         lower = text.lower()
@@ -114,7 +114,7 @@ def _field_digests(text: bytes, flat: bytes, lines: list[int], blanks: list[int]
             digests.append(b"")
             continue
         pieces = []
-        start = stop = field >> 2  # of a piece: fields that lie side by side
+        start = stop = field >> 2  # of a piece, which is one or several consecutive fields
         uncounted = 0  # the kinds that do not count any more
         while field < 4 * blank:
             if not field & uncounted:

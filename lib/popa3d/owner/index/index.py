@@ -18,9 +18,9 @@ class Index:
     content, end: the range of the file that is sent. octets: how much that is when sent, as each line end is sent as CRLF
     (RFC 1939 section 11).
 
-    ids: the unique-ids, ID_OCTETS a message. Only if some messages have equal digests (see copies.py), there are also
-    base_ids: the ids as the digests alone give them; and copy_digests: ID_OCTETS for each message whose base id an earlier
-    one has, in their order, but for COPIES of them at most.
+    ids: the unique-ids, ID_OCTETS a message. Two more are empty unless some messages have equal digests (see
+    copies.py). base_ids: the ids that the digests alone give. copy_digests: ID_OCTETS for each message whose base id an
+    earlier one has, in order; of COPIES of them at most.
 
     hidden: offset of the content of a first message that is no mail (see metadata.py), and so not in the index; 0 if there
     is none. size: how much of the file was read. check: the CRC-32 of that. crlf: whether the file's lines end in CRLF.
@@ -40,7 +40,7 @@ class Index:
         return len(self.start)
 
     def drop_last(self, check: int) -> None:
-        """Forget the last message and all behind it. check: the CRC-32 of what is before it."""
+        """Forget the last message and all that follows it. check: the CRC-32 of what is before it."""
         self.size = self.start[-1]
         self.check = check
         self.saved = False
@@ -56,5 +56,5 @@ class Index:
                 self.base_ids = b""
 
     def knows_all_copies(self) -> bool:
-        """Whether no digest of a copy is missing. If one is, the unique-ids without some messages cannot be told from this."""
+        """Whether copy_digests has all copies. Otherwise it does not tell the unique-ids that remain after a deletion."""
         return len(self.copy_digests) < COPIES * ID_OCTETS

@@ -3,8 +3,8 @@
 A message starts at a line "From " that is first in the file or follows an empty line. That line is not part of it. One
 empty line before the next "From " line, or at the end of the file, belongs to the separator if the message has a body.
 
-Two things that people have are read here, though C popa3d does not accept them: empty lines before the first "From " line,
-and mailboxes whose lines end in CRLF throughout (the first "From " line decides). In any mailbox a CRLF counts as one line end.
+Two kinds of mailboxes are accepted here but not by C popa3d: those with empty lines before the first "From " line,
+and those whose lines end in CRLF throughout (the first "From " line decides). In any mailbox a CRLF counts as one line end.
 
 Runs as: the mailbox owner (constants only).
 Trusts: nothing.

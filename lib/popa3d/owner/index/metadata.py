@@ -1,7 +1,7 @@
 """The message that c-client (pine, UW imapd) and Dovecot keep first in a mailbox, for the numbers that IMAP needs.
 
 Runs as: the mailbox owner.
-Trusts: nobody; whoever sends such a message hides it from users whose mailbox it comes to as the very first, as with Dovecot.
+Trusts: nobody; anybody can send such a message, but it is hidden only where it is the very first, as in Dovecot.
 """
 
 from .mbox import METADATA_SUBJECT
@@ -11,7 +11,7 @@ _FIELDS = (b"\nx-imap:", b"\nx-imapbase:")
 
 
 def is_metadata(header: bytes) -> bool:
-    """Whether a message with this header is such a one: its first Subject is METADATA_SUBJECT, and it has one of _FIELDS."""
+    """Whether a header is that of such a message: its first Subject is METADATA_SUBJECT, and it has one of _FIELDS."""
     text = b"\n" + header
     lower = text.lower()
     field = lower.find(_SUBJECT)

@@ -1,7 +1,7 @@
 """A mailbox file becomes an index: octets in blocks of any size go in, whole messages come out. The format: mbox.py.
 
-Messages that are whole in one block are the fast path, whole.py. The rest goes through the states here, octet for octet with
-the same result.
+Messages that are whole in one block take the fast path, whole.py; all others go through the states here. Both give the same
+result.
 
 Runs as: the mailbox owner.
 Trusts: nobody; memory is bounded by the blocks' size and some octets a message, however long the lines are.
@@ -17,7 +17,7 @@ from .mbox import CRLF_SEPARATOR, FROM, LF_SEPARATOR, METADATA_SUBJECT
 from .unique_id import MessageDigest
 from .whole import note_whole_messages
 
-# What the parser is in the middle of.
+# States: what the parser is in the middle of.
 _PREAMBLE, _FROM_LINE, _CONTENT_START, _HEADER, _LONG_LINE, _BODY = range(6)
 
 _LOOK_BACK = 3  # octets before the current position that are still looked at: an empty line and the LF before it
@@ -47,7 +47,7 @@ class Truncated(NoMailbox):
 class Parser:
     """Makes the index of a mailbox that is fed to it, block by block. Offsets count from the file's start.
 
-    A position is in the buffer: of the blocks so far it has what is not done with, and a few octets before.
+    A position is one in the buffer, which has what is not done with yet, and a few octets before that.
     """
 
     def __init__(self, max_messages: int) -> None:
@@ -61,7 +61,7 @@ class Parser:
         self._position = 0  # what is before it is done with
         self._has_cr = False  # there is one in the buffer
         self._state = _PREAMBLE
-        # The message that is next or not whole yet: offsets of its start, its content, and the empty line behind its header.
+        # The message that is next or not whole yet: offsets of its start, its content, and the empty line after its header.
         self._start = self._content = self._blank = 0
         self._growth = 0  # octets that are added to its content so far when it is sent
         self._digest = MessageDigest()
@@ -179,7 +179,7 @@ class Parser:
         return True
 
     def _start_content(self) -> bool:
-        """Right behind a "From " line. If another one is there, C popa3d refuses the mailbox, too."""
+        """The line after a "From " line. If it is another one, C popa3d refuses the mailbox, too."""
         start = self._buffer[self._position : self._position + len(FROM)]
         if start == FROM:
             raise Unreadable(NO_CONTENT, "has a message without content")
@@ -210,7 +210,7 @@ class Parser:
         return False
 
     def _find_empty_line(self, start: int) -> tuple[int, int]:
-        """Position and length of the first empty line behind an LF at `start` or later; (0, 0) if there is none."""
+        """Position and length of the first empty line after an LF at `start` or later; the position is 0 if there is none."""
         lf = self._buffer.find(b"\n\n", start) + 1
         crlf = self._buffer.find(b"\n\r\n", start) + 1 if self._index.crlf else 0
         return (crlf, 2) if crlf and not 0 < lf < crlf else (lf, 1)
@@ -224,10 +224,10 @@ class Parser:
         return self._state == _HEADER
 
     def _take_body(self) -> bool:
-        """Up to the next "From " line behind an empty one."""
+        """Up to the next "From " line that follows an empty one."""
         blank, octets = self._find_separator()
         if not blank:
-            done = len(self._buffer) - len(CRLF_SEPARATOR) + 1  # a separator may begin behind this
+            done = len(self._buffer) - len(CRLF_SEPARATOR) + 1  # a separator may begin here
             if done > self._position:
                 self._advance(done)
             return False
@@ -238,7 +238,7 @@ class Parser:
         return self._begin_message()
 
     def _find_separator(self) -> tuple[int, int]:
-        """Position and length of the first empty line before a "From " line; (0, ...) if there is none."""
+        """Position and length of the first empty line before a "From " line; the position is 0 if there is none."""
         buffer = self._buffer
         # Three octets first: see whole.py.
         lf = buffer.find(b"\n\nF", max(0, self._position - 2))

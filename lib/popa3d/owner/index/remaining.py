@@ -1,4 +1,4 @@
-"""What an index is when some messages have been deleted, for the next login. It is made block by block, never held as a whole.
+"""The index after some messages were deleted, for the next login. It is made block by block, never held as a whole.
 
 Runs as: the mailbox owner.
 Trusts: nobody; if the index was forged, so is what remains of it.
@@ -108,7 +108,7 @@ class Remaining:
 
 
 def _moved(offsets: memoryview) -> "Column":
-    """These offsets, as they are when the octets are removed."""
+    """These offsets, as they are after the removal."""
     return lambda first, end, removed: pack(f"={end - first}q", *[offset - removed for offset in offsets[first:end]])
 
 

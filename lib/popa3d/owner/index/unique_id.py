@@ -1,8 +1,8 @@
 """The unique-id of a message (UIDL, RFC 1939 section 7): the one that C popa3d 1.0.3 gives it (mailbox.c).
 
-It is made of an MD5 over some header fields, as whole lines in their order, with the lines that continue them: each
-Delivered-To and X-Delivery-ID; the first Received; and Date and Message-ID as long as no Received came before. Names match
-without regard to case, but the X of X-Delivery-ID must be upper case.
+It comes from an MD5 over some header fields, in their order, whole lines with the lines that continue them: each Delivered-To
+and X-Delivery-ID; the first Received; and each Date and Message-ID before that. Case does not matter in names, but the X of
+X-Delivery-ID must be upper case.
 
 A message without any of these fields would have the same unique-id as all others of its kind in C popa3d. Here its MD5 is over
 the whole message, but for the fields that mail programs rewrite. Messages with equal digests are told apart once all are
@@ -96,11 +96,11 @@ class MessageDigest:
             self._of_whole.update(piece)
 
     def counts_body(self) -> bool:
-        """Whether what is behind the header counts, too, as far as the header is known."""
+        """Whether the body counts, too: no field does, as far as the header is known."""
         return not self._has_fields
 
     def add_body(self, data: bytes) -> None:
-        """Add what is behind the header, if `counts_body`: the empty line, and the body."""
+        """Add what follows the header, if `counts_body`: the empty line, and the body."""
         self._of_whole.update(data)
 
     def digest(self) -> bytes:
@@ -126,10 +126,10 @@ def message_digest(data: bytes, line_end: int, header_end: int, end: int) -> byt
 
 
 def unique_ids(digests: bytes) -> bytes:
-    """The unique-ids of messages with these digests, ID_OCTETS each, one behind the other.
+    """The unique-ids of messages with these digests, ID_OCTETS each, in the same order.
 
-    C popa3d prints the first two 32-bit words of a digest as numbers of a little-endian machine. So each word's octets are
-    in reverse here, and `texts` prints them in their order.
+    C popa3d prints the first two 32-bit words of a digest as numbers of a little-endian machine. So each word's octets
+    are reversed here, and `texts` prints them in order.
     """
     ids = bytearray(len(digests) // DIGEST_OCTETS * ID_OCTETS)
     for i in range(ID_OCTETS):
@@ -143,7 +143,7 @@ def texts(ids: bytes, first: int, end: int) -> list[str]:
 
 
 def _few_fields(text: bytes, after_received: bool) -> tuple[bytes, bool, bool] | None:
-    """The fields of `text` that count, one behind the other; then whether a Received came, and whether the last one may go on.
+    """The fields of `text` that count, joined; then whether a Received came, and whether the last line belongs to one of these.
 
     text: header lines with an LF before them. after_received: whether a Received came before. None if there are too many.
     """

@@ -15,7 +15,7 @@ _SHORT = 600  # octets: if those were shorter on the average, dense.py takes the
 
 
 def note_whole_messages(builder: Builder, data: bytes, start: int, offset: int, crlf: bool, has_cr: bool) -> int:
-    """Note the messages from the one at `start` on, up to the last "From " line in `data` that ends one.
+    """Note the messages of `data` from `start` on, up to its last "From " line that ends one.
 
     offset: that of data[0] in the file. crlf: as in Index. has_cr: whether there is a CR in data. Returns where in data the
     first message starts that was not noted: it is not whole, or has no content, or there is no room for it.

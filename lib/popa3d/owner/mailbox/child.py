@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def run_with_child(
     own: "Callable[[], Own]", childs: "Callable[[], Iterable[bytes | memoryview]]", receive: "Callable[[Read], Childs]"
 ) -> "tuple[Own, Childs] | None":
-    """Run `childs` in a child, and `own` here meanwhile. Returns what `own` does and what `receive` makes of the child's octets.
+    """Run `childs` in a child process, and `own` in this one. Returns (own(), receive(read)), where `read` reads from the child.
 
-    receive: is given a function that reads the next octets, as many as it is asked for; fewer if the child failed. None if
+    read: returns the next octets, as many as it is asked for; fewer if the child has failed or has no more. Returns None if
     there is only one processor, or no child can be had. Raises what `own` and `receive` raise.
     """
     if len(os.sched_getaffinity(0)) < 2:
@@ -39,7 +39,7 @@ def run_with_child(
         os.close(writing)
         return None
     if not pid:
-        os.close(reading)  # else it would wait for itself to read, if this process does not
+        os.close(reading)  # otherwise it never sees that the parent does not read any more
         _be_the_child(childs, writing)
     os.close(writing)
     try:

@@ -1,7 +1,7 @@
-"""A large mailbox in two halves, which two processes read at a time, if there are two processors.
+"""A large mailbox in two halves, read by two processes at the same time, if there are two processors.
 
-A line "From " behind an empty one starts a message whatever was before it, so the file can be divided there. If anything is
-odd about the second process, the caller reads all of it.
+A "From " line after an empty one starts a message, whatever was before, so the file can be divided there. If the second process
+fails in any way, the caller reads all of the file itself.
 
 Runs as: the mailbox owner, with the mailbox locked.
 Trusts: nobody.
@@ -64,7 +64,7 @@ def checksum_halves(file: MboxFile, start: int, end: int, check: int) -> int | N
 
 
 def _find_message(file: MboxFile, start: int, size: int) -> int:
-    """Where the first message starts behind `start`; 0 if none does soon."""
+    """Where the first message after `start` starts; 0 if there is none nearby."""
     offset = start
     while offset < min(size, start + _SEARCH_OCTETS):
         block = file.read(PARSE_OCTETS + len(LF_SEPARATOR), offset)

@@ -53,7 +53,7 @@ def load(state: State, file: MboxFile) -> Index | None:
 
 
 def is_sound(index: Index) -> bool:
-    """Whether the offsets of an index that was loaded can be those of messages, one behind the other."""
+    """Whether the offsets of an index that was loaded can be those of consecutive messages."""
     return (
         index.start[0] >= 0
         and min(map(sub, index.content, index.start)) >= FROM_LINE_OCTETS

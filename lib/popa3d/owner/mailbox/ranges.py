@@ -31,7 +31,7 @@ def parse_range(file: MboxFile, parser: Parser, start: int, end: int) -> Index:
 
 
 def range_checksum(file: MboxFile, start: int, end: int, check: int) -> int:
-    """The CRC-32 of the octets from `start` to `end`, or to the file's end, behind those of `check`. Raises OSError."""
+    """The CRC-32 of the octets from `start` to `end`, or to the file's end, added to `check`. Raises OSError."""
     offset = start
     while offset < end and (block := file.read(min(PARSE_OCTETS, end - offset), offset)):
         check = crc32(block, check)

@@ -14,8 +14,8 @@ from .ranges import parse_range, range_checksum
 _COMPARED = 128 * 1024  # messages whose unique-ids are compared here; copies.py has a way to compare more
 _EMPTY_LINE_OCTETS = len(b"\n\r\n")  # with the LF before it, the longest one
 
-# What is in the file behind the messages of an index: nothing but empty lines; another message; or something else. That
-# belongs to the last message, or it is a "From " line that is still being written.
+# What follows the messages of an index in the file: at most empty lines; another message; or other text, which belongs to the
+# last message, or is a "From " line that is still being written.
 NOTHING, NEXT_MESSAGE, OTHER_TEXT = range(3)
 
 
@@ -32,9 +32,9 @@ def build_index(file: MboxFile, size: int, max_messages: int) -> Index:
 
 
 def extend_index(file: MboxFile, size: int, max_messages: int, known: Index) -> Index | None:
-    """The same, where `known` is the index of a part. `known` is emptied.
+    """The same, where `known` is the index of the first part, and is emptied. Only what follows is parsed, and its last message.
 
-    None if the file does not begin with what `known` was made of.
+    Returns None if the file does not begin with what `known` was made of.
     """
     last = known.start[len(known) - 1]
     check = checksum(file, 0, last)
@@ -51,7 +51,7 @@ def extend_index(file: MboxFile, size: int, max_messages: int, known: Index) -> 
 
 
 def checksum(file: MboxFile, start: int, end: int, check: int = 0) -> int:
-    """The CRC-32 of the octets from `start` to `end` behind those of `check`; another number if the file ends before."""
+    """The CRC-32 of the octets from `start` to `end`, added to `check`; another number if the file ends before."""
     if end - start >= SCAN_BOTH_OCTETS:
         from . import halves  # loaded by `build_index` or kept_index.load: a session never loads it later
 
@@ -62,7 +62,7 @@ def checksum(file: MboxFile, start: int, end: int, check: int = 0) -> int:
 
 
 def what_follows(file: MboxFile, index: Index) -> int:
-    """NOTHING, NEXT_MESSAGE or OTHER_TEXT: see there. Raises OSError."""
+    """What follows the messages of the index: NOTHING, NEXT_MESSAGE or OTHER_TEXT. Raises OSError."""
     offset = max(0, index.size - _EMPTY_LINE_OCTETS)
     before = file.read(index.size - offset, offset)
     offset = index.size
