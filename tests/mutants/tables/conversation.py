@@ -41,7 +41,8 @@ MUTATIONS = (
     # lines
     wrong("shared/lines.py", "line[:LINE_OCTETS].removesuffix", "line.removesuffix", "lines of 128 octets",
           f"{LINES}::test_long_lines_are_cut"),
-    wrong("shared/lines.py", '.removesuffix(b"\\r")', "", "CRs at the end of commands", f"{LINES}::test_splits_do_not_matter"),
+    wrong("shared/lines.py", '.removesuffix(b"\\r")', "", "CRs at the end of commands", f"{LINES}::test_where_a_line_is_cut",
+          f"{LINES}::test_splits_do_not_matter"),
     wrong("shared/lines.py", "(self._line + self._buffer[: LINE_OCTETS + 1])[: LINE_OCTETS + 1]",
           "(self._line + self._buffer)[:500_000]", "a line without end fills the memory", f"{LINES}::test_memory_is_bounded"),
     wrong("shared/lines.py", "return self._line + self._buffer", "return self._buffer", "the start of a line is lost with PASS",
