@@ -1,0 +1,93 @@
+"""The listener's children and signals: what a signal asks for, and that a child has nothing of it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from popa3d.root.listen import children, signals
+from popa3d.root.listen.logins import Logins
+from popa3d.shared.failure import EX_SOFTWARE
+from popa3d.shared.limits import LOGIN_OCTETS
+
+
+@pytest.fixture
+def handled() -> Iterator[signals.Signals]:
+    """The signals of this process, for a while."""
+    before = {number: signal.getsignal(number) for number in signals.NUMBERS}
+    mask = signals.block()
+    result = signals.Signals()
+    result.take_over()
+    yield result
+    signal.set_wakeup_fd(-1)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signals.restore(mask)
+
+
+def is_awake(handled: signals.Signals) -> bool:
+    """Whether the loop would wake up."""
+    poll = select.poll()
+    poll.register(handled.fd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def test_what_signals_ask_for(handled: signals.Signals) -> None:
+    """Each wakes the loop up; SIGHUP and SIGTERM are noted, SIGCHLD needs no note."""
+    assert not is_awake(handled)
+    for number, stopping, reloading in (
+        (signal.SIGCHLD, False, False),
+        (signal.SIGHUP, False, True),
+        (signal.SIGTERM, True, True),
+    ):
+        os.kill(os.getpid(), number)
+        assert is_awake(handled)
+        assert (handled.stopping, handled.reloading) == (stopping, reloading)
+        handled.clear()
+        assert not is_awake(handled)
+    handled.clear()
+
+
+def status(child: Callable[[], None]) -> int:
+    """How a child ends."""
+    return os.waitstatus_to_exitcode(os.waitpid(children.start(child), 0)[1])
+
+
+def test_child(handled: signals.Signals) -> None:
+    """A child has no handler, no blocked signal and no alarm's handler; what it does not catch is an internal error."""
+
+    def child() -> None:
+        usual = all(signal.getsignal(number) == signal.SIG_DFL for number in (*signals.NUMBERS, signal.SIGALRM))
+        os._exit(0 if usual and not signal.pthread_sigmask(signal.SIG_BLOCK, ()) else 1)
+
+    assert status(child) == 0
+    assert status(lambda: None) == EX_SOFTWARE
+    assert status(lambda: os.kill(os.getpid(), signal.SIGTERM)) == -signal.SIGTERM
+    assert not handled.stopping
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+
+
+def test_twice(handled: signals.Signals) -> None:
+    """A second SIGTERM ends the process at once, with 0."""
+    pid = os.fork()
+    if not pid:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_logins() -> None:
+    """All process ids that have been written are read, and no more is waited for."""
+    logins = Logins()
+    assert list(logins.read()) == []
+    pids = [1, 4_194_304, *range(5, 2000)]
+    for pid in pids:
+        os.write(logins._writing, pid.to_bytes(LOGIN_OCTETS, "big"))
+    assert list(logins.read()) == pids
+    os.close(logins.fd)
+    os.close(logins._writing)

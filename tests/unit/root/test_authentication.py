@@ -1,0 +1,122 @@
+"""Who has logged in: each record and each answer of PAM's, without either of them."""
+
+from __future__ import annotations
+
+import pwd
+
+import pytest
+
+from popa3d.root import accounts, authentication
+from popa3d.root.ending import End
+from popa3d.root.pam import service_file
+from popa3d.root.peer import Peer
+from popa3d.shared import log, record, replies
+from popa3d.shared.limits import PAM_TIMEOUT_S
+from tests.unit.root.accounts import ALICE, ROOT, account
+
+PEER = Peer.accepted("192.0.2.1")
+LOGIN = record.Login(b"alice", b"sesame-1", b"STAT\r\n").encode()
+
+
+class Pam:
+    """PAM with one answer, which notes what it is asked."""
+
+    def __init__(self, name: bytes | None) -> None:
+        self.name = name
+        self.asked: list[tuple[bytes, bytes, bytes]] = []
+
+    def authenticate(self, user: bytes, password: bytes, address: bytes) -> bytes | None:
+        """The answer."""
+        self.asked.append((user, password, address))
+        return self.name
+
+
+@pytest.fixture
+def alarms(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The alarms that are set, on a host with a PAM service file and the accounts alice, root, staff (group 0) and boss."""
+    known = {b"alice": ALICE, b"root": ROOT, b"staff": account("staff", 1001, 0), b"boss": account("boss", 0, 1000)}
+    seconds: list[int] = []
+    monkeypatch.setattr("popa3d.root.authentication._signal.alarm", seconds.append)
+    monkeypatch.setattr(accounts, "find", known.get)
+    monkeypatch.setattr(service_file, "check", lambda: None)
+    return seconds
+
+
+def log_in(pam: Pam | None, data: bytes) -> tuple[pwd.struct_passwd, bytes]:
+    """authentication.log_in, with that PAM."""
+    return authentication.log_in(pam, data, PEER)  # type: ignore[arg-type]
+
+
+def ending(pam: Pam | None, data: bytes) -> tuple[str, bytes, int]:
+    """How it ends otherwise: the log's text, the reply, the priority."""
+    with pytest.raises(End) as raised:
+        log_in(pam, data)
+    return raised.value.reason, raised.value.reply, raised.value.priority
+
+
+def test_login(alarms: list[int]) -> None:
+    """The account is the one that PAM names, and what was sent ahead is kept; an alarm bounds the time."""
+    pam = Pam(b"alice")
+    assert log_in(pam, LOGIN) == (ALICE, b"STAT\r\n")
+    assert pam.asked == [(b"alice", b"sesame-1", b"192.0.2.1")]
+    assert alarms == [PAM_TIMEOUT_S]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "priority"),
+    [
+        (record.LEFT, "Didn't attempt authentication", log.INFO),
+        (record.EXPIRED, "Connection timed out", log.INFO),
+        (record.INVALID, "Too many invalid commands from 192.0.2.1", log.NOTICE),
+        (LOGIN[:-1], "The pre-auth child wrote a malformed record", log.ERROR),
+        (b"Q" + LOGIN[1:], "The pre-auth child wrote a malformed record", log.ERROR),
+    ],
+)
+def test_no_login(alarms: list[int], data: bytes, reason: str, priority: int) -> None:
+    """Other records end the session without a reply, and PAM is not asked."""
+    pam = Pam(b"alice")
+    assert ending(pam, data) == (reason, b"", priority)
+    assert not pam.asked and not alarms
+
+
+def test_without_pam(alarms: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody logs in where PAM cannot be loaded, or has no service file for popa3d."""
+    assert ending(None, LOGIN) == ("Authentication is impossible without PAM", replies.UNAVAILABLE, log.ERROR)
+
+    def check() -> None:
+        raise service_file.Insufficient("No PAM service file x")
+
+    monkeypatch.setattr(service_file, "check", check)
+    assert ending(Pam(b"alice"), LOGIN) == ("No PAM service file x", replies.UNAVAILABLE, log.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "answer", "shown"),
+    [
+        (b"alice", None, "alice"),
+        (b"nobody-here", None, "UNKNOWN USER"),
+        (b"nobody-here", b"nobody-here", "UNKNOWN USER"),
+        (b"alice", b"root", "alice"),
+        (b"alice", b"boss", "alice"),
+        (b"root", b"root", "root"),
+    ],
+)
+def test_failed(alarms: list[int], claimed: bytes, answer: bytes | None, shown: str) -> None:
+    """PAM's no, a name that is no account, and root whatever PAM says: one reply, and only names of accounts in the log."""
+    reason = f"Authentication failed for {shown} from 192.0.2.1"
+    assert ending(Pam(answer), record.Login(claimed, b"x", b"").encode()) == (reason, replies.LOGIN_FAILED, log.NOTICE)
+
+
+def test_password_of_root(alarms: list[int]) -> None:
+    """Whoever claims to be root has another password asked for than theirs: time must not tell whether it was right."""
+    pam = Pam(None)
+    for name in (b"root", b"boss"):
+        ending(pam, record.Login(name, b"sesame-1", b"").encode())
+    assert len(pam.asked) == 2
+    assert all(password != b"sesame-1" and password for _, password, _ in pam.asked)
+
+
+def test_accounts_without_sessions(alarms: list[int]) -> None:
+    """An account with root's group is told so in the log, and its user that there is no service."""
+    reason = "Account staff has group 0 or a name that is no file name"
+    assert ending(Pam(b"staff"), LOGIN) == (reason, replies.UNAVAILABLE, log.ERROR)
