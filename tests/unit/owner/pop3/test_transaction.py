@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 from unittest import mock
@@ -192,7 +193,7 @@ def test_in_use(served: Served, command: bytes) -> None:
     assert said(machine, command) == retr(served, 2)
 
 
-@pytest.mark.parametrize("failure", [Changed(), OSError(5, "x")], ids=repr)
+@pytest.mark.parametrize("failure", [Changed(), OSError(errno.EIO, "x")], ids=repr)
 def test_a_message_that_cannot_be_read(served: Served, failure: Exception) -> None:
     """A mailbox that is not what it was ends the session before anything is said."""
     machine = served.machine()
@@ -201,7 +202,7 @@ def test_a_message_that_cannot_be_read(served: Served, failure: Exception) -> No
         machine.receive(b"RETR 2")
 
 
-@pytest.mark.parametrize("failure", [InUse("x"), Changed(), OSError(5, "x")], ids=repr)
+@pytest.mark.parametrize("failure", [InUse("x"), Changed(), OSError(errno.EIO, "x")], ids=repr)
 def test_in_the_middle_of_a_message(served: Served, failure: Exception) -> None:
     """When a part of a message was sent, there is no reply any more: whoever takes the blocks gets the exception."""
     machine = served.machine()
@@ -280,7 +281,7 @@ def test_not_prepared(served: Served) -> None:
     with mock.patch.object(transaction, "PREPARED_OCTETS", octets):
         machine.prepare()  # only BLOCK octets of it are read at once
     assert served.maildrop.calls == ["unchecked 1 0"]
-    served.maildrop.failure = OSError(5, "x")
+    served.maildrop.failure = OSError(errno.EIO, "x")
     machine.prepare()
     served.maildrop.failure = None
     assert said(machine, b"RETR 2") == retr(served, 2)
