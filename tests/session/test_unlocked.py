@@ -63,7 +63,7 @@ def fetched(talk: Talk, number: int, size: int) -> bytes:
 @pytest.mark.parametrize("first", [MAILBOX, LARGE], ids=["small", "large"])
 def test_a_writer_that_never_stops(host: Host, first: bytes) -> None:
     """A mailbox to which somebody writes without a lock is served at each login, large ones by two processes, and with an index:
-    all messages that are listed are whole, and there are more and more of them. When he has done, they can be deleted.
+    all messages that are listed are whole, and there are more and more of them. After that they can be deleted.
     """
     path = host.deliver("alice", first)
     old = first.count(b"From ")

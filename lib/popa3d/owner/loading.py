@@ -63,6 +63,6 @@ def finish_any_update(file: MboxFile, state: State) -> bool:
     """Finish the update of a locked mailbox, if there is an unfinished one. See recovery.finish_update."""
     if not state.has_journal():
         return True
-    from .update import recovery  # its modules are for those who delete
+    from .update import recovery  # few logins find an unfinished update
 
     return recovery.finish_update(file, state)

@@ -15,10 +15,10 @@ INDEX = "tests/session/test_index.py"
 # fmt: off
 MUTATIONS = (
     # the syncs of UPDATE
-    wrong("owner/update/removal.py", "    file.sync()  # what is moved must be on the disk, mail that has just come, too\n",
+    wrong("owner/update/removal.py", "    file.sync()  # all that is moved must be on the disk, even mail that was delivered just now\n",
           "", "mail that has just come is lost with the power", STOPS),
     wrong("owner/update/steps.py",
-          "            self.file.sync()  # the record will say that all before `done` is on the disk; and so is what was just delivered\n",
+          "            self.file.sync()  # the next record claims that all this is on the disk, with what was delivered just now\n",
           "", "a record says what is not on the disk", STOPS),
     wrong("owner/update/steps.py", "        self.file.write(stamp, done)\n        self.file.sync()\n",
           "        self.file.write(stamp, done)\n", "the stamp is not on the disk when a record says so", STOPS),

@@ -1,4 +1,4 @@
-"""Which dot-locks are removed as stale ones, and which as ours, if others act in between. The system's calls are real."""
+"""Which dot-locks are removed, as stale ones or as ours, if others act in between. The system's calls are real."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_stale_one(file: MboxFile, lock: Path) -> None:
 
 
 def test_while_another_removes_it(file: MboxFile, lock: Path) -> None:
-    """Who removes it has locked it by flock(2); it is left to him, since his own would be the next with that name."""
+    """A stale file that another process has locked with flock(2) is left to it: its next lock would have the same name."""
     other = os.open(lock, os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
     assert not file._locks.try_to_take(exclusive=True)
@@ -121,7 +121,7 @@ def test_a_mailbox_in_its_place(file: MboxFile, lock: Path, octets: bytes) -> No
 
 
 def test_replaced_while_it_is_ours(file: MboxFile, path: Path) -> None:
-    """Our own that somebody took for a stale one, and replaced by his, is not ours to remove."""
+    """A file that replaced ours, because somebody took ours for a stale one, is not removed."""
     assert file._locks.try_to_take(exclusive=True)
     lock = path.with_name("mailbox.lock")
     instead(lock, lambda lock: lock.write_bytes(b"1\n"))()

@@ -1,4 +1,4 @@
-"""The maildrop: a mailbox file with its index. As long as a session lasts, its messages stay what they are, or it ends.
+"""The maildrop: a mailbox file with its index. While a session lasts its messages do not change, or it ends.
 
 Locks are held while the file is parsed, compared or updated, and not in between. In between, each block that is read is
 checked before anybody sees it. The mailbox may grow by appended mail; any other change ends the session. All this holds
@@ -43,7 +43,7 @@ class Maildrop:
         self._max_octets = max_octets
         self._is_verified = True  # the index was made from the file, or compared with all of it
         self._was_kept = False  # the index, or its first part, was kept by an earlier session
-        self._last_goes_on = False  # what follows the last message is no other one: it belongs to it
+        self._last_goes_on = False  # text follows the last message that is part of it: it is still being written
 
     # Loading
 
@@ -114,7 +114,7 @@ class Maildrop:
     def content(self, i: int, offset: int = 0) -> "bytes":
         """At most WRITE_OCTETS of message `i` (from 0) as they are in the file, from `offset` in it on; empty at its end.
 
-        Raises Changed before a wrong octet is returned, InUse or Refused if that cannot be told, and OSError.
+        Raises Changed before a wrong octet is returned, InUse or Refused if that cannot be checked, and OSError.
         """
         block = self.unchecked(i, offset)
         # A write shows in the times before it shows in the octets: if the file is untouched *now*, what was read is right.
@@ -200,7 +200,7 @@ class Maildrop:
     def _compare_and_read(self, start: int, end: int) -> bytes:
         """As `_compare`; returns the octets from `start` to `end`, which are among those that were compared.
 
-        So they are what was parsed, whatever is done to the file meanwhile.
+        So these octets are the ones that were parsed, even if somebody writes to the file meanwhile.
         """
         status = self.file.path_status()
         if not is_same_file(status, self.seen):

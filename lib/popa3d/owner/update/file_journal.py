@@ -78,7 +78,7 @@ class FileJournal:
         raise Unfit("damaged")
 
     def sync(self) -> None:
-        """Return when the disk has what `load` read: whoever wrote it may have been killed before that."""
+        """Return when the disk has what `load` read: the session that wrote it may have been killed earlier."""
         os.fdatasync(self._fd)
         self.state.sync()
 

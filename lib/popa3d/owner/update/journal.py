@@ -1,7 +1,7 @@
 """The journal of an update: what it will do, and how far it has come, so that a later session can finish it.
 
 It is in a file (file_journal.py), or in the names of empty files on a disk without a free block (name_journal.py); both
-classes have the same methods. What it says is in records.py. Here is what does not depend on where it is.
+classes have the same methods. Its contents are in records.py. Here is what both have in common.
 
 Runs as: the mailbox owner, with the mailbox locked exclusively.
 Trusts: nobody.

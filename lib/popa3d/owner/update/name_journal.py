@@ -75,7 +75,7 @@ class NameJournal:
         return decode_head(text), record, b""
 
     def sync(self) -> None:
-        """Return when the disk has what `load` read: whoever wrote it may have been killed before that."""
+        """Return when the disk has what `load` read: the session that wrote it may have been killed earlier."""
         self.state.sync()
 
     def close(self) -> None:

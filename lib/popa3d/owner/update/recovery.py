@@ -73,7 +73,7 @@ def _resume(file: "MboxFile", state: "State", journal: "Journal") -> Outcome:
     plan = _unfinished_plan(file, head, record, data)
     if file.read_only and plan is not None:
         raise Refused("has an unfinished update, and its file system is read-only")
-    # Those who wrote all this may have been killed before the disk had it.
+    # The session that wrote all this may have been killed before the disk had it.
     if not file.read_only:
         file.sync()
     if plan is None:

@@ -50,7 +50,7 @@ def _update(maildrop: "Maildrop", deleted: bytearray) -> None:
         file.shorten(plan.start)
         return
     _check_room(file, status, plan)
-    file.sync()  # what is moved must be on the disk, mail that has just come, too
+    file.sync()  # all that is moved must be on the disk, even mail that was delivered just now
     head = Head(file.identity(), 0, plan.encode())
     if len(head.plan) > JOURNAL_PLAN_OCTETS or len(plan.lengths) > 2 * MAX_MESSAGES:  # recovery would reject it
         raise Refused("too many separate messages to delete at once")

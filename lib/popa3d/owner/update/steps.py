@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Update:
-    """An update of a mailbox, which `plan` describes. done: the offset up to which the file is what it is to be."""
+    """An update of a mailbox, which `plan` describes. Before the offset `done` the file has its final content."""
 
     def __init__(self, file: "MboxFile", plan: Plan) -> None:
         self.file = file
@@ -46,7 +46,7 @@ class Update:
                 size = self.file.status().st_size
                 if size == plan.size:
                     break
-            self.file.sync()  # the record will say that all before `done` is on the disk; and so is what was just delivered
+            self.file.sync()  # the next record claims that all this is on the disk, with what was delivered just now
             if size < plan.size:
                 raise Refused("the mailbox became shorter")
             if size > plan.size:  # somebody delivers in spite of the lock: that is kept, too

@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("names", [("dotlock", "fcntl", "flock"), ("fcntl", "dotlock", "flock")])
 def test_all_or_none(path: Path, names: tuple[str, ...]) -> None:
-    """Who does not get the last of the locks lets go of the others, so that nobody waits for what he has."""
+    """While one of the locks is busy none of the others is kept, so that no other program waits for those."""
     file = MboxFile(bytes(path), names)
     other = os.open(path, os.O_RDWR)
     fcntl.flock(other, fcntl.LOCK_EX)
@@ -46,7 +46,7 @@ def test_all_or_none(path: Path, names: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("free_after_s", [None, 0, 1, 19], ids=str)
 def test_how_long_a_lock_is_waited_for(path: Path, free_after_s: int | None) -> None:
-    """Another's lock is waited for as long as 20 s, in small steps, and taken as soon as it is free. (The clock is not real.)"""
+    """Another program's lock is waited for, up to 20 s in small steps, and taken as soon as it is free."""
     file = MboxFile(bytes(path), ("flock",))
     other = os.open(path, os.O_RDWR)
     fcntl.flock(other, fcntl.LOCK_EX)

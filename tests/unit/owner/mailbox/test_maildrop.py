@@ -165,7 +165,7 @@ def test_order_of_an_update(place: Place) -> None:
 
 
 def test_written_to_while_it_is_parsed(place: Place) -> None:
-    """If somebody writes to a mailbox while it is parsed, the index is of what he has written, or another attempt is made."""
+    """If somebody writes to a mailbox while it is parsed, the index is of what was written, or another attempt is made."""
 
     def write() -> None:
         with place.path.open("r+b") as file:
