@@ -87,6 +87,7 @@ test-fresh:
 # What the suite does with a sample of them, here with all: the update of a mailbox, stopped at every moment.
 faults: .venv/installed compile
 	$(call need,$(TEST_PACKAGES))
+	$(call root,some of them are sessions)
 	@PYTHONPATH=lib .venv/bin/python -B -m tests.faults
 
 # Lines of the program made wrong, in copies, each of which must make a test fail (tests/mutants). With WORDS="log client"
