@@ -1,7 +1,7 @@
 """From root to the mailbox owner's program: what root hands over to it, and becoming it.
 
 Runs as: root, and the last function as the mailbox owner.
-Trusts: the administrator; the owner's directories are not looked into.
+Trusts: the administrator; it does not look into the owner's directories.
 """
 
 import posix as os  # as os, without its start-up time
@@ -28,7 +28,7 @@ class NotStarted(Failure):
 
 
 def serves(account: "pwd.struct_passwd") -> bool:
-    """Whether an account can have a session: it has neither uid 0 nor group 0, and its name can be a file's."""
+    """Whether an account can have a session: it must have neither uid 0 nor group 0, and a name that a file can have."""
     name = account.pw_name
     return account.pw_uid != 0 and account.pw_gid != 0 and "/" not in name and not name.startswith(".")
 

@@ -1,4 +1,4 @@
-"""Whose updates were interrupted: told by the names of the journals in a user's state directory.
+"""Whose updates were interrupted, by the names of the journals in a user's state directory.
 
 Runs as: root.
 Trusts: nobody. Of a user's directory it reads only file names, and users can write any into theirs.

@@ -40,7 +40,7 @@ MUTATIONS = (
           "tests/unit/root/listen/test_children.py::test_child"),
     wrong("root/listen/signals.py", "            if self.stopping:\n                os._exit(0)", "            if False:\n                os._exit(0)",
           "a second SIGTERM does not end the daemon", "tests/unit/root/listen/test_children.py::test_twice"),
-    wrong("root/listen/flood.py", "        if len(unknown) >= most:", "        if False:",
+    wrong("root/listen/flood.py", "        if len(unauthenticated) >= most:", "        if False:",
           "those who have not logged in take all sessions", "tests/unit/root/listen/test_flood.py"),
     wrong("root/listen/flood.py", ">= limits.per_source", "> limits.per_source", "a source has one session more than it may",
           "tests/unit/root/listen/test_flood.py"),

@@ -1,11 +1,11 @@
-"""Who may have another session: the flood checks of C popa3d's standalone.c, and limits for who has not logged in.
+"""Whether a client may have another session: the flood checks of C popa3d's standalone.c, and limits before the login.
 
-No I/O, no clock, no chance of its own. A session counts for its source while its process lives and for min_delay_s after its
-start, so that quick connections count too. One that has not logged in counts as unauthenticated for the same time: these
-have a limit of their own, so that they never take the room of those who have.
+Pure: no I/O, and time and chance come from the caller. A session counts for its source while its process lives, and for at
+least min_delay_s after its start, so that quick connections count, too. Until its client logs in, it also counts as
+unauthenticated: such sessions have a limit of their own, so they cannot take the room of clients that have logged in.
 
 Runs as: root, only with -D.
-Trusts: nobody; what is kept is bounded by the number of sessions and by REFUSALS.
+Trusts: nobody; the number of sessions and REFUSALS bound what is kept.
 """
 
 from ...shared.address import networks
@@ -19,7 +19,7 @@ from ...shared.limits import (
 )
 from ...shared.settings import Settings
 
-_SHARES = (1, 2, 4)  # of each of shared.address.networks
+_SHARES = (1, 2, 4)  # how many shares each of shared.address.networks has
 
 
 class Limits:
@@ -32,7 +32,7 @@ class Limits:
         self.min_delay_s = settings.min_delay_s
 
 
-PER_SOURCE, ALL, NOTREFUSALS_IN = "per source", "sessions", "unauthenticated"  # the limits, as the log has them
+PER_SOURCE, ALL, NOT_LOGGED_IN = "per source", "sessions", "unauthenticated"  # the limits, as the log has them
 
 
 class Refusal:
@@ -50,7 +50,7 @@ class Refusal:
 
 
 class _Session:
-    """One session: where it is from (shared.address.networks), when it began, and whether its client has logged in."""
+    """One session. networks: of its client (shared.address.networks). started: by the caller's clock. logged_in: or not yet."""
 
     __slots__ = ("logged_in", "networks", "started")
 
@@ -65,7 +65,7 @@ class Flood:
 
     def __init__(self) -> None:
         self._sessions: dict[int, _Session] = {}
-        self._ended: list[_Session] = []  # those whose processes are gone, as long as they count
+        self._ended: list[_Session] = []  # processes that are gone, but still count
         self._logged: dict[str, float] = {}
 
     def started(self, pid: int, address: str, now: float) -> None:
@@ -94,20 +94,20 @@ class Flood:
         source = around[0]
         if sum(session.networks[0] == source for session in counting) >= limits.per_source:
             return Refusal(source, PER_SOURCE)
-        unknown = [session for session in counting if not session.logged_in]
+        unauthenticated = [session for session in counting if not session.logged_in]
         room = limits.sessions - sum(session.logged_in for session in self._sessions.values())
         most = min(limits.unauthenticated, room)
-        if len(unknown) >= most:
-            return Refusal(source, ALL if most == room else NOTREFUSALS_IN)
-        if len(unknown) < most // 2:
+        if len(unauthenticated) >= most:
+            return Refusal(source, ALL if most == room else NOT_LOGGED_IN)
+        if len(unauthenticated) < most // 2:
             return None
         share = max(UNAUTHENTICATED_LEAST, int(most * UNAUTHENTICATED_SHARE))
         for i, network in enumerate(around):
-            if sum(session.networks[i] == network for session in unknown) >= _SHARES[i] * share:
-                return Refusal(network, NOTREFUSALS_IN)
+            if sum(session.networks[i] == network for session in unauthenticated) >= _SHARES[i] * share:
+                return Refusal(network, NOT_LOGGED_IN)
         few = max(most // 2, UNAUTHENTICATED_FEW)
-        if chance * (most - few) < len(unknown) - few:
-            return Refusal(source, NOTREFUSALS_IN)
+        if chance * (most - few) < len(unauthenticated) - few:
+            return Refusal(source, NOT_LOGGED_IN)
         return None
 
     def may_log(self, text: str, now: float, min_delay_s: float) -> bool:

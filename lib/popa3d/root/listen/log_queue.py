@@ -1,7 +1,7 @@
-"""Log lines of the listener, written by a process of their own: a log daemon that is stuck must not hold it up.
+"""Log lines of the listener, written by a child: a log daemon that is stuck must not hold the listener up.
 
-One process at a time. What comes meanwhile waits for the next one, up to LOG_LINES; beyond that lines are only counted. So
-are those of a process that was ended because the log was stuck; it may have written some of them.
+There is one such child at a time. Lines that come meanwhile wait for the next one, up to LOG_LINES; beyond that they are
+only counted. If a child is ended because the log is stuck, its lines are counted, too, though it may have written some.
 
 Runs as: root, only with -D.
 Trusts: the kernel.
