@@ -41,7 +41,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that need the private host, if that was asked for; without it, run them or nothing at all."""
+    """Leave out the tests that need the private host, if that was asked for; without it, run them or nothing at all.
+
+    Those of the package come first. They take longest, and share machines that each worker which runs one has to install.
+    """
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/package/"))
     on_host = [item for item in items if "host" in getattr(item, "fixturenames", ()) or item.get_closest_marker("root")]
     if config.getoption("without_root"):
         config.hook.pytest_deselected(items=on_host)
