@@ -8,7 +8,7 @@ import os
 import random
 from collections.abc import Callable
 
-from popa3d.owner.mailbox.failures import Refused
+from popa3d.owner.mailbox import Refused
 from tests.faults.cases import Case
 from tests.faults.disk import Call, Disk, Recorder
 

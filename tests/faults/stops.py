@@ -7,7 +7,7 @@ import copy
 import errno
 import random
 
-from popa3d.owner.mailbox.failures import Refused
+from popa3d.owner.mailbox import Refused
 from tests.faults.cases import NEW, Case
 from tests.faults.disk import Call, Disk, Recorder
 from tests.faults.failing_calls import failure, full_disk

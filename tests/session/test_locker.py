@@ -15,8 +15,8 @@ from unittest import mock
 
 import pytest
 
+from popa3d.owner.mailbox import LockerFailed
 from popa3d.owner.mailbox import locker_client as owner_locker
-from popa3d.owner.mailbox.failures import LockerFailed
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.locker_client import Locker
 from popa3d.root import locker

@@ -14,9 +14,8 @@ from unittest import mock
 import pytest
 
 from popa3d.owner import loading
-from popa3d.owner.mailbox import changes, indexing, maildrop
+from popa3d.owner.mailbox import Changed, InUse, Refused, changes, indexing, maildrop
 from popa3d.owner.mailbox import file as mboxfile
-from popa3d.owner.mailbox.failures import Changed, InUse, Refused
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.mailbox.state_directory import State

@@ -29,12 +29,12 @@ def of(room: str, names: str = "") -> set[str]:
 
 
 SHARED = of("shared", "limits log record replies settings") | {"_socket", "select", "syslog"}
-ROOT = OS | SHARED | of("shared", "address arguments failure")
+ROOT = OS | SHARED | of("shared", "address arguments")
 ROOT |= of("root", "accounts ending libc peer privileges process sequence settings_file start")
 ROOT |= {"_ctypes", "pwd", "resource"}  # a seventh of ctypes, for what root must have before it forks
-OWNER = OS | SHARED | of("owner", "session loading") | of("owner.index", "builder index mbox parser unique_id whole")
-OWNER |= of("owner.mailbox", "changes failures file indexing locks maildrop ranges scan state_directory")
-OWNER |= of("shared", "connection failure lines")
+OWNER = OS | SHARED | of("owner", "session loading") | of("owner.index", "index parser unique_id whole")
+OWNER |= of("owner.mailbox", "changes file indexing locks maildrop ranges scan state_directory")
+OWNER |= of("shared", "connection lines")
 OWNER |= {"_md5", "_struct", "fcntl", "zlib"}
 
 # The written lists: what each program has loaded when it starts, and, with a second module, when it begins to talk: root

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.shared import arguments, limits
-from popa3d.shared.failure import Failure
+from popa3d.shared import Failure, arguments, limits
 from tests.host import CHECKOUT
 
 LIB = CHECKOUT / "lib/popa3d"

@@ -12,8 +12,8 @@ import sys
 import time
 
 from .. import version_line
+from ..shared import Failure
 from ..shared.census import processes
-from ..shared.failure import Failure
 from . import sessions
 
 TYPE_CHECKING = False

@@ -7,8 +7,8 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 import time
 
 from ..shared.limits import LOCK_TIMEOUT_S, LOOK_AGAIN_S, QUIET_S
+from .mailbox import InUse, Refused, Unfinished
 from .mailbox.changes import is_same_state, is_young
-from .mailbox.failures import InUse, Refused, Unfinished
 from .mailbox.file import MboxFile
 from .mailbox.maildrop import WRITTEN_WITHOUT_LOCK, Maildrop
 from .mailbox.state_directory import State

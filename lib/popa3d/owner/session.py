@@ -11,13 +11,11 @@ import _signal  # the standard library's signal module imports enum, which costs
 import _stat as stat
 import posix as os  # as os, without its start-up time
 
-from ..shared import log, record, replies
+from ..shared import EX_SOFTWARE, log, record, replies
 from ..shared.connection import EXPIRED, Connection
-from ..shared.failure import EX_SOFTWARE
 from ..shared.limits import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
 from .loading import finish_any_update, load
-from .mailbox import indexing
-from .mailbox.failures import Changed, InUse, Refused
+from .mailbox import Changed, InUse, Refused, indexing
 from .mailbox.file import MboxFile
 from .mailbox.maildrop import Maildrop
 from .mailbox.state_directory import State

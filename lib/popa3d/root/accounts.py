@@ -12,7 +12,7 @@ import _stat as stat
 import posix as os  # as os, without its start-up time
 import pwd
 
-from ..shared.failure import Failure
+from ..shared import Failure
 from ..shared.limits import CHROOT, NO_ACCOUNT, USER
 from . import process
 

@@ -9,7 +9,7 @@ import posixpath
 import re
 import tomllib
 
-from ..shared.failure import Failure
+from ..shared import Failure
 from ..shared.limits import CHROOT, LOCKS
 from ..shared.settings import ADDRESSES, DIRECTORY, HOME_FILE, LISTS, LOCK_NAMES, TABLE, Settings
 

@@ -7,8 +7,7 @@ Trusts: nobody.
 import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
 import posix as os  # as os, without its start-up time
 
-from ..shared import log
-from ..shared.failure import Failure
+from ..shared import Failure, log
 from ..shared.limits import RECORD_GRACE_S
 from . import privileges
 

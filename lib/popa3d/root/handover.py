@@ -6,8 +6,7 @@ Trusts: the administrator; it does not look into the owner's directories.
 
 import posix as os  # as os, without its start-up time
 
-from ..shared import log, record
-from ..shared.failure import Failure
+from ..shared import Failure, log, record
 from ..shared.limits import HANDOVER_FD, LOCKER_FD
 from . import privileges, process, state_directories
 

@@ -7,7 +7,7 @@ Trusts: the administrator and the file system.
 import _stat as stat
 import posix as os  # as os, without its start-up time
 
-from ..shared.failure import Failure
+from ..shared import Failure
 from ..shared.limits import CHROOT
 
 TYPE_CHECKING = False  # the typing module would cost start-up time

@@ -8,7 +8,7 @@ Trusts: the C library.
 
 import _ctypes
 
-from ..shared.failure import Failure
+from ..shared import Failure
 
 _LIBC = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
 

@@ -7,7 +7,7 @@ Trusts: the kernel, but asks it afterwards.
 import posix as os  # as os, without its start-up time
 import resource
 
-from ..shared.failure import Failure
+from ..shared import Failure
 from ..shared.limits import PREAUTH_OCTETS
 from . import libc
 

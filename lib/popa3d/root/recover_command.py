@@ -13,8 +13,7 @@ import re
 import sys
 
 from .. import version_line
-from ..shared import log
-from ..shared.failure import EX_SOFTWARE, Failure
+from ..shared import EX_SOFTWARE, Failure, log
 from . import accounts, process, settings_file
 from .journals import accounts_with_journals
 from .recover_runner import Runner, complain

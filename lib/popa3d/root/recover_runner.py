@@ -11,8 +11,7 @@ import _signal
 import os
 import time
 
-from ..shared import log
-from ..shared.failure import Failure
+from ..shared import Failure, log
 from ..shared.limits import RECOVERIES, RECOVERIES_AT_ONCE, RECOVERY_LIMIT_S, RECOVERY_SLOW_S, RECOVERY_TIMEOUT_S
 from . import accounts, handover, privileges, process, state_directories
 from .journals import accounts_with_journals

@@ -12,8 +12,7 @@ import posix as os  # as os, without its start-up time
 import select
 import time
 
-from ..shared import log, record, replies
-from ..shared.failure import EX_SOFTWARE
+from ..shared import EX_SOFTWARE, log, record, replies
 from ..shared.limits import CHROOT, LOGIN_OCTETS, LOGINS_FD, RECORD_GRACE_S
 from . import accounts, ending, privileges, process
 from .ending import End

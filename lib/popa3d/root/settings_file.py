@@ -7,7 +7,7 @@ Trusts: the administrator; the file only if nobody else can write it.
 import _stat as stat
 import posix as os  # as os, without its start-up time
 
-from ..shared.failure import Failure
+from ..shared import Failure
 from ..shared.limits import CONFIGURATION, CONFIGURATION_OCTETS
 from ..shared.settings import Settings
 

@@ -4,7 +4,7 @@ Runs as: any uid.
 Trusts: nobody; anybody can start a process with any command line.
 """
 
-from .failure import Failure
+from . import Failure
 
 USAGE = "usage: popa3d [-46DFhtV] [-c file]"
 HELP = f"""{USAGE}

@@ -152,7 +152,7 @@ MUTATIONS = (
           f"{INDEX}::test_changed_behind_an_update"),
 
     # the parser
-    wrong("owner/index/builder.py", "return self._max_messages - len(self)", "return self._max_messages + 1 - len(self)",
+    wrong("owner/index/index.py", "return self._max_messages - len(self)", "return self._max_messages + 1 - len(self)",
           "the limit of messages", f"{WORKER}::test_limits"),
     wrong("owner/index/parser.py", "self._growth += 2", "self._growth += 0", "sizes that are not what is sent",
           f"{MBOX}::test_random_mailboxes"),

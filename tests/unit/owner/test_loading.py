@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from popa3d.owner import loading
-from popa3d.owner.mailbox.failures import InUse, Refused
+from popa3d.owner.mailbox import InUse, Refused
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.mailbox.state_directory import State

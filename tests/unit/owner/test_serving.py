@@ -15,7 +15,7 @@ from unittest import mock
 import pytest
 
 from popa3d.owner import session
-from popa3d.owner.mailbox.failures import Changed, InUse
+from popa3d.owner.mailbox import Changed, InUse
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.maildrop import Maildrop
 from popa3d.owner.update import removal

@@ -9,8 +9,8 @@ Trusts: nobody; at most WINDOW octets are taken at once, since each message take
 
 from itertools import accumulate
 
+from . import CRLF_SEPARATOR, FROM, LF_SEPARATOR
 from .fields import message_digests
-from .mbox import CRLF_SEPARATOR, FROM, LF_SEPARATOR
 
 WINDOW = 32 * 1024
 

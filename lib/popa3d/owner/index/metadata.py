@@ -4,7 +4,7 @@ Runs as: the mailbox owner.
 Trusts: nobody; anybody can send such a message, but it is hidden only where it is the very first, as in Dovecot.
 """
 
-from .mbox import METADATA_SUBJECT
+from . import METADATA_SUBJECT
 
 _SUBJECT = b"\nsubject:"
 _FIELDS = (b"\nx-imap:", b"\nx-imapbase:")

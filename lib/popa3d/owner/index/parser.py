@@ -1,4 +1,4 @@
-"""A mailbox file becomes an index: octets in blocks of any size go in, whole messages come out. The format: mbox.py.
+"""A mailbox file becomes an index: octets in blocks of any size go in, whole messages come out. The format: __init__.py.
 
 Messages that are whole in one block take the fast path, whole.py; all others go through the states here. Both give the same
 result.
@@ -9,11 +9,10 @@ Trusts: nobody; memory is bounded by the blocks' size and some octets a message,
 
 from zlib import crc32
 
-from ...shared.failure import Failure
+from ...shared import Failure
 from ...shared.limits import HEADER_LINE_OCTETS
-from .builder import Builder
-from .index import Index
-from .mbox import CRLF_SEPARATOR, FROM, LF_SEPARATOR, METADATA_SUBJECT
+from . import CRLF_SEPARATOR, FROM, LF_SEPARATOR, METADATA_SUBJECT
+from .index import Builder, Index
 from .unique_id import MessageDigest
 from .whole import note_whole_messages
 

@@ -6,8 +6,8 @@ Runs as: the mailbox owner.
 Trusts: nobody; `data` is bounded by the caller.
 """
 
-from .builder import Builder
-from .mbox import FROM, LF_SEPARATOR
+from . import FROM, LF_SEPARATOR
+from .index import Builder
 from .unique_id import message_digest
 
 _SAMPLE = 16  # messages that are looked at one by one

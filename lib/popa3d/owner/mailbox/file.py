@@ -8,7 +8,7 @@ import _stat as stat
 import errno
 import posix as os  # as os, without its start-up time
 
-from .failures import Refused
+from . import Refused
 from .locks import Locks, make_dotlock
 
 _KINDS = {

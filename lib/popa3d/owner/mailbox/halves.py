@@ -8,9 +8,9 @@ Trusts: nobody.
 """
 
 from ...shared.limits import PARSE_OCTETS
+from ..index import LF_SEPARATOR
 from ..index.crc import combined
 from ..index.index import COLUMNS, EMPTY_COLUMN, Index
-from ..index.mbox import LF_SEPARATOR
 from ..index.packing import packed, unpacked
 from ..index.parser import Parser
 from .child import run_with_child

@@ -5,9 +5,9 @@ Trusts: nobody; an index that was kept is bounded when it is loaded, and checked
 """
 
 from ...shared.limits import HEADER_LINE_OCTETS, INDEX_OCTETS
+from ..index import METADATA_SUBJECT
 from ..index.index import Index
-from ..index.mbox import METADATA_SUBJECT
-from .failures import Refused
+from . import Refused
 from .file import MboxFile
 from .scan import build_index, checksum, extend_index
 from .state_directory import State

@@ -15,8 +15,8 @@ from _struct import calcsize, pack, unpack_from  # what the module struct is mad
 from zlib import crc32
 
 from ...shared.limits import MAX_MESSAGES, SCAN_BOTH_OCTETS
+from ..index import FROM_LINE_OCTETS, MESSAGE_OCTETS
 from ..index.index import Index
-from ..index.mbox import FROM_LINE_OCTETS, MESSAGE_OCTETS
 from ..index.packing import packed, unpacked
 from ..index.remaining import Remaining
 from .file import MboxFile

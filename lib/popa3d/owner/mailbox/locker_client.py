@@ -11,7 +11,7 @@ import time
 
 from ...shared import locker_messages
 from ...shared.limits import DOTLOCK_TOUCH_S, LOCK_TIMEOUT_S, LOCKER_OCTETS
-from .failures import LockerFailed
+from . import LockerFailed
 
 
 class Locker:

@@ -10,7 +10,7 @@ import posix as os  # as os, without its start-up time
 import time
 
 from ...shared.limits import LOCK_STEP_S, LOCK_TIMEOUT_S
-from .failures import InUse, LockerFailed, Refused
+from . import InUse, LockerFailed, Refused
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ from zlib import crc32
 
 from ...shared.limits import QUIET_S, WRITE_OCTETS
 from ..index.index import Index
-from . import indexing
+from . import TOO_LARGE, Changed, InUse, Refused, Unfinished, indexing
 from .changes import is_same_file, is_same_or_longer, is_same_state, is_young, settle
-from .failures import TOO_LARGE, Changed, InUse, Refused, Unfinished
 from .file import MboxFile
 from .scan import NEXT_MESSAGE, NOTHING, OTHER_TEXT, checksum, what_follows
 from .state_directory import State

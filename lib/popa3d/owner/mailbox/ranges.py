@@ -9,7 +9,7 @@ from zlib import crc32
 from ...shared.limits import PARSE_OCTETS
 from ..index.index import Index
 from ..index.parser import Parser, Truncated, Unreadable
-from .failures import Refused, Unfinished
+from . import Refused, Unfinished
 from .file import MboxFile
 
 

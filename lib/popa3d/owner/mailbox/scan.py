@@ -5,8 +5,8 @@ Trusts: nobody.
 """
 
 from ...shared.limits import COPY_OCTETS, PARSE_OCTETS, SCAN_BOTH_OCTETS
+from ..index import FROM
 from ..index.index import Index
-from ..index.mbox import FROM
 from ..index.parser import Parser
 from .file import MboxFile
 from .ranges import parse_range, range_checksum

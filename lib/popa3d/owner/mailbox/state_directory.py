@@ -12,7 +12,7 @@ import errno
 import posix as os  # as os, without its start-up time
 import sys
 
-from .failures import Refused
+from . import Refused
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:

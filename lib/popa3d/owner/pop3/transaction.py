@@ -10,7 +10,7 @@ Trusts: nobody; a client is only shown its own mailbox, and numbers are checked 
 from ...shared import commands, replies
 from ...shared.limits import LISTED_MESSAGES, PREPARED_OCTETS
 from ..index import unique_id
-from ..mailbox.failures import InUse
+from ..mailbox import InUse
 from ..mailbox.maildrop import Maildrop
 from .sending import Sender
 

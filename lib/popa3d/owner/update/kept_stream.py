@@ -7,7 +7,7 @@ Trusts: nobody; the file may end early.
 from zlib import crc32
 
 from ...shared.limits import PARSE_OCTETS
-from ..mailbox.failures import Refused
+from ..mailbox import Refused
 from .plan import Plan
 
 TYPE_CHECKING = False  # the typing module would cost start-up time

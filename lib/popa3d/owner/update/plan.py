@@ -9,8 +9,8 @@ from array import array
 from itertools import accumulate
 
 from ...shared.limits import JOURNAL_STEPS, MAX_MESSAGES
+from ..index import MESSAGE_OCTETS
 from ..index.index import Index
-from ..index.mbox import MESSAGE_OCTETS
 
 # What is written behind the result before the file is shortened; see steps.py.
 STAMP_OCTETS = 16

@@ -7,7 +7,7 @@ Trusts: nobody; what was read is checked, its numbers are bounded.
 from _struct import calcsize, pack, unpack_from  # what the module struct is made of
 from zlib import crc32
 
-from ...shared.failure import Failure
+from ...shared import Failure
 from .plan import STAMP_OCTETS
 
 _MAGIC = b"popa3d journal 2"

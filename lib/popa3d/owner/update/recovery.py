@@ -7,7 +7,7 @@ Trusts: nobody; a journal is believed only if the mailbox has all of its checksu
 import _signal  # the standard library's signal module imports enum, which costs start-up time
 
 from ...shared import log
-from ..mailbox.failures import Refused
+from ..mailbox import Refused
 from . import full_disk
 from .journal import drop, find_journal, put_aside, try_to_drop
 from .kept_stream import result_check

@@ -10,7 +10,7 @@ import posix as os  # as os, without its start-up time
 import resource
 
 from ...shared.limits import JOURNAL_PLAN_OCTETS, MAX_MESSAGES
-from ..mailbox.failures import Refused
+from ..mailbox import Refused
 from .full_disk import begin_journal
 from .journal import try_to_drop
 from .kept_stream import result_check

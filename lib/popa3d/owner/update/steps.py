@@ -12,7 +12,7 @@ import posix as os  # as os, without its start-up time
 from zlib import crc32
 
 from ...shared.limits import PARSE_OCTETS
-from ..mailbox.failures import Refused
+from ..mailbox import Refused
 from . import full_disk
 from .journal import try_to_drop
 from .kept_stream import KeptStream

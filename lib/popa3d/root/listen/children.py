@@ -6,8 +6,7 @@ Trusts: the kernel.
 
 import os
 
-from ...shared import log
-from ...shared.failure import EX_SOFTWARE
+from ...shared import EX_SOFTWARE, log
 from . import signals
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them

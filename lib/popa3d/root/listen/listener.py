@@ -12,9 +12,8 @@ import signal
 import socket
 import time
 
-from ...shared import log
+from ...shared import EX_SOFTWARE, Failure, log
 from ...shared.address import numeric
-from ...shared.failure import EX_SOFTWARE, Failure
 from ...shared.limits import ACCEPTED_AT_ONCE, PAUSE_S
 from ...shared.settings import Settings
 from . import children, signals

@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 
-from ...shared.failure import Failure
+from ...shared import Failure
 from ...shared.limits import POP3_PORT
 from ...shared.settings import Settings
 

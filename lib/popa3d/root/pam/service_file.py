@@ -9,7 +9,7 @@ Trusts: the administrator's files, within bounds.
 
 import posix as os  # as os, without its start-up time
 
-from ...shared.failure import Failure
+from ...shared import Failure
 from ...shared.limits import PAM_FILE_OCTETS, PAM_INCLUDES, PAM_SERVICE_FILES
 
 TYPE_CHECKING = False  # the typing module would cost start-up time

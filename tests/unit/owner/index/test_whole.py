@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from popa3d.owner.index.builder import Builder
-from popa3d.owner.index.index import Index
+from popa3d.owner.index.index import Builder, Index
 from popa3d.owner.index.whole import note_whole_messages
 
 MAX_MESSAGES = 1000

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from popa3d.owner.mailbox import Refused
 from popa3d.owner.mailbox import file as module
-from popa3d.owner.mailbox.failures import Refused
 from popa3d.owner.mailbox.file import MboxFile
 from tests.unit.owner.between import System, calling, instead
 

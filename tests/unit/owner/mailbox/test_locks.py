@@ -10,8 +10,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner.mailbox import locks
-from popa3d.owner.mailbox.failures import InUse
+from popa3d.owner.mailbox import InUse, locks
 from popa3d.owner.mailbox.file import MboxFile
 
 

@@ -12,7 +12,7 @@ PROGRAM = """
 import random, sys, zlib
 sys.path.insert(0, sys.argv[1])
 from popa3d.owner.mailbox import child, halves, ranges, scan
-from popa3d.owner.mailbox.failures import Refused
+from popa3d.owner.mailbox import Refused
 from popa3d.owner.mailbox.file import MboxFile
 
 path = sys.argv[2]

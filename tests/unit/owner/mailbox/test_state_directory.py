@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.owner.mailbox.failures import Refused
+from popa3d.owner.mailbox import Refused
 from popa3d.owner.mailbox.state_directory import State
 
 OTHER = 20002

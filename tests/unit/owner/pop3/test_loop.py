@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner.mailbox.failures import Changed
+from popa3d.owner.mailbox import Changed
 from popa3d.owner.pop3 import loop
 from popa3d.owner.pop3.transaction import Transaction
 from popa3d.shared import replies

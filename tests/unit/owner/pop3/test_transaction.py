@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner.mailbox.failures import Changed, InUse
+from popa3d.owner.mailbox import Changed, InUse
 from popa3d.owner.pop3 import transaction
 from popa3d.owner.pop3.transaction import GO_ON, QUIT, Transaction
 from popa3d.shared import replies

@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner.mailbox.failures import Refused
+from popa3d.owner.mailbox import Refused
 from popa3d.owner.update import file_journal, name_journal, plan, records, removal
 from popa3d.owner.update.file_journal import FileJournal
 from popa3d.owner.update.name_journal import NameJournal

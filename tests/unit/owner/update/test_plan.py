@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner.index.mbox import MESSAGE_OCTETS
+from popa3d.owner.index import MESSAGE_OCTETS
 from popa3d.owner.update import plan
 from popa3d.owner.update.plan import Plan, decode_plan
 from popa3d.shared.limits import JOURNAL_STEPS

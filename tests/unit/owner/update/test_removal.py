@@ -11,8 +11,8 @@ from unittest import mock
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from popa3d.owner.index.mbox import MESSAGE_OCTETS
-from popa3d.owner.mailbox.failures import Refused
+from popa3d.owner.index import MESSAGE_OCTETS
+from popa3d.owner.mailbox import Refused
 from popa3d.owner.update.plan import Plan, decode_plan
 from popa3d.shared.limits import JOURNAL_DATA_OCTETS, PARSE_OCTETS
 from tests.faults.cases import Case

@@ -11,7 +11,7 @@ import pytest
 
 from popa3d.root.listen import children, signals
 from popa3d.root.listen.logins import Logins
-from popa3d.shared.failure import EX_SOFTWARE
+from popa3d.shared import EX_SOFTWARE
 from popa3d.shared.limits import LOGIN_OCTETS
 
 
