@@ -17,7 +17,7 @@ from popa3d.owner import loading
 from popa3d.owner.index import copies
 from popa3d.owner.index import parser as mbox
 from popa3d.owner.index.index import Index
-from popa3d.owner.mailbox import indexing
+from popa3d.owner.mailbox import indexing, maildrop
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.state_directory import State
 from popa3d.owner.update import removal
@@ -55,7 +55,11 @@ def load(path: Path, directory: Path, keep: bool = True) -> tuple[Index, bool]:
         parsed.append(len(block))
         real(self, block)
 
-    with mock.patch.object(indexing, "INDEX_OCTETS", 1), mock.patch.object(mbox.Parser, "feed", feed):
+    with (
+        mock.patch.object(maildrop, "INDEX_OCTETS", 1),
+        mock.patch.object(indexing, "INDEX_OCTETS", 1),
+        mock.patch.object(mbox.Parser, "feed", feed),
+    ):
         found = loading.load(file, state, 10_000, 1 << 40)
         if keep:
             indexing.keep(found)
@@ -74,7 +78,7 @@ def delete(
     """Do what a session does that deletes these messages, or the first one: index included. before_...: what others do then."""
     file = MboxFile(os.fsencode(path), ("fcntl",))
     state = State(os.fsencode(directory), b"alice", os.fsencode(path))
-    with mock.patch.object(indexing, "INDEX_OCTETS", 1):
+    with mock.patch.object(maildrop, "INDEX_OCTETS", 1), mock.patch.object(indexing, "INDEX_OCTETS", 1):
         loaded = loading.load(file, state, 10_000, 1 << 40)
         deleted = deleted or bytearray([1] + [0] * (len(loaded.index) - 1))
         before_update()

@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 
 from popa3d.owner import loading
-from popa3d.owner.mailbox import Changed, InUse, Refused, changes, indexing, maildrop
+from popa3d.owner.mailbox import Changed, InUse, Refused, changes, maildrop
 from popa3d.owner.mailbox import file as mboxfile
 from popa3d.owner.mailbox.file import MboxFile
 from popa3d.owner.mailbox.maildrop import Maildrop
@@ -293,15 +293,14 @@ def test_a_message_that_is_followed(host: Host, half: bytes, more: int) -> None:
 @contextlib.contextmanager
 def behind(name: str, then: Callable[[int], object]) -> Iterator[None]:
     """When the maildrop has used its function `name`, something happens to the mailbox; it is told how often before."""
-    module = indexing if name == "build_index" else maildrop
-    real, count = getattr(module, name), iter(range(1000))
+    real, count = getattr(maildrop, name), iter(range(1000))
 
     def both(*arguments: object) -> object:
         done = real(*arguments)
         then(next(count))
         return done
 
-    with mock.patch.object(module, name, both):
+    with mock.patch.object(maildrop, name, both):
         yield
 
 

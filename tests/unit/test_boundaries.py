@@ -33,7 +33,7 @@ ROOT = OS | SHARED | of("shared", "address arguments")
 ROOT |= of("root", "accounts ending libc peer privileges process sequence settings_file start")
 ROOT |= {"_ctypes", "pwd", "resource"}  # a seventh of ctypes, for what root must have before it forks
 OWNER = OS | SHARED | of("owner", "session loading") | of("owner.index", "index parser unique_id whole")
-OWNER |= of("owner.mailbox", "changes file indexing locks maildrop ranges scan state_directory")
+OWNER |= of("owner.mailbox", "changes file locks maildrop ranges scan state_directory")
 OWNER |= of("shared", "connection lines")
 OWNER |= {"_md5", "_struct", "fcntl", "zlib"}
 

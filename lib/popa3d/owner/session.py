@@ -15,7 +15,7 @@ from ..shared import EX_SOFTWARE, log, record, replies
 from ..shared.connection import EXPIRED, Connection
 from ..shared.limits import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
 from .loading import finish_any_update, load
-from .mailbox import Changed, InUse, Refused, indexing
+from .mailbox import Changed, InUse, Refused
 from .mailbox.file import MboxFile
 from .mailbox.maildrop import Maildrop
 from .mailbox.state_directory import State
@@ -87,7 +87,7 @@ def _complain(text: str) -> None:
 
 
 # What is loaded late, in the order of a session:
-#   the mailbox needs it        loading (an unfinished update), mailbox.locks (dot-locks), mailbox.indexing (a large mailbox) and
+#   the mailbox needs it        loading (an unfinished update), mailbox.locks (dot-locks), mailbox.maildrop (a large mailbox) and
 #                               mailbox.scan (also messages with equal unique-ids): all before PASS is answered
 #   PASS is answered            _load_transaction: owner.pop3, while the client reads the reply
 #   the first DELE              _load_removal: owner.update, so that nothing is missing at QUIT
@@ -173,7 +173,10 @@ def _transact(connection: Connection, maildrop: Maildrop, path: str, owner: str)
     from .pop3.transaction import Transaction
 
     transaction = Transaction(maildrop, octets, lambda: _load_removal(owner))
-    indexing.keep(maildrop)
+    if maildrop.is_large():
+        from .mailbox import indexing  # loaded with the mailbox
+
+        indexing.keep(maildrop)
     quit_came = loop.serve(connection, transaction)
     connection.flush()  # what is deleted next must have been sent before: clients send RETR, DELE and QUIT in one go
     if not quit_came or connection.ended:
@@ -209,7 +212,10 @@ def _update(connection: Connection, maildrop: Maildrop, transaction: "Transactio
     connection.put(replies.OK)
     if deletes:
         connection.flush()
-        indexing.keep_rest(maildrop, transaction.deleted)
+        if maildrop.is_large():
+            from .mailbox import indexing  # loaded with the mailbox
+
+            indexing.keep_rest(maildrop, transaction.deleted)
     return 0
 
 

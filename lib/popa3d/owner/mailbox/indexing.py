@@ -1,4 +1,4 @@
-"""Where the index of a mailbox comes from: parsed from the file, or kept by an earlier session; and keeping it for the next.
+"""Where the index of a large mailbox comes from: from the file, or kept by an earlier session; and keeping it.
 
 Runs as: the mailbox owner, with the mailbox locked (`keep_rest`: unlocked).
 Trusts: nobody; an index that was kept is bounded when it is loaded, and checked before anything is deleted by it.
@@ -7,7 +7,8 @@ Trusts: nobody; an index that was kept is bounded when it is loaded, and checked
 from ...shared.limits import HEADER_LINE_OCTETS, INDEX_OCTETS
 from ..index import METADATA_SUBJECT
 from ..index.index import Index
-from . import Refused
+from ..index.remaining import Remaining
+from . import Refused, kept_index
 from .file import MboxFile
 from .scan import build_index, checksum, extend_index
 from .state_directory import State
@@ -31,18 +32,9 @@ class Source:
         self.was_kept = was_kept
 
 
-def is_worth_keeping(size: int) -> bool:
-    """Whether loading the index of a mailbox of `size` octets is faster than parsing the mailbox."""
-    return size >= INDEX_OCTETS
-
-
 def obtain(file: MboxFile, state: State, size: int, max_messages: int) -> Source:
     """The index of the file's first `size` octets, from a kept one as far as that is still true. Raises Refused or OSError."""
-    kept = None
-    if is_worth_keeping(size):
-        from . import kept_index  # only large mailboxes have one
-
-        kept = kept_index.load(state, file)
+    kept = kept_index.load(state, file)
     if kept is not None and kept.saved and len(kept) <= max_messages:
         return Source(kept, is_verified=False, was_kept=True)
     index = None
@@ -57,38 +49,26 @@ def obtain(file: MboxFile, state: State, size: int, max_messages: int) -> Source
     return Source(build_index(file, size, max_messages), is_verified=True, was_kept=False)
 
 
-def is_sound(index: Index) -> bool:
-    """Whether a kept index can be one, which takes too long to find out at each login."""
-    from . import kept_index  # loaded by DELE
-
-    return kept_index.is_sound(index)
-
-
 def keep(maildrop: "Maildrop") -> None:
-    """Keep the index of a large mailbox for the next login. Failures are ignored: then there is none."""
+    """Keep the index for the next login. Failures are ignored: then there is none."""
     status = maildrop.seen
-    if status is not None and is_worth_keeping(maildrop.index.size) and not maildrop.index.saved:
-        from . import kept_index  # only large mailboxes have one
-
+    if status is not None and not maildrop.index.saved:
         kept_index.save(maildrop.state, maildrop.file, maildrop.index, status.st_mtime_ns, status.st_ctime_ns)
         maildrop.index.saved = True
 
 
 def keep_rest(maildrop: "Maildrop", deleted: bytearray) -> None:
-    """Keep the index of what is left of a large mailbox after each message i with deleted[i] == 1 was removed.
+    """Keep the index of what is left of a mailbox after each message i with deleted[i] == 1 was removed.
 
     The mailbox is unlocked; if anybody has written to it since the update, nothing is kept. The next login will compare the
     index with the mailbox, as it is kept without the mailbox's times. Failures are ignored: then there is none.
     """
-    if not is_worth_keeping(maildrop.index.size) or maildrop.state.is_missing:
+    if maildrop.state.is_missing:
         return
     if deleted.count(0) < 2 or not maildrop.index.knows_all_copies():
         return
-    from ..index.remaining import Remaining  # with kept_index, which DELE has loaded
-    from . import kept_index
-
     index = Remaining(maildrop.index, deleted)
-    if not is_worth_keeping(index.size):
+    if index.size < INDEX_OCTETS:
         return
     try:
         # The first message now may be another one. It decides about the line ends, and may be one to be hidden.

@@ -11,12 +11,12 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 import time
 from zlib import crc32
 
-from ...shared.limits import QUIET_S, WRITE_OCTETS
+from ...shared.limits import INDEX_OCTETS, QUIET_S, WRITE_OCTETS
 from ..index.index import Index
-from . import TOO_LARGE, Changed, InUse, Refused, Unfinished, indexing
+from . import TOO_LARGE, Changed, InUse, Refused, Unfinished
 from .changes import is_same_file, is_same_or_longer, is_same_state, is_young, settle
 from .file import MboxFile
-from .scan import NEXT_MESSAGE, NOTHING, OTHER_TEXT, checksum, what_follows
+from .scan import NEXT_MESSAGE, NOTHING, OTHER_TEXT, build_index, checksum, what_follows
 from .state_directory import State
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -80,8 +80,13 @@ class Maildrop:
         settle(status)
         self._last_goes_on = False
         self._is_verified = True
-        source = indexing.obtain(self.file, self.state, status.st_size, self._max_messages)
-        self.index, self._is_verified, self._was_kept = source.index, source.is_verified, source.was_kept
+        if status.st_size < INDEX_OCTETS:
+            self.index, self._was_kept = build_index(self.file, status.st_size, self._max_messages), False
+        else:
+            from . import indexing  # for large mailboxes
+
+            source = indexing.obtain(self.file, self.state, status.st_size, self._max_messages)
+            self.index, self._is_verified, self._was_kept = source.index, source.is_verified, source.was_kept
         self.seen = status
 
     def _is_last_whole(self, status: "os.stat_result") -> bool:
@@ -107,6 +112,10 @@ class Maildrop:
             raise Unfinished(WRITTEN_WITHOUT_LOCK)
         index.drop_last(check)
         self._last_goes_on = False
+
+    def is_large(self) -> bool:
+        """Whether the index is kept for the next login (indexing.py); smaller mailboxes are parsed faster than it is loaded."""
+        return self.index.size >= INDEX_OCTETS
 
     # Reading
 
@@ -172,7 +181,7 @@ class Maildrop:
 
     def unlock_after_update(self) -> None:
         """Unlock the mailbox after an update; from now on `is_untouched` tells whether others write to the result."""
-        if indexing.is_worth_keeping(self.index.size):
+        if self.is_large():
             status = self.file.status()
             settle(status)
             self.seen = status
@@ -185,7 +194,13 @@ class Maildrop:
 
     def _is_index_true(self) -> bool:
         """Whether all of the index is true of the file. A kept one was only compared in size and times, to make logins fast."""
-        return (self._is_verified or self.is_same()) and (not self._was_kept or indexing.is_sound(self.index))
+        if not self._is_verified and not self.is_same():
+            return False
+        if not self._was_kept:
+            return True
+        from . import kept_index  # it was loaded with the index
+
+        return kept_index.is_sound(self.index)
 
     # Comparing
 

@@ -150,7 +150,7 @@ def test_order_of_another_look(place: Place) -> None:
 
 def test_order_of_an_update(place: Place) -> None:
     """Locked, and looked at under the lock if anything has come; it stays locked. Then a young mailbox is waited for again."""
-    with mock.patch.object(indexing, "INDEX_OCTETS", 1):
+    with mock.patch.object(maildrop, "INDEX_OCTETS", 1), mock.patch.object(indexing, "INDEX_OCTETS", 1):
         loaded = place.load()
         append(place.path)
         place.fresh()
@@ -231,7 +231,7 @@ def test_another_directory(tmp_path: Path) -> None:
 
 def test_an_index_beyond_the_limit(place: Place) -> None:
     """The limit of messages holds for a mailbox whose index is known, too; as many as it are served, without a parse."""
-    with mock.patch.object(indexing, "INDEX_OCTETS", 1):
+    with mock.patch.object(maildrop, "INDEX_OCTETS", 1), mock.patch.object(indexing, "INDEX_OCTETS", 1):
         indexing.keep(place.load())
         place.fresh()
         place.age_ms = 1000
