@@ -138,11 +138,15 @@ sed -e '1s|^#!/usr/bin/python3 |#!$(PYTHON) |' -e '/^HERE = /d' -e 's|^LIBRARY =
 	chmod 755 $(DESTDIR)$(2)/$(1)
 endef
 
+# Modules that an earlier version had are removed: nothing imports them any more.
 install:
 	$(places)install -d -m 755 $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
 		$(DESTDIR)$(DOCDIR)/docs
 	cp -R lib/popa3d $(DESTDIR)$(LIBDIR)/
+	for file in $$(cd $(DESTDIR)$(LIBDIR) && find popa3d -name '*.py'); do \
+		test -e lib/$$file || rm $(DESTDIR)$(LIBDIR)/$$file || exit 1; done
 	find $(DESTDIR)$(LIBDIR) -name __pycache__ -prune -exec rm -r {} +
+	find $(DESTDIR)$(LIBDIR)/popa3d -type d -empty -delete
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(LIBDIR)
 	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
 	$(call program,popa3d,$(SBINDIR))

@@ -271,10 +271,20 @@ def test_hanging_log(host: Host) -> None:
 
 @pytest.mark.parametrize("umask", [0, 0o077])
 def test_installed(host: Host, umask: int) -> None:
-    """`make install` gives a program that serves from its own paths, with bytecode compiled then and no more, and uninstalls."""
+    """`make install` gives a program that serves from its own paths, with bytecode compiled then and no more, and uninstalls.
+
+    Modules of another version, which are no longer there, go.
+    """
     place = host.base / "usr"
     make = ["make", "-s", "-C", str(HOME), f"PREFIX={place}"]
+    library = place / "lib/popa3d"
+    for old in ("popa3d/owner/index.py", "popa3d/old/__init__.py", "popa3d/old/__pycache__/__init__.cpython-311.pyc"):
+        (library / old).parent.mkdir(parents=True, exist_ok=True)
+        (library / old).touch()
     subprocess.run([*make, "install"], check=True, umask=umask)
+    installed = {str(path.relative_to(library / "popa3d")) for path in (library / "popa3d").rglob("*.py")}
+    assert installed == {str(path.relative_to(HOME / "lib/popa3d")) for path in (HOME / "lib/popa3d").rglob("*.py")}
+    assert not (library / "popa3d/old").exists()
     for path in place.rglob("*"):
         assert path.stat().st_mode & 0o022 == 0 and path.stat().st_mode & 0o044 == 0o044, path
     program = place / "sbin/popa3d"

@@ -58,17 +58,29 @@ ALLOWED = {
     "shared/census": "shared",
     "shared": "",
     "preauth": "shared",
-    "root/pam": "root shared",
+    "root/pam": "shared",
     "root/listen": "root shared",
     "root": "root/pam shared shared/census .",
     "owner/index": "shared",
     "owner/mailbox": "owner/index shared",
     "owner/update": "owner/index owner/mailbox shared",
     "owner/pop3": "owner/index owner/mailbox shared",
-    "owner": "owner/index owner/mailbox owner/update owner/pop3 shared",
+    "owner": "owner/mailbox owner/update owner/pop3 shared",
     "operator": "shared/census shared .",
     ".": "",
 }
+
+# What of a room is loaded from another one, where it is less than all of it: "" is for types alone. The pre-auth child has
+# no log, since there is none in its chroot, and the counting of sessions is given to root by bin/popa3d.
+ONLY = {
+    ("preauth", "shared"): "commands connection limits record replies",
+    ("root", "shared/census"): "",
+    ("root/listen", "root"): "process",
+    ("shared/census", "shared"): "address arguments limits",
+}
+
+# In shared nothing is loaded but limits and what all of its modules share; and
+WITHIN_SHARED = {"connection": "lines", "record": "settings"}
 
 # name of a call -> the only modules with it
 CALLS = {
@@ -93,6 +105,7 @@ RUNS_AS = {
     "shared/census": ("the operator, and root where the administrator limits sessions.",),
     "shared": ("any uid", "popa3d (the pre-auth child) and the mailbox owner", "the mailbox owner, or root's process"),
     "preauth": ("popa3d",),
+    "root/listen": ("root, only with -D.",),
     "root": ("root",),
     "owner": ("the mailbox owner",),
     "operator": ("the operator",),
@@ -113,11 +126,11 @@ def place(path: Path) -> str:
     return room(path.relative_to(LIB / "popa3d").parts)
 
 
-def imports(path: Path) -> set[str]:
-    """The rooms of popa3d that a module imports from, type checking included."""
+def named(path: Path, tree: ast.AST) -> set[str]:
+    """What a module, or a part of it, imports of popa3d: "shared.record.Login"."""
     package = ["popa3d", *path.relative_to(LIB / "popa3d").parts[:-1]]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
@@ -125,7 +138,27 @@ def imports(path: Path) -> set[str]:
             names = [f"{stem}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        found |= {room(name.split(".")[1:]) for name in names if name.split(".")[0] == "popa3d"}
+        found |= {name.removeprefix("popa3d.") for name in names if name.split(".")[0] == "popa3d"}
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """The rooms of popa3d that a module imports from, type checking included."""
+    return {room(name.split(".")) for name in named(path, ast.parse(path.read_text()))}
+
+
+def loaded(path: Path) -> dict[str, set[str]]:
+    """The modules of popa3d that a module imports at run time, now or later: room -> names. The room's own is ""."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    found: dict[str, set[str]] = {}
+    for name in named(path, tree):
+        here = room(name.split("."))
+        rest = name.split(".")[len(here.split("/")) :]
+        is_module = rest and (LIB / "popa3d" / here / f"{rest[0]}.py").exists()
+        found.setdefault(here, set()).add(rest[0] if is_module else "")
     return found
 
 
@@ -146,9 +179,20 @@ def test_loaded_modules(entry: str) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_imports(path: Path) -> None:
-    """A module imports only what its folder may: root, preauth and owner never each other, wire only params."""
+    """A module imports only what its room may: root, preauth and owner never each other, and shared nothing but itself."""
     here = place(path)
     assert imports(path) - {here} <= set(ALLOWED[here].split())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_what_is_loaded_of_a_room(path: Path) -> None:
+    """Where a room needs little of another, it loads no more of it, and in shared hardly any module needs another."""
+    here = place(path)
+    for other, names in loaded(path).items():
+        if (here, other) in ONLY:
+            assert names <= set(ONLY[here, other].split()) | ({""} if other == "shared" else set())
+        elif here == other == "shared":
+            assert names <= {"", "limits", *WITHIN_SHARED.get(path.stem, "").split()}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
@@ -210,7 +254,7 @@ def test_transaction_has_no_connection() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_docstring(path: Path) -> None:
-    """Each module says what it is, who runs it (as its folder says) and whom it trusts."""
+    """Each module says what it is, who runs it (as its room says) and whom it trusts."""
     text = ast.get_docstring(ast.parse(path.read_text())) or ""
     assert f"\n{text}".split("\nRuns as: ")[1].startswith(RUNS_AS.get(place(path)) or RUNS_AS[place(path).split("/")[0]])
     assert "\nTrusts: " in text

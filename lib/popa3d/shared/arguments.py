@@ -41,7 +41,7 @@ SERVE, LISTEN, CHECK, PRINT_HELP, PRINT_VERSION = ACTIONS = ("serve", "listen", 
 
 
 def parse(words: list[str]) -> Arguments:
-    """What is options for by the words behind the program's name. Raises Misused.
+    """The Arguments in the words behind the program's name. Raises Misused.
 
     -h and -V hold whatever follows them.
     """
