@@ -95,7 +95,7 @@ def test_a_daemon_that_was_stopped(host: Host, machine: Machine, package: Path) 
 
 
 def test_a_daemon_of_its_own(host: Host, machine: Machine, package: Path) -> None:
-    """A C popa3d -D that nobody but its administrator has started goes on until he stops it; then ours can be started."""
+    """A C popa3d -D that nobody but its administrator has started goes on until they stop it; then ours can be started."""
     old(machine, standalone=False)
     machine.run("update-inetd", "--comment-chars", "#", "--disable", "pop3")
     wait_for_the_port(False)
@@ -147,7 +147,7 @@ def test_more_in_the_default_file(host: Host, machine: Machine, package: Path) -
 
 
 def test_a_changed_pam_file(host: Host, machine: Machine, package: Path) -> None:
-    """A PAM file that the administrator has changed is his: dpkg asks, keeps it by default, and it decides who may log in."""
+    """A PAM file that the administrator has changed stays theirs: dpkg asks, keeps it by default, and it decides who may log in."""
     old(machine)
     mine = "auth required pam_deny.so\naccount required pam_deny.so\n"
     (machine.root / "etc/pam.d/popa3d").write_text(mine)

@@ -1,4 +1,4 @@
-"""Directories that a user has made where popa3d has its files: they hold up neither his sessions nor popa3d-recover."""
+"""Directories that a user has made where popa3d has its files: they hold up neither that user's sessions nor popa3d-recover."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_a_busy_mailbox(host: Host, state: Path, impatient: None) -> None:
 
 
 def test_who_does_what(host: Host, state: Path) -> None:
-    """The owner's program has his ids, no privilege, no terminal and none of root's descriptors; it outlives popa3d-recover."""
+    """The owner's program has the owner's ids, no privilege, no terminal and none of root's descriptors; it outlives popa3d-recover."""
     mailbox = interrupt(host)
     with locked(mailbox):
         secret = os.open("/etc/shadow", os.O_RDONLY)
@@ -221,7 +221,7 @@ def test_configuration(host: Host, state: Path, option: list[str]) -> None:
 
 
 def test_forged_names(host: Host, state: Path) -> None:
-    """What a user writes into his directory moves nothing of another's, and root nowhere."""
+    """What users write into their directory moves nothing of another's, and root nowhere."""
     mailbox = interrupt(host)
     found = mailbox.read_bytes()
     bob = state / str(BOB.uid)
@@ -242,7 +242,7 @@ def test_forged_names(host: Host, state: Path) -> None:
 
 
 def test_own_forged_journal(host: Host, state: Path) -> None:
-    """A user's own journal that is none is put aside by his program, with a line, and his mailbox stays as it is."""
+    """A user's own journal that is none is put aside by that user's program, with a line, and the mailbox stays as it is."""
     mailbox = interrupt(host, "pwrite64", 2)
     (name,) = (name for name in journals(state))
     os.rename(state / str(ALICE.uid) / name, state / str(ALICE.uid) / name.replace(".new", ".journal"))

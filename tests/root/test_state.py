@@ -47,7 +47,7 @@ def test_directories_are_made(host: Host, state: Path, umask: int) -> None:
 
 
 def test_users_cannot_see_each_other(host: Host, state: Path) -> None:
-    """A user can neither list STATE, nor look into another's directory, nor put anything beside his own."""
+    """A user can neither list STATE, nor look into another's directory, nor put anything beside their own."""
     host.pam_stack(PAM_OPEN)
     host.deliver("alice", MAILBOX)
     assert deleted() == b"+OK\r\n"

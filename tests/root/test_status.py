@@ -192,7 +192,7 @@ def test_behind_the_listener(host: Host, option: str) -> None:
 
 
 def test_a_user_sees_his_own(host: Host) -> None:
-    """A normal user is shown his own sessions, with their peer, and nobody else's."""
+    """A normal user is shown only their own sessions, with the peers."""
     host.deliver("alice", MAILBOX)
     host.deliver("bob", MAILBOX)
     with Talk() as alice, Talk() as bob, Talk() as nobody:

@@ -1,4 +1,4 @@
-"""An index that the owner has written himself, with a right CRC: sessions do without it or end, and no mail is lost but his."""
+"""An index that its owner has forged, with a right CRC: sessions do without it or end, and nobody else loses mail."""
 
 from __future__ import annotations
 

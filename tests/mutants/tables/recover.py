@@ -12,7 +12,7 @@ MUTATIONS = (
     wrong("root/recover_runner.py", "limits = (RECOVERY_SLOW_S, RECOVERY_TIMEOUT_S)", "limits = (RECOVERY_TIMEOUT_S,)",
           "slow mailboxes hold up the others", "tests/root/test_recover_limits.py::test_some_are_stopped"),
     wrong("root/recover_runner.py", "if time.monotonic() >= program.started + RECOVERY_TIMEOUT_S:", "if False:",
-          "a user who stops his process holds up popa3d-recover", "tests/root/test_recover_limits.py::test_some_are_stopped"),
+          "a user who stops their process holds up popa3d-recover", "tests/root/test_recover_limits.py::test_some_are_stopped"),
     wrong("root/recover_runner.py", "return len(self._programs) < RECOVERIES and ", "return ", "any number of processes at once",
           "tests/root/test_recover_limits.py::test_too_many_are_stopped"),
     wrong("root/recover_runner.py", "< RECOVERIES_AT_ONCE", "< 1", "one user at a time",

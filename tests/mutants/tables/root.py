@@ -40,7 +40,7 @@ MUTATIONS = (
     wrong("root/privileges.py", "    os.setgroups([])\n", "    pass\n", "the supplementary groups of who started popa3d stay",
           "tests/root/test_start.py::test_nothing_is_inherited"),
     wrong("root/privileges.py", "    os.setresuid(0, uid, 0)\n", "    pass\n",
-          "the user may look into a process that knew his password",
+          "the user may look into a process that knew the password",
           "tests/root/test_dumpable.py::test_there_is_no_moment_for_a_debugger"),
     wrong("root/privileges.py", "    os.setresuid(0, uid, 0)\n    undumpable()\n", "    os.setresuid(0, uid, 0)\n",
           "the same, for a moment", "tests/root/test_dumpable.py::test_there_is_no_moment_for_a_debugger"),

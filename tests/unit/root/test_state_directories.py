@@ -88,7 +88,7 @@ def test_writable_for_others(place: Path, mode: int) -> None:
 
 
 def test_of_somebody_else(place: Path) -> None:
-    """Neither is used if it is another's; a user's that is still root's becomes his."""
+    """Neither is used if it is another's; a user's that is still root's becomes the user's."""
     prepare(place)
     own = place / str(USER)
     os.chown(own, 0, 0)
