@@ -147,7 +147,7 @@ def test_more_in_the_default_file(host: Host, machine: Machine, package: Path) -
 
 
 def test_a_changed_pam_file(host: Host, machine: Machine, package: Path) -> None:
-    """A PAM file that the administrator has changed stays theirs: dpkg asks, keeps it by default, and it decides who may log in."""
+    """A PAM file that the administrator has changed stays so: dpkg asks, keeps it by default, and it decides who may log in."""
     old(machine)
     mine = "auth required pam_deny.so\naccount required pam_deny.so\n"
     (machine.root / "etc/pam.d/popa3d").write_text(mine)

@@ -114,7 +114,7 @@ def test_a_busy_mailbox(host: Host, state: Path, impatient: None) -> None:
 
 
 def test_who_does_what(host: Host, state: Path) -> None:
-    """The owner's program has the owner's ids, no privilege, no terminal and none of root's descriptors; it outlives popa3d-recover."""
+    """The owner's program has the owner's ids, no privilege, terminal or descriptor of root's, and outlives popa3d-recover."""
     mailbox = interrupt(host)
     with locked(mailbox):
         secret = os.open("/etc/shadow", os.O_RDONLY)
