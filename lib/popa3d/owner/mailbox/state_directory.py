@@ -112,6 +112,14 @@ class State:
             aside = self.name(b".aside-%s" % os.urandom(8).hex().encode())
             os.rename(name, aside, src_dir_fd=self._fd, dst_dir_fd=self._fd)
 
+    def undo(self, names: "Iterable[bytes]") -> None:
+        """Remove files that were just made, and see that on the disk. Errors are ignored: the one that led here is reported."""
+        try:
+            self.remove(names)
+            self.sync()
+        except OSError:
+            pass
+
     def sync(self) -> None:
         """Return when the disk has the names. Raises OSError."""
         os.fsync(self._fd)

@@ -41,7 +41,8 @@ class FileJournal:
             self.state.rename(new, name)
             self.state.sync()
         except OSError:
-            self._undo([new, name])
+            self.state.undo([new, name])
+            self.close()
             raise
 
     def write(self, record: Record, data: bytes = b"") -> None:
@@ -87,15 +88,6 @@ class FileJournal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    def _undo(self, names: list[bytes]) -> None:
-        """Remove what `begin` made. Errors are ignored: the one that led here is reported."""
-        try:
-            self.state.remove(names)
-            self.state.sync()
-        except OSError:
-            pass
-        self.close()
 
 
 def _data_offset(head_octets: int) -> int:

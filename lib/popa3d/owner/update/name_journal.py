@@ -46,7 +46,7 @@ class NameJournal:
             self.write(record)
             self.write(record)  # some directories need room for both names to rename one; if there is none, fail now
         except OSError:
-            self._undo(self.state.names(b".journal."))
+            self.state.undo(self.state.names(b".journal."))
             raise
 
     def write(self, record: Record, data: bytes = b"") -> None:
@@ -84,14 +84,6 @@ class NameJournal:
     def _encode_name(self, kind: bytes, data: bytes) -> bytes:
         text = binascii.b2a_base64(data, newline=False).replace(b"/", b"_")
         return self.state.name(b".journal." + kind + b"." + text)
-
-    def _undo(self, names: list[bytes]) -> None:
-        """Remove what `begin` made. Errors are ignored: the one that led here is reported."""
-        try:
-            self.state.remove(names)
-            self.state.sync()
-        except OSError:
-            pass
 
 
 def _decode_name(name: bytes) -> bytes:
