@@ -1,8 +1,8 @@
 """Accounts: the one that owns nothing, and those that clients name.
 
-The time of a look-up must not show whether an account exists. So the name services are loaded beforehand (`warm`), and a
-look-up of the other kind follows each: of a missing account after one that exists, and the other way round. Services that
-cache only some answers (sssd, nscd) may still show it.
+The time of a look-up must not show whether an account exists. So the name services are loaded beforehand (`warm`), each
+form of a name is looked up even if an earlier one was found, and a look-up of the other kind follows each: of a missing
+account after one that exists, and the other way round. Services that cache only some answers (sssd, nscd) may still show it.
 
 Runs as: root.
 Trusts: the name services and the file system; not a name that a client has sent.
@@ -14,7 +14,12 @@ import pwd
 
 from ..shared import Failure
 from ..shared.limits import CHROOT, NO_ACCOUNT, USER
+from ..shared.settings import ANY_DOMAIN
 from . import process
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from ..shared.settings import Settings
 
 
 class Unsafe(Failure):
@@ -29,11 +34,33 @@ def find(name: bytes) -> "pwd.struct_passwd | None":
         return None
 
 
-def claimed(name: bytes) -> "pwd.struct_passwd | None":
-    """The account that a client claims, or None. Either way there are a look-up that succeeds and one that fails."""
-    account = find(name)
-    find((USER if account is None else NO_ACCOUNT).encode())
-    return account
+def claimed(name: bytes, settings: "Settings") -> "pwd.struct_passwd | None":
+    """The account that a client claims: the first of the forms of `name` that there is, or None.
+
+    For each form there are a look-up that succeeds and one that fails.
+    """
+    first = None
+    for form in _forms(name, settings):
+        account = find(form)
+        find((USER if account is None else NO_ACCOUNT).encode())
+        if first is None:
+            first = account
+    return first
+
+
+def _forms(name: bytes, settings: "Settings") -> list[bytes]:
+    """What a name may mean, each once: itself, then in lower case, then both without a domain that belongs here.
+
+    They depend on the name and the settings alone. Upper case is that of ASCII.
+    """
+    names = [name]
+    user, _, domain = name.rpartition(b"@")
+    domains = [known.lower().encode() for known in settings.domains]
+    if user and domain and (ANY_DOMAIN.encode() in domains or domain.lower() in domains):
+        names.append(user)
+    if settings.lower_case:
+        names = [form for each in names for form in (each, each.lower())]
+    return list(dict.fromkeys(names))
 
 
 def warm() -> None:

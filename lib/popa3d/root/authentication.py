@@ -11,7 +11,7 @@ import posix as os  # as os, without its start-up time
 
 from ..shared import log, record, replies
 from ..shared.limits import PAM_TIMEOUT_S
-from . import accounts, handover, privileges
+from . import accounts, handover, privileges, process
 from .ending import End
 from .pam import service_file
 
@@ -19,6 +19,7 @@ TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     import pwd
 
+    from ..shared.settings import Settings
     from .pam.adapter import Pam
     from .peer import Peer
 
@@ -36,7 +37,7 @@ def load_pam() -> "Pam | None":
         privileges.undumpable()
 
 
-def log_in(pam: "Pam | None", data: bytes, peer: "Peer") -> "tuple[pwd.struct_passwd, bytes]":
+def log_in(pam: "Pam | None", data: bytes, peer: "Peer", settings: "Settings") -> "tuple[pwd.struct_passwd, bytes]":
     """The account that has logged in with the record `data`, and what its client sent ahead. Raises End for all else.
 
     From here on an alarm bounds the time that PAM and the name services take.
@@ -49,7 +50,7 @@ def log_in(pam: "Pam | None", data: bytes, peer: "Peer") -> "tuple[pwd.struct_pa
     except service_file.Insufficient as insufficient:
         raise End(insufficient.reason, replies.UNAVAILABLE) from None
     _signal.alarm(PAM_TIMEOUT_S)  # until the exec
-    owner = _authenticated(pam, login, peer)
+    owner = _authenticated(pam, login, peer, settings)
     if not handover.serves(owner):
         raise End(f"Account {owner.pw_name} has group 0 or a name that is no file name", replies.UNAVAILABLE)
     return owner, login.ahead
@@ -69,14 +70,15 @@ def _login(data: bytes, peer: "Peer") -> record.Login:
     return login
 
 
-def _authenticated(pam: "Pam", login: record.Login, peer: "Peer") -> "pwd.struct_passwd":
+def _authenticated(pam: "Pam", login: record.Login, peer: "Peer", settings: "Settings") -> "pwd.struct_passwd":
     """The account that PAM has authenticated; it may be another one than was claimed. Raises End if PAM refuses, or for root."""
-    claimed = accounts.claimed(login.user)
+    claimed = accounts.claimed(login.user, settings)
+    user = login.user if claimed is None else process.encode(claimed.pw_name)  # the name services may have another spelling
     password = login.password
     if claimed is not None and claimed.pw_uid == 0:
         # Root is refused in any case. PAM gets a password that is surely wrong, so that time does not tell whether this was.
         password = os.urandom(16).hex().encode()
-    name = pam.authenticate(login.user, password, peer.address.encode())
+    name = pam.authenticate(user, password, peer.address.encode())
     owner = None if name is None else accounts.find(name)
     if owner is None or owner.pw_uid == 0:
         # A name that is no account is not logged: it may well be a password.

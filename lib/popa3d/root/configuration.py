@@ -11,7 +11,7 @@ import tomllib
 
 from ..shared import Failure
 from ..shared.limits import CHROOT, LOCKS
-from ..shared.settings import ADDRESSES, DIRECTORY, HOME_FILE, LISTS, LOCK_NAMES, TABLE, Settings
+from ..shared.settings import ADDRESSES, ANY_DOMAIN, BOOLEAN, DIRECTORY, DOMAINS, HOME_FILE, LISTS, LOCK_NAMES, TABLE, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _TABLES = {setting.table for setting in TABLE}
 _SETTINGS = {(setting.table, setting.key): setting for setting in TABLE}
 _MAPPED = bytes(10) + b"\xff\xff"  # IPv4 in IPv6, which sockets for IPv6 alone do not take
+
+_DOMAIN = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"  # of ASCII: mail programs send others in their form of that, as "xn--..."
 
 
 class Refused(Failure):
@@ -75,6 +77,10 @@ def _typed(setting: "Setting", value: object) -> object:
         if type(value) is not int or not least <= value <= most:
             raise Refused(f"{name} must be a number from {least} to {most}")
         return value
+    if setting.kind == BOOLEAN:
+        if not isinstance(value, bool):
+            raise Refused(f"{name} must be true or false")
+        return value
     if setting.kind in LISTS:
         if not isinstance(value, list):
             raise Refused(f"{name} must be a list of strings")
@@ -113,6 +119,16 @@ def _check_lock_names(name: str, locks: tuple[object, ...]) -> None:
         raise Refused(f"{name} must be one or several of {', '.join(LOCKS)}, in the order to take them")
 
 
+def _check_domains(name: str, domains: tuple[object, ...]) -> None:
+    known = set()
+    for domain in domains:
+        if not isinstance(domain, str) or (domain != ANY_DOMAIN and not re.fullmatch(_DOMAIN, domain)):
+            raise Refused(f'{name} must be domains such as "example.org", or "{ANY_DOMAIN}", not {domain!r}')
+        if domain.lower() in known:
+            raise Refused(f"{name} has {domain} twice; upper and lower case are the same")
+        known.add(domain.lower())
+
+
 def _check_home_file(name: str, path: str) -> None:
     if path.startswith("/") or ".." in path.split("/") or "\0" in path:
         raise Refused(f"{name} must be a path below the home directory")
@@ -128,6 +144,7 @@ _CHECKS: "tuple[tuple[str, Callable[[str, Any], None]], ...]" = (
     (DIRECTORY, _check_directory),
     (LOCK_NAMES, _check_lock_names),
     (HOME_FILE, _check_home_file),
+    (DOMAINS, _check_domains),
 )
 
 

@@ -56,7 +56,7 @@ def serve(
         accounts.warm()
         try:
             data = _receive(child, pipe, settings)
-            owner, ahead = authentication.log_in(pam, data, peer)
+            owner, ahead = authentication.log_in(pam, data, peer, settings)
             del data
             handed_over = handover.send(owner, peer.address, settings, ahead, locker)
             if accepted is not None:

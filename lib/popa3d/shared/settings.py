@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 _DAY_S = 24 * 60 * 60
 _SESSIONS_MOST = 100_000
 
-# The kinds of setting that are not numbers. The first two are strings in the file, the others lists of strings.
+# The kinds of setting that are not numbers. The first is true or false in the file, the next two are strings, the others lists
+# of strings.
+BOOLEAN = "boolean"
 DIRECTORY = "directory"  # an absolute path, not below CHROOT
 HOME_FILE = "home file"  # a path below the user's home directory; empty: the mailbox is in the spool
 ADDRESSES = "addresses"  # numeric ones; none: all of the host
 LOCK_NAMES = "lock names"  # of LOCKS, in the order in which the locks are taken
-LISTS = (ADDRESSES, LOCK_NAMES)
+DOMAINS = "domains"  # of e-mail addresses; ANY_DOMAIN stands for each
+LISTS = (ADDRESSES, LOCK_NAMES, DOMAINS)
+
+ANY_DOMAIN = "*"
 
 
 class Setting:
@@ -56,6 +61,8 @@ TABLE = (
     Setting("listen", "backlog", BACKLOG, (1, 65535)),
     Setting("session", "timeout_s", TIMEOUT_S, (1, _DAY_S), handed_over=True),
     Setting("session", "login_timeout_s", LOGIN_TIMEOUT_S, (1, _DAY_S)),
+    Setting("login", "domains", (), DOMAINS),
+    Setting("login", "lower_case", False, BOOLEAN),
     Setting("mailbox", "spool", SPOOL, DIRECTORY),
     Setting("mailbox", "home_file", "", HOME_FILE),
     Setting("mailbox", "locks", ("fcntl",), LOCK_NAMES, handed_over=True),
@@ -68,7 +75,7 @@ HANDED_OVER = tuple(setting for setting in TABLE if setting.handed_over)
 
 
 class Settings:
-    """The value of each setting, as an attribute with the name of its key: a number, a string or a tuple of strings."""
+    """The value of each setting, as an attribute named as its key: a number, True or False, a string or a tuple of strings."""
 
     def __init__(self) -> None:
         """All have their defaults."""

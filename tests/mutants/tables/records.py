@@ -69,6 +69,12 @@ MUTATIONS = (
     wrong("root/configuration.py", "not locks or ", "", "no lock at all", f"{FILE}::test_refused"),
     wrong("root/configuration.py", " or len(set(locks)) < len(locks)", "", "a lock twice",
           f"{FILE}::test_refused"),
+    wrong("root/configuration.py", "if not isinstance(value, bool):", "if False:", "'false' for true", f"{FILE}::test_refused"),
+    wrong("root/configuration.py", "re.fullmatch(_DOMAIN", "re.match(_DOMAIN", "a domain with a blank", f"{FILE}::test_refused"),
+    wrong("root/configuration.py", "domain != ANY_DOMAIN and ", "", "no word for any domain", f"{FILE}::test_every_key"),
+    wrong("root/configuration.py", "not isinstance(domain, str) or (", "(", "an exception for a number", f"{FILE}::test_refused"),
+    wrong("root/configuration.py", "        if domain.lower() in known:", "        if domain in known:", "a domain twice",
+          f"{FILE}::test_refused"),
     wrong("root/configuration.py", "(ValueError, RecursionError)", "ValueError", "an exception for a file",
           f"{FILE}::test_refused"),
 

@@ -12,6 +12,7 @@ from popa3d.root.pam import service_file
 from popa3d.root.peer import Peer
 from popa3d.shared import log, record, replies
 from popa3d.shared.limits import PAM_TIMEOUT_S
+from popa3d.shared.settings import Settings
 from tests.unit.root.accounts import ALICE, ROOT, account
 
 PEER = Peer.accepted("192.0.2.1")
@@ -35,6 +36,7 @@ class Pam:
 def alarms(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The alarms that are set, on a host with a PAM service file and the accounts alice, root, staff (group 0) and boss."""
     known = {b"alice": ALICE, b"root": ROOT, b"staff": account("staff", 1001, 0), b"boss": account("boss", 0, 1000)}
+    known[b"Alice"] = ALICE  # as name services that do not tell upper from lower case have it
     seconds: list[int] = []
     monkeypatch.setattr("popa3d.root.authentication._signal.alarm", seconds.append)
     monkeypatch.setattr(accounts, "find", known.get)
@@ -43,8 +45,10 @@ def alarms(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def log_in(pam: Pam | None, data: bytes) -> tuple[pwd.struct_passwd, bytes]:
-    """authentication.log_in, with that PAM."""
-    return authentication.log_in(pam, data, PEER)  # type: ignore[arg-type]
+    """authentication.log_in, with that PAM, where names may be e-mail addresses."""
+    settings = Settings()
+    settings.domains = ("example.org",)
+    return authentication.log_in(pam, data, PEER, settings)  # type: ignore[arg-type]
 
 
 def ending(pam: Pam | None, data: bytes) -> tuple[str, bytes, int]:
@@ -60,6 +64,31 @@ def test_login(alarms: list[int]) -> None:
     assert log_in(pam, LOGIN) == (ALICE, b"STAT\r\n")
     assert pam.asked == [(b"alice", b"sesame-1", b"192.0.2.1")]
     assert alarms == [PAM_TIMEOUT_S]
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        (b"alice@example.org", b"alice"),
+        (b"Alice", b"alice"),
+        (b"alice@example.net", b"alice@example.net"),
+        (b"nobody-here@example.org", b"nobody-here@example.org"),
+    ],
+)
+def test_pam_is_asked_for_the_account(alarms: list[int], typed: bytes, asked: bytes) -> None:
+    """Where there is an account, PAM gets its name in the name services' spelling, and else what was typed."""
+    pam = Pam(None)
+    shown = "alice" if asked == b"alice" else "UNKNOWN USER"
+    assert ending(pam, record.Login(typed, b"x", b"").encode())[0] == f"Authentication failed for {shown} from 192.0.2.1"
+    assert pam.asked == [(asked, b"x", b"192.0.2.1")]
+
+
+def test_names_of_odd_octets(alarms: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of an account reaches PAM in the octets that the password file has."""
+    monkeypatch.setattr(accounts, "find", {b"\xe4": account("\udce4")}.get)
+    pam = Pam(b"\xe4")
+    assert log_in(pam, record.Login(b"\xe4@example.org", b"x", b"").encode())[0] == account("\udce4")
+    assert pam.asked[0][0] == b"\xe4"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +128,9 @@ def test_without_pam(alarms: list[int], monkeypatch: pytest.MonkeyPatch) -> None
         (b"alice", b"root", "alice"),
         (b"alice", b"boss", "alice"),
         (b"root", b"root", "root"),
+        (b"root@example.org", b"root", "root"),
+        (b"alice@example.org", b"root", "alice"),
+        (b"nobody-here@example.org", None, "UNKNOWN USER"),
     ],
 )
 def test_failed(alarms: list[int], claimed: bytes, answer: bytes | None, shown: str) -> None:
@@ -110,9 +142,9 @@ def test_failed(alarms: list[int], claimed: bytes, answer: bytes | None, shown: 
 def test_password_of_root(alarms: list[int]) -> None:
     """Whoever claims to be root has another password asked for than theirs: time must not tell whether it was right."""
     pam = Pam(None)
-    for name in (b"root", b"boss"):
+    for name in (b"root", b"boss", b"root@example.org"):
         ending(pam, record.Login(name, b"sesame-1", b"").encode())
-    assert len(pam.asked) == 2
+    assert len(pam.asked) == 3
     assert all(password != b"sesame-1" and password for _, password, _ in pam.asked)
 
 

@@ -14,6 +14,9 @@ def test_every_key() -> None:
     [session]
     timeout_s = 700
     login_timeout_s = 30
+    [login]
+    domains = ["example.org", "*"]
+    lower_case = true
     [mailbox]
     spool = "/srv/mail"
     home_file = "mail/inbox"
@@ -34,6 +37,8 @@ def test_every_key() -> None:
     assert found.__dict__ == {
         "timeout_s": 700,
         "login_timeout_s": 30,
+        "domains": ("example.org", "*"),
+        "lower_case": True,
         "spool": "/srv/mail",
         "home_file": "mail/inbox",
         "locks": ("dotlock", "flock"),
@@ -99,6 +104,23 @@ def test_every_key() -> None:
         (b"[listen]\naddresses = ['::ffff:127.0.0.1']", "IPv4 addresses as such, not '::ffff:127.0.0.1'"),
         (b"[listen]\naddresses = [1]", "listen.addresses must be numeric"),
         (b"[listen]\naddresses = ['::1\\u0000']", "listen.addresses must be numeric"),
+        (b"[login]\nlower_case = 1", "login.lower_case must be true or false"),
+        (b"[login]\nlower_case = 'true'", "login.lower_case must be true or false"),
+        (b"[login]\ndomains = 'example.org'", "login.domains must be a list of strings"),
+        (b"[login]\ndomains = [1]", 'login.domains must be domains such as "example.org", or "*", not 1'),
+        (b"[login]\ndomains = ['']", "login.domains must be domains"),
+        (b"[login]\ndomains = ['@example.org']", "login.domains must be domains"),
+        (b"[login]\ndomains = ['example.org ']", "not 'example.org '"),
+        (b"[login]\ndomains = ['example.org', 'example .net']", "not 'example .net'"),
+        (b"[login]\ndomains = ['.example.org']", "login.domains must be domains"),
+        (b"[login]\ndomains = ['example.org.']", "login.domains must be domains"),
+        (b"[login]\ndomains = ['example..org']", "login.domains must be domains"),
+        (b"[login]\ndomains = ['*.example.org']", "login.domains must be domains"),
+        (b"[login]\ndomains = ['**']", "login.domains must be domains"),
+        (b'[login]\ndomains = ["example.org\\n"]', "login.domains must be domains"),
+        ("[login]\ndomains = ['b\u00fccher.example']".encode(), "login.domains must be domains"),
+        (b"[login]\ndomains = ['example.org', 'Example.ORG']", "login.domains has Example.ORG twice"),
+        (b"[login]\ndomains = ['*', 'a', '*']", "login.domains has * twice"),
         (b"\xff", "f: "),
         (b"x = " + b"[" * 5000, "f: "),
     ],
@@ -115,6 +137,16 @@ def test_refused(text: bytes, part: str) -> None:
 def test_all_addresses_of_both_families() -> None:
     """They are no part of one another."""
     assert settings(b"[listen]\naddresses = ['0.0.0.0', '::']", "f").addresses == ("0.0.0.0", "::")
+
+
+def test_domains() -> None:
+    """Names of any number of parts are domains, a host's alone as well, and they stay as they are written; there may be none."""
+    assert settings(b"[login]\ndomains = ['Mail', 'xn--bcher-kva.example', 'a_b.c-d.e']", "f").domains == (
+        "Mail",
+        "xn--bcher-kva.example",
+        "a_b.c-d.e",
+    )
+    assert settings(b"[login]\ndomains = []\nlower_case = false", "f").__dict__ == Settings().__dict__
 
 
 def test_bounds() -> None:

@@ -50,6 +50,8 @@ def test_manual_default(setting: Setting) -> None:
     text = manual_entries()[setting.table, key]
     if key in UNSET:
         assert not default and UNSET[key][0] in text
+    elif isinstance(default, bool):
+        assert f"The default is {str(default).lower()} ." in text
     elif isinstance(default, tuple):
         listed = ", ".join(rf"\(dq{word}\(dq" for word in default)
         assert f"The default is [{listed}] ." in text
