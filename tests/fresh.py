@@ -3,8 +3,8 @@
     python3 -B -m tests.fresh RELEASE [command ...]     RELEASE: bookworm or trixie (make test-fresh RELEASE=trixie)
 
 Each command gets a system of its own, with a clone of what is committed here; without commands, the documents' are taken,
-word by word, and `make lint`. Debian's packages come from where apt of this machine gets its own, PyPI is asked as pip
-of this machine is told to. The last system stays in build/fresh/RELEASE/root, to be looked at.
+word by word, and `make lint`. Debian's packages come from where apt of this machine gets its own, PyPI and the npm
+registry are asked as pip and npm of this machine are told to. The last system stays in build/fresh/RELEASE/root, to be looked at.
 
 Runs as: root, with the machine's network. File systems and processes are namespaces of its own, which end with the command.
 """
@@ -28,14 +28,17 @@ INSTALL = (CHECKOUT / "INSTALL.md").read_text()
 CLONE = "root/popa3d"
 PACKAGES = "git,make,python3,ca-certificates"
 ASK = ["apt-get", "indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages", "Origin: Debian"]
-# How this machine reaches the network, and no other setting of apt and pip. (Check-: whether old package lists will do.)
+# How this machine reaches the network, and no other setting of apt, pip and npm. (Check-: whether old package lists will do.)
 APT_KEYS = re.compile(r"Acquire::(https?::|Check-|Retries|ForceIPv)")
 PIP_KEYS = ("cert", "index-url", "proxy", "timeout", "trusted-host")
 PIP_FILES = ("/etc/xdg/pip/pip.conf", "/etc/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf")
-PROXIES = {key: value for key, value in os.environ.items() if key.lower() in ("http_proxy", "https_proxy", "no_proxy")}
+NPM_KEYS = ("cafile", "https-proxy", "noproxy", "proxy", "registry", "strict-ssl")
+NPM_VARIABLES = ("node_extra_ca_certs", *(f"npm_config_{key.replace('-', '_')}" for key in NPM_KEYS))
+NETWORK = ("http_proxy", "https_proxy", "no_proxy", *NPM_VARIABLES)
+VARIABLES = {key: value for key, value in os.environ.items() if key.lower() in NETWORK}
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb", **PROXIES}
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "TERM": "dumb", **VARIABLES}
 
 # In mount and process namespaces of its own: $1 becomes the root, and $2 is run there.
 ENTER = """
@@ -123,6 +126,13 @@ def pip_configuration() -> str:
     return "[global]\n" + "".join(f"{key} = {value}\n" for key, value in kept.items() if key in PIP_KEYS)
 
 
+def npm_configuration() -> str:
+    """What npm here is told about the network by its user's file; its variables are passed on."""
+    file = Path("~/.npmrc").expanduser()
+    lines = file.read_text().splitlines(True) if file.exists() else []
+    return "".join(line for line in lines if line.partition("=")[0].strip() in NPM_KEYS)
+
+
 def make_base(release: str, base: Path) -> None:
     """A minimal system. CalledProcessError if that cannot be made."""
     options = ["--quiet", "--mode=root", "--variant=minbase", f"--include={PACKAGES}"]
@@ -132,6 +142,7 @@ def make_base(release: str, base: Path) -> None:
     (base / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     (base / "etc/apt/apt.conf.d/99network").write_text(apt_configuration())
     (base / "etc/pip.conf").write_text(pip_configuration())
+    (base / "root/.npmrc").write_text(npm_configuration())
     policy = base / "usr/sbin/policy-rc.d"  # no service of a package is started: it would be in the machine's network
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)

@@ -42,11 +42,12 @@ class Account(NamedTuple):
     expiry: str = ""  # days since 1970 in shadow's eighth field
 
 
-def crypted(password: str) -> str:
+def crypted(password: str | bytes) -> str:
     """The sha512crypt form of a made-up password, by the host's own libcrypt: as real to pam_unix as yescrypt, and cheaper."""
     crypt = ctypes.CDLL("libcrypt.so.1").crypt
     crypt.restype = ctypes.c_char_p
-    found: bytes = crypt(password.encode(), b"$6$rounds=1000$popa3dtest$")
+    octets = password if isinstance(password, bytes) else password.encode()
+    found: bytes = crypt(octets, b"$6$rounds=1000$popa3dtest$")
     return found.decode()
 
 
@@ -182,6 +183,7 @@ class Host:
             (etc / name).chmod(mode)
             bind(etc / name, f"/etc/{name}")
         shutil.copytree("/etc/pam.d", etc / "pam.d")
+        self._shadow, self._shadow_text = etc / "shadow", shadow
         self.pam_d = etc / "pam.d"
         bind(self.pam_d, "/etc/pam.d")
         self.pam_stack()
@@ -191,6 +193,14 @@ class Host:
         if text is None:
             text = (self.base / "copy/packaging/pam.d/popa3d").read_text()
         (self.pam_d / "popa3d").write_text(text)
+
+    def password(self, name: str, password: bytes) -> None:
+        """Give an account another password, until `reset`."""
+        lines = [line.split(":") for line in self._shadow_text.splitlines(True)]
+        for words in lines:
+            if words[0] == name:
+                words[1] = crypted(password)
+        self._shadow.write_text("".join(":".join(words) for words in lines))
 
     def _dev(self) -> None:
         dev = self.base / "dev"
@@ -214,8 +224,9 @@ class Host:
         self._spooled = True
 
     def reset(self) -> None:
-        """As it was made: an empty spool, no state directories, an empty log, the shipped PAM stack."""
+        """As it was made: an empty spool, no state directories, an empty log, the shipped PAM stack, the same passwords."""
         self.clean_spool()
+        self._shadow.write_text(self._shadow_text)
         shutil.rmtree(STATE, ignore_errors=True)
         self.pam_stack()
         self.syslog.clear()

@@ -75,6 +75,12 @@ def received(messages: tuple[bytes, ...]) -> list[bytes]:
     return [message if message.endswith(b"\n") else message + b"\n" for message in messages]
 
 
+def size(message: bytes) -> int:
+    """The octets that LIST announces: those of the message with CRLF."""
+    (complete,) = received((message,))
+    return len(complete) + complete.count(b"\n")
+
+
 class Home:
     """The home directory of the person at the client, with a delivery agent that numbers what it is given."""
 
@@ -96,8 +102,11 @@ class Home:
         path.chmod(mode)
         return path
 
-    def run(self, *command: str | Path, statuses: tuple[int, ...] = (0,)) -> bytes:
-        """Run a client as this person; what it says. AssertionError if its exit status is none of `statuses`."""
+    def run(self, *command: str | Path, statuses: tuple[int, ...] = (0,), types: bytes = b"") -> bytes:
+        """Run a client as this person, who types something; what it says.
+
+        AssertionError if its exit status is none of `statuses`.
+        """
         done = subprocess.run(
             command,
             cwd=self.path,
@@ -105,7 +114,7 @@ class Home:
             user=LOCAL,
             group=LOCAL,
             extra_groups=[],
-            stdin=subprocess.DEVNULL,
+            input=types,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=SECONDS,
