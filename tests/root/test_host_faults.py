@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from popa3d import VERSION
+from popa3d.shared import replies
 from popa3d.shared.arguments import HELP, USAGE
 from tests.host import ALICE, HOME, Host, bind, tmpfs, unmount
 from tests.talk import POPA3D, Talk, descriptors, ids
@@ -85,7 +86,7 @@ def test_no_pam_service_file(host: Host) -> None:
     (host.pam_d / "popa3d").unlink()
     (host.pam_d / "other").write_text("auth required pam_permit.so\naccount required pam_permit.so\n")
     with Talk() as talk:
-        assert talk.login().startswith(b"-ERR temporarily unavailable")
+        assert talk.login().startswith(b"-ERR [SYS/PERM] service unavailable")
         assert talk.rest() == b""
     host.syslog.wait("No PAM service file /etc/pam.d/popa3d")
 
@@ -125,7 +126,7 @@ def test_no_worker(host: Host) -> None:
     (place / "bin").mkdir()
     shutil.copy(HOME / "bin/popa3d", place / "bin/popa3d")
     with Talk([str(place / "bin/popa3d")]) as talk:
-        assert talk.login().startswith(b"-ERR temporarily unavailable")
+        assert talk.login().startswith(b"-ERR [SYS/PERM] service unavailable")
         assert talk.status() == 1
     host.syslog.wait("bin/popa3d-session: No such file or directory")
     shutil.rmtree(place)
@@ -138,10 +139,14 @@ def test_group_zero(host: Host) -> None:
     bind(passwd, "/etc/passwd")
     try:
         with Talk() as talk:
-            assert talk.login().startswith(b"-ERR temporarily unavailable")
+            assert talk.login() == replies.NOT_SERVED
+            assert talk.status() == 0
+        with Talk() as talk:
+            assert talk.login(password="wrong") == replies.LOGIN_FAILED
     finally:
         unmount("/etc/passwd")
-    host.syslog.wait("Account alice has group 0")
+    host.syslog.wait("Login refused for alice from 127.0.0.1: the account has group 0")
+    host.syslog.wait("Authentication failed for alice from 127.0.0.1")
 
 
 @pytest.mark.parametrize(

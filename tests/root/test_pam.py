@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from popa3d.shared import replies
 from tests.host import HOME, Host, bind, tmpfs, unmount
 from tests.talk import POPA3D, Talk, becoming, descriptors, wait_until
 
 INSTALLED = Path("/usr/lib/python3/dist-packages/pam")  # Debian's python3-pampy, 2.0.2
 NEWER = Path(sys.prefix) / f"lib/python3.{sys.version_info.minor}/site-packages/pam"  # python-pam 2.1.0
-FAILED = b"-ERR Authentication failed (bad password?)\r\n"
+FAILED = b"-ERR [AUTH] Authentication failed (bad password?)\r\n"
 
 
 @pytest.fixture(params=["2.0.2", "2.1.0"])
@@ -59,28 +60,29 @@ def test_what_pam_is_told(host: Host, version: str) -> None:
 
 
 def test_accounts(host: Host, version: str) -> None:
-    """Right, wrong, expired, locked, and empty passwords, under both versions."""
+    """Right, wrong, locked, and empty passwords, root, and accounts that have expired, under both versions."""
     host.pam_stack("auth required pam_unix.so nullok nodelay\naccount required pam_unix.so\n")
     assert logged_in() == b"+OK\r\n"
-    for name, password in (("alice", "x"), ("carol", "expired-1"), ("dave", "locked-1"), ("nopass", "x"), ("toor", None)):
+    for name, password in (("alice", "x"), ("carol", "x"), ("dave", "locked-1"), ("nopass", "x"), ("toor", None)):
         assert logged_in(name, password) == FAILED
+    assert logged_in("carol") == replies.ACCOUNT_EXPIRED
 
 
 @pytest.mark.parametrize(
-    "stack",
+    ("stack", "reply"),
     [
-        "auth required pam_deny.so\naccount required pam_permit.so\n",
-        "auth required pam_permit.so\naccount required pam_deny.so\n",
-        "auth required pam_no_such_module.so\naccount required pam_permit.so\n",
-        "auth required pam_permit.so\naccount required\nAccount complete nonsense\n",
-        "auth sufficient pam_permit.so\naccount [success=ignore default=ignore] pam_permit.so\n",
+        ("auth required pam_deny.so\naccount required pam_permit.so\n", FAILED),
+        ("auth required pam_permit.so\naccount required pam_deny.so\n", replies.CLOSED),
+        ("auth required pam_no_such_module.so\naccount required pam_permit.so\n", replies.UNAVAILABLE),
+        ("auth required pam_permit.so\naccount required\nAccount complete nonsense\n", replies.CLOSED),
+        ("auth sufficient pam_permit.so\naccount [success=ignore default=ignore] pam_permit.so\n", replies.CLOSED),
     ],
 )
-def test_stacks_that_do_not_say_yes(host: Host, version: str, stack: str) -> None:
+def test_stacks_that_do_not_say_yes(host: Host, version: str, stack: str, reply: bytes) -> None:
     """Anything but success of both authentication and account management is a refusal."""
     (host.pam_d / "other").write_text("auth required pam_deny.so\naccount required pam_deny.so\n")
     host.pam_stack(stack)
-    assert logged_in(password="x") == FAILED
+    assert logged_in(password="x") == reply
 
 
 def includes(host: Host, name: str, text: str) -> str:
@@ -115,7 +117,7 @@ def test_service_files_that_leave_it_to_other(host: Host, stack: str, missing: s
     includes(host, "mail-auth", "auth required pam_permit.so\n")
     includes(host, "mail-none", "# auth and account were here\n")
     host.pam_stack(stack)
-    assert logged_in(password="x").startswith(b"-ERR temporarily unavailable")
+    assert logged_in(password="x").startswith(b"-ERR [SYS/PERM] service unavailable")
     host.syslog.wait(f"/etc/pam.d/popa3d has no line for {missing}")
 
 
@@ -318,8 +320,9 @@ def test_renamed_to_nobody(host: Host, front: Path, name: bytes) -> None:
     ],
 )
 def test_odd_python_pam(host: Host, front: Path, authenticate: str) -> None:
-    """An exception, or anything but a True that both steps of PAM stand behind, is a refusal, and never logged as it is."""
-    assert with_front(host, front, authenticate=authenticate) == FAILED
+    """An exception, or anything but a True that both steps of PAM stand behind, is a fault, and never logged as it is."""
+    assert with_front(host, front, authenticate=authenticate) == replies.UNAVAILABLE
+    host.syslog.wait("PAM cannot decide about alice from 127.0.0.1: python-pam")
     assert "sesame" not in host.syslog.text
 
 
@@ -364,7 +367,7 @@ def test_what_pam_leaves_open(host: Host, front: Path) -> None:
 
 def test_account_management_is_not_left_out(host: Host, front: Path) -> None:
     """A python-pam that does not ask for account management, but says yes, lets nobody in."""
-    assert with_front(host, front, authentication=ENDS_EARLY) == FAILED
+    assert with_front(host, front, authentication=ENDS_EARLY) == replies.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -389,7 +392,7 @@ def test_prompts(host: Host, front: Path, styles: list[int], count: int, passed:
 def test_no_python_pam(host: Host, front: Path) -> None:
     """Without a working python-pam the log says so, and the client is told to come back."""
     (front / "__internals.py").write_text("import a_module_that_is_missing\n")
-    assert logged_in().startswith(b"-ERR temporarily unavailable")
+    assert logged_in().startswith(b"-ERR [SYS/PERM] service unavailable")
     host.syslog.wait("python-pam cannot be used: No module named 'a_module_that_is_missing'")
 
 

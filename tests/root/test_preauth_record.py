@@ -64,7 +64,7 @@ def test_forged(host: Host, code: str, logged: str) -> None:
     """A missing, truncated, oversized, forged or impossible record ends the session with one log line, never with a login."""
     host.pam_stack(PAM_QUICK)
     replies, _ = taken_over(host, code)
-    assert replies in (b"+OK taken over\r\n", b"+OK taken over\r\n-ERR Authentication failed (bad password?)\r\n")
+    assert replies in (b"+OK taken over\r\n", b"+OK taken over\r\n-ERR [AUTH] Authentication failed (bad password?)\r\n")
     host.syslog.wait(logged)
     assert "passed" not in host.syslog.text
     assert "sesame" not in host.syslog.text

@@ -68,4 +68,4 @@ def test_right_names_still_log_in(host: Host) -> None:
     with Talk() as talk:
         assert talk.login() == b"+OK\r\n"
     with Talk() as talk:
-        assert talk.login("zlice", "sesame-1").startswith(b"-ERR Authentication failed")
+        assert talk.login("zlice", "sesame-1").startswith(b"-ERR [AUTH] Authentication failed")

@@ -61,7 +61,7 @@ def test_a_wrong_password_ends_the_session(host: Host, inetd: Inetd) -> None:
     host.deliver("alice", MBOX)
     got = everything("::1", b"USER alice\r\nPASS not-hers\r\nSTAT\r\n")
     assert got.count(b"-ERR") == 1
-    assert got.endswith(b"-ERR Authentication failed (bad password?)\r\n")
+    assert got.endswith(b"-ERR [AUTH] Authentication failed (bad password?)\r\n")
     host.syslog.wait("Authentication failed for alice from ::1")
 
 

@@ -43,7 +43,7 @@ LOADED = {
     "popa3d.root.start": ROOT,
     "popa3d.root.start popa3d.root.authentication": ROOT
     | of("root", "authentication handover state_directories")
-    | of("root.pam", "service_file"),
+    | of("root.pam", "answer service_file"),
     "popa3d.root.start popa3d.preauth.loop": ROOT
     | of("preauth", "authorization loop")
     | of("shared", "connection commands lines"),

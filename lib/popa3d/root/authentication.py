@@ -13,7 +13,7 @@ from ..shared import log, record, replies
 from ..shared.limits import PAM_TIMEOUT_S
 from . import accounts, handover, privileges, process
 from .ending import End
-from .pam import service_file
+from .pam import answer, service_file
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from ..shared.settings import Settings
     from .pam.adapter import Pam
     from .peer import Peer
+
+# What the log and the client are told of an account that may not log in though the password was right. No reason: PAM's code.
+_REFUSED = {
+    answer.PASSWORD_EXPIRED: ("the password has expired", replies.PASSWORD_EXPIRED),
+    answer.ACCOUNT_EXPIRED: ("the account has expired", replies.ACCOUNT_EXPIRED),
+    answer.CLOSED: ("", replies.CLOSED),
+}
 
 
 def load_pam() -> "Pam | None":
@@ -44,15 +51,16 @@ def log_in(pam: "Pam | None", data: bytes, peer: "Peer", settings: "Settings") -
     """
     login = _login(data, peer)
     if pam is None:
-        raise End("Authentication is impossible without PAM", replies.UNAVAILABLE)
+        raise End("Authentication is impossible without PAM", replies.MISCONFIGURED)
     try:
         service_file.check()
     except service_file.Insufficient as insufficient:
-        raise End(insufficient.reason, replies.UNAVAILABLE) from None
+        raise End(insufficient.reason, replies.MISCONFIGURED) from None
     _signal.alarm(PAM_TIMEOUT_S)  # until the exec
     owner = _authenticated(pam, login, peer, settings)
     if not handover.serves(owner):
-        raise End(f"Account {owner.pw_name} has group 0 or a name that is no file name", replies.UNAVAILABLE)
+        reason = "the account has group 0 or a name that is no file name"
+        raise End(f"Login refused for {owner.pw_name}{peer.origin}: {reason}", replies.NOT_SERVED, log.NOTICE)
     return owner, login.ahead
 
 
@@ -71,17 +79,30 @@ def _login(data: bytes, peer: "Peer") -> record.Login:
 
 
 def _authenticated(pam: "Pam", login: record.Login, peer: "Peer", settings: "Settings") -> "pwd.struct_passwd":
-    """The account that PAM has authenticated; it may be another one than was claimed. Raises End if PAM refuses, or for root."""
+    """The account that PAM lets in; it may be another one than was claimed. Raises End for all others, and for root."""
     claimed = accounts.claimed(login.user, settings)
     user = login.user if claimed is None else process.encode(claimed.pw_name)  # the name services may have another spelling
     password = login.password
     if claimed is not None and claimed.pw_uid == 0:
         # Root is refused in any case. PAM gets a password that is surely wrong, so that time does not tell whether this was.
         password = os.urandom(16).hex().encode()
-    name = pam.authenticate(user, password, peer.address.encode())
-    owner = None if name is None else accounts.find(name)
-    if owner is None or owner.pw_uid == 0:
-        # A name that is no account is not logged: it may well be a password.
-        shown = "UNKNOWN USER" if claimed is None else claimed.pw_name
-        raise End(f"Authentication failed for {shown}{peer.origin}", replies.LOGIN_FAILED, log.NOTICE)
+    said = pam.authenticate(user, password, peer.address.encode())
+    owner = None if said.user is None else accounts.find(said.user)
+    # A name that is no account is not logged: it may well be a password.
+    name = "UNKNOWN USER" if claimed is None else claimed.pw_name
+    if said.verdict == answer.FAILED or (said.user is not None and (owner is None or owner.pw_uid == 0)):
+        raise End(f"Authentication failed for {name}{peer.origin}", replies.LOGIN_FAILED, log.NOTICE)
+    if owner is None:
+        raise _refusal(said, name, peer)
+    if said.verdict != answer.PASSED:
+        raise _refusal(said, owner.pw_name, peer)
     return owner
+
+
+def _refusal(said: answer.Answer, name: str, peer: "Peer") -> End:
+    """How a login ends that is refused for another reason than its password. name: the account's, or what stands for none."""
+    if said.verdict in _REFUSED:
+        reason, reply = _REFUSED[said.verdict]
+        return End(f"Login refused for {name}{peer.origin}: {reason or said.reason}", reply, log.NOTICE)
+    reply = replies.UNAVAILABLE if said.verdict == answer.UNAVAILABLE else replies.LOGIN_FAILED
+    return End(f"PAM cannot decide about {name}{peer.origin}: {said.reason}", reply)

@@ -67,13 +67,13 @@ def serve(
         except End as end:
             status = ending.refuse(end, nobody)
         except handover.NoMailbox as failure:
-            status = ending.refuse(End(failure.reason, replies.UNAVAILABLE), nobody)
+            status = ending.refuse(End(failure.reason, replies.MISCONFIGURED), nobody)
         else:
             _signal.alarm(0)
             try:
                 handover.become(worker, handed_over, locker)
             except handover.NotStarted as failure:
-                status = ending.finish(End(failure.reason, replies.UNAVAILABLE))
+                status = ending.finish(End(failure.reason, replies.MISCONFIGURED))
     except End as end:
         status = ending.finish(end)
     except accounts.Unsafe as unsafe:

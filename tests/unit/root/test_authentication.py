@@ -8,7 +8,7 @@ import pytest
 
 from popa3d.root import accounts, authentication
 from popa3d.root.ending import End
-from popa3d.root.pam import service_file
+from popa3d.root.pam import answer, service_file
 from popa3d.root.peer import Peer
 from popa3d.shared import log, record, replies
 from popa3d.shared.limits import PAM_TIMEOUT_S
@@ -16,20 +16,21 @@ from popa3d.shared.settings import Settings
 from tests.unit.root.accounts import ALICE, ROOT, account
 
 PEER = Peer.accepted("192.0.2.1")
+REASON = "pam_acct_mgmt returned PAM_PERM_DENIED"
 LOGIN = record.Login(b"alice", b"sesame-1", b"STAT\r\n").encode()
 
 
 class Pam:
-    """PAM with one answer, which notes what it is asked."""
+    """PAM with one answer, which notes what it is asked. None: the password is wrong."""
 
-    def __init__(self, name: bytes | None) -> None:
-        self.name = name
+    def __init__(self, user: bytes | None, verdict: int = answer.PASSED) -> None:
+        self.answer = answer.Answer(answer.FAILED if user is None and verdict == answer.PASSED else verdict, user, REASON)
         self.asked: list[tuple[bytes, bytes, bytes]] = []
 
-    def authenticate(self, user: bytes, password: bytes, address: bytes) -> bytes | None:
+    def authenticate(self, user: bytes, password: bytes, address: bytes) -> answer.Answer:
         """The answer."""
         self.asked.append((user, password, address))
-        return self.name
+        return self.answer
 
 
 @pytest.fixture
@@ -110,13 +111,13 @@ def test_no_login(alarms: list[int], data: bytes, reason: str, priority: int) ->
 
 def test_without_pam(alarms: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody logs in where PAM cannot be loaded, or has no service file for popa3d."""
-    assert ending(None, LOGIN) == ("Authentication is impossible without PAM", replies.UNAVAILABLE, log.ERROR)
+    assert ending(None, LOGIN) == ("Authentication is impossible without PAM", replies.MISCONFIGURED, log.ERROR)
 
     def check() -> None:
         raise service_file.Insufficient("No PAM service file x")
 
     monkeypatch.setattr(service_file, "check", check)
-    assert ending(Pam(b"alice"), LOGIN) == ("No PAM service file x", replies.UNAVAILABLE, log.ERROR)
+    assert ending(Pam(b"alice"), LOGIN) == ("No PAM service file x", replies.MISCONFIGURED, log.ERROR)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,53 @@ def test_password_of_root(alarms: list[int]) -> None:
 
 
 def test_accounts_without_sessions(alarms: list[int]) -> None:
-    """An account with root's group is told so in the log, and its user that there is no service."""
-    reason = "Account staff has group 0 or a name that is no file name"
-    assert ending(Pam(b"staff"), LOGIN) == (reason, replies.UNAVAILABLE, log.ERROR)
+    """An account with root's group may not log in: its user is told so, and the log says why."""
+    reason = "Login refused for staff from 192.0.2.1: the account has group 0 or a name that is no file name"
+    assert ending(Pam(b"staff"), LOGIN) == (reason, replies.NOT_SERVED, log.NOTICE)
+
+
+REFUSED = [
+    (answer.PASSWORD_EXPIRED, "the password has expired", replies.PASSWORD_EXPIRED),
+    (answer.ACCOUNT_EXPIRED, "the account has expired", replies.ACCOUNT_EXPIRED),
+    (answer.CLOSED, REASON, replies.CLOSED),
+]
+
+
+@pytest.mark.parametrize(("verdict", "reason", "reply"), REFUSED)
+@pytest.mark.parametrize("claimed", [b"alice", b"nobody-here", b"staff"])
+def test_refused_after_the_right_password(alarms: list[int], verdict: int, reason: str, reply: bytes, claimed: bytes) -> None:
+    """Account management's no has a reply and a line of its own; the account is PAM's, whatever was claimed."""
+    login = record.Login(claimed, b"sesame-1", b"").encode()
+    assert ending(Pam(b"alice", verdict), login) == (f"Login refused for alice from 192.0.2.1: {reason}", reply, log.NOTICE)
+
+
+@pytest.mark.parametrize("verdict", [verdict for verdict, *_ in REFUSED] + [answer.UNAVAILABLE])
+@pytest.mark.parametrize("user", [b"root", b"boss", b"nobody-here", b""])
+def test_root_is_told_nothing_more(alarms: list[int], verdict: int, user: bytes) -> None:
+    """Whatever account management says of root, or of a name that is no account, it is as a wrong password."""
+    expected = ("Authentication failed for alice from 192.0.2.1", replies.LOGIN_FAILED, log.NOTICE)
+    assert ending(Pam(user, verdict), LOGIN) == expected
+
+
+@pytest.mark.parametrize(
+    ("verdict", "user", "reply"),
+    [
+        (answer.UNAVAILABLE, None, replies.UNAVAILABLE),
+        (answer.UNAVAILABLE, b"alice", replies.UNAVAILABLE),
+        (answer.UNDECIDED, None, replies.LOGIN_FAILED),
+    ],
+)
+@pytest.mark.parametrize(("claimed", "shown"), [(b"alice", "alice"), (b"root", "root"), (b"nobody-here", "UNKNOWN USER")])
+def test_undecided(alarms: list[int], verdict: int, user: bytes | None, reply: bytes, claimed: bytes, shown: str) -> None:
+    """Where PAM cannot decide, the log has an error with its code. The client learns it unless that depends on the password."""
+    login = record.Login(claimed, b"sesame-1", b"").encode()
+    text = f"PAM cannot decide about {'alice' if user else shown} from 192.0.2.1: {REASON}"
+    assert ending(Pam(user, verdict), login) == (text, reply, log.ERROR)
+
+
+def test_login_without_account(alarms: list[int]) -> None:
+    """A login that names no account is none, even if PAM were said to have passed it."""
+    assert ending(Pam(None, answer.UNAVAILABLE), LOGIN)[1] == replies.UNAVAILABLE
+    pam = Pam(b"alice")
+    pam.answer.user = None
+    assert ending(pam, LOGIN)[1] == replies.LOGIN_FAILED

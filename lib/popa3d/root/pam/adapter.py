@@ -5,13 +5,14 @@ reports success for prompts that it has no answer to. It calls its pam_* functio
 they are wrapped there.
 
 Runs as: root.
-Trusts: PAM and its modules. Not the user name, not the password; any exception or odd value means refused.
+Trusts: PAM and its modules. Not the user name, not the password; an exception or an odd value is never a login.
 """
 
 import posix
 import sys
 
 from ...shared.limits import PAM_LIBRARIES, PAM_SERVICE, PAM_TTY, PYTHON_DIRECTORIES
+from .answer import FAILED, PASSED, Answer, judge, name
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Pam:
         """Import python-pam; raises ImportError (python-pam or its own needs are missing) or OSError (libpam is)."""
         ctypes, internals = self._ctypes, self._internals = _python_pam()
         self._authenticator: "Any" = internals.PamAuthenticator()
+        self._given = False  # whether a module has got the password
         self._get_item = ctypes.CDLL(PAM_LIBRARIES["pam"]).pam_get_item
         self._get_item.restype = ctypes.c_int
         self._get_item.argtypes = [internals.PamHandle, ctypes.c_int, ctypes.POINTER(ctypes.c_char_p)]
@@ -115,16 +117,17 @@ class Pam:
         self._calloc.restype, self._calloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t, ctypes.c_size_t]
         self._free.restype, self._free.argtypes = None, [ctypes.c_void_p]
 
-    def authenticate(self, user: bytes, password: bytes, address: bytes) -> bytes | None:
-        """The user's name as PAM leaves it, if `password` is right and the account may be used now; else None.
+    def authenticate(self, user: bytes, password: bytes, address: bytes) -> Answer:
+        """PAM's answer: whether `password` is right, and whether the account may be used now.
 
         address: the client's, numeric, for PAM_RHOST, or empty. Takes as long as the PAM stack does. Never raises. Call it
         once: a session has one PASS. No credentials are established and no session is opened (as in C popa3d's auth_pam.c).
         """
         if not user or not password or b"\0" in user + password + address:
-            return None
+            return Answer(FAILED)
         ctypes, authenticator = self._ctypes, self._authenticator
-        answers: list[int] = []  # the results of authentication, then of account management
+        codes: list[int] = []  # of authentication, then of account management
+        reason = "python-pam did not ask"
 
         @self._internals.conv_func  # type: ignore[untyped-decorator]
         def conversation(count: int, messages: "Any", responses: "Any", _data: "Any") -> int:
@@ -137,38 +140,46 @@ class Pam:
         pam_start, pam_set_item = authenticator.pam_start, authenticator.pam_set_item
         pam_authenticate, pam_acct_mgmt = authenticator.pam_authenticate, authenticator.pam_acct_mgmt
 
-        def start(service: bytes, name: bytes, _conv: "Any", handle: "Any") -> "Any":
-            return pam_start(service, name, ctypes.byref(conv), handle)
+        def returned(function: str, code: int) -> int:
+            nonlocal reason
+            reason = f"{function} returned {name(code)}"
+            return code
+
+        def start(service: bytes, user: bytes, _conv: "Any", handle: "Any") -> "Any":
+            return returned("pam_start", pam_start(service, user, ctypes.byref(conv), handle))
 
         def authentication(handle: "Any", flags: int) -> "Any":
             for item, value in ((_TTY, PAM_TTY.encode()), (_RHOST, address)):
                 if value:
                     result = pam_set_item(handle, item, value)
                     if result != _SUCCESS:
-                        return result
-            answers.append(pam_authenticate(handle, flags | _SILENT | _DISALLOW_NULL_AUTHTOK))
-            return answers[-1]
+                        return returned("pam_set_item", result)
+            codes.append(pam_authenticate(handle, flags | _SILENT | _DISALLOW_NULL_AUTHTOK))
+            return returned("pam_authenticate", codes[-1])
 
         def account(handle: "Any", flags: int) -> "Any":
-            answers.append(pam_acct_mgmt(handle, flags | _SILENT | _DISALLOW_NULL_AUTHTOK))
-            return answers[-1]
+            codes.append(pam_acct_mgmt(handle, flags | _SILENT | _DISALLOW_NULL_AUTHTOK))
+            return returned("pam_acct_mgmt", codes[-1])
 
         authenticator.pam_start, authenticator.pam_authenticate, authenticator.pam_acct_mgmt = start, authentication, account
+        owner = None
         try:
             passed = authenticator.authenticate(user, password, PAM_SERVICE, call_end=False, resetcreds=False)
-            name = self._user() if passed is True and answers == [_SUCCESS, _SUCCESS] else None
+            owner = self._user() if codes[:1] == [_SUCCESS] else None
             authenticator.end()
-            return name
-        except Exception:
-            return None
+            fault = "" if passed is True or judge(codes, self._given) != PASSED else "python-pam contradicts PAM"
+        except Exception as error:
+            fault = f"python-pam: {type(error).__name__}"  # its text may have the password
+        if fault:
+            del codes[1:]  # so that it is no login, whatever account management has said
+        return Answer(judge(codes, self._given), owner, fault or reason)
 
-    def _user(self) -> bytes | None:
-        """PAM_USER, which a module may have changed."""
+    def _user(self) -> bytes:
+        """PAM_USER, which a module may have changed; empty if there is none."""
         item = self._ctypes.c_char_p()
         if self._get_item(self._authenticator.handle, _USER, self._ctypes.byref(item)) != _SUCCESS:
-            return None
-        name: bytes | None = item.value
-        return name
+            return b""
+        return item.value or b""
 
     def _answer(self, count: int, messages: "Any", responses: "Any", password: bytes) -> int:
         """The conversation: the password for each hidden prompt, silence for information, an error for all else."""
@@ -177,6 +188,7 @@ class Pam:
         styles = [messages[i].contents.msg_style for i in range(count)]
         if not set(styles) <= {_PROMPT_ECHO_OFF, _ERROR_MSG, _TEXT_INFO}:
             return _CONV_ERR
+        self._given = self._given or _PROMPT_ECHO_OFF in styles
         ctypes, kind = self._ctypes, self._internals.PamResponse
         array = self._calloc(count, ctypes.sizeof(kind))
         if not array:

@@ -1,0 +1,41 @@
+"""The refusals of a login: what clients make of their codes and words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from popa3d.shared import replies
+
+ACCOUNT = ("LOGIN_FAILED", "PASSWORD_EXPIRED", "ACCOUNT_EXPIRED", "CLOSED", "NOT_SERVED")
+HOST = {"UNAVAILABLE": b"SYS/TEMP", "MISCONFIGURED": b"SYS/PERM"}
+
+
+def fetchmail(reply: bytes) -> str:
+    """How fetchmail 6.4 sorts a refusal while it logs in (pop3_ok in pop3.c)."""
+    text = reply.removeprefix(b"-ERR").strip()
+    if re.search(rb"lock|Lock|LOCK|wait|Wait|WAIT|\[IN-USE\]", text):
+        return "locked or busy"
+    if re.search(rb"[Ss]ervice", text) and b"unavailable" in text:
+        return "service unavailable"
+    return "authentication failed"
+
+
+@pytest.mark.parametrize("name", [*ACCOUNT, *HOST])
+def test_line(name: str) -> None:
+    """Each is one line of at most 512 octets (RFC 2449 section 4), with its code where RFC 2449 section 8 has it."""
+    reply = getattr(replies, name)
+    assert re.fullmatch(rb"-ERR \[%s\] [ -~]+\r\n" % HOST.get(name, b"AUTH"), reply)
+    assert len(reply) <= 512
+
+
+def test_fetchmail() -> None:
+    """fetchmail takes refusals of an account for failed logins, and the host's faults for a service to try later."""
+    assert {fetchmail(getattr(replies, name)) for name in ACCOUNT} == {"authentication failed"}
+    assert {fetchmail(getattr(replies, name)) for name in HOST} == {"service unavailable"}
+
+
+def test_each_is_its_own() -> None:
+    """No two are the same."""
+    assert len({getattr(replies, name) for name in (*ACCOUNT, *HOST)}) == len(ACCOUNT) + len(HOST)
