@@ -11,7 +11,7 @@ from tests.host import ALICE, TOOR, Host
 from tests.root.one_more import account
 from tests.talk import POPA3D, Talk
 
-FAILED = b"-ERR Authentication failed (bad password?)\r\n"
+FAILED = b"-ERR [AUTH] Authentication failed (bad password?)\r\n"
 DOMAINS = '[login]\ndomains = ["example.org"]\n'
 ANY = '[login]\ndomains = ["*"]\n'
 CASE = "[login]\nlower_case = true\n"
