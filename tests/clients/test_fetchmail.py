@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.clients import HOST, LONG, MESSAGES, NAME, NUL, PASSWORD, PORT, Home, mbox, received
-from tests.host import Host
+from tests.host import PAM_QUICK, Host
 
 MAIL = (*MESSAGES[:8], LONG, NUL, MESSAGES[8])
 NOTHING_NEW = 1  # fetchmail's exit status
@@ -60,3 +60,24 @@ def test_the_rest_stays(host: Host, home: Home) -> None:
     home.run("fetchmail", statuses=(0, 13))  # 13: fetchlimit was reached
     assert home.mail() == received(MAIL[:4])
     assert path.read_bytes() == mbox(MAIL[4:])
+
+
+@pytest.mark.parametrize(
+    ("stack", "password", "status"),
+    [
+        (PAM_QUICK, "wrong", 3),
+        (PAM_QUICK + "account required pam_deny.so\n", PASSWORD, 3),
+        (PAM_QUICK + "account required pam_debug.so acct=acct_expired\n", PASSWORD, 3),
+        (PAM_QUICK + "account required pam_debug.so acct=new_authtok_reqd\n", PASSWORD, 3),
+        (PAM_QUICK + "account required pam_no_such_module.so\n", PASSWORD, 14),
+        ("", PASSWORD, 14),
+    ],
+)
+def test_refusals(host: Host, home: Home, stack: str, password: str, status: int) -> None:
+    """fetchmail tells failed logins (3) from a host that cannot serve now (14), which it tries again later."""
+    host.pam_stack(stack)
+    configure(home, "keep")
+    path = home.path / ".fetchmailrc"
+    home.write(".fetchmailrc", path.read_text().replace(f'password "{PASSWORD}"', f'password "{password}"'))
+    home.run("fetchmail", statuses=(status,))
+    assert home.mail() == []

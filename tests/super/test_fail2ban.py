@@ -153,6 +153,26 @@ def test_good_logins_are_not_found(host: Host, fail2ban: list[str], tmp_path: Pa
     assert found(fail2ban, log, "popa3d") == []
 
 
+def test_other_refusals_are_not_found(host: Host, fail2ban: list[str], tmp_path: Path) -> None:
+    """Nor does an account that may not log in though the password was right, or a fault of PAM's; not to pam-generic either."""
+    stacks = {
+        b"carol\r\nPASS expired-1": PAM_QUICK,
+        b"alice\r\nPASS sesame-1": PAM_QUICK + "account required pam_deny.so\n",
+        b"bob\r\nPASS x": "auth required pam_no_such_module.so\naccount required pam_permit.so\n",
+        b"not-an-account\r\nPASS x": "auth required pam_no_such_module.so\naccount required pam_permit.so\n",
+        b"alice\r\nPASS x": "auth required pam_permit.so\n",
+    }
+    command = ["systemd-socket-activate", "--inetd", "-a", "-l", "127.0.0.1:110", *POPA3D]
+    with Foreground(command):
+        for login, stack in stacks.items():
+            host.pam_stack(stack)
+            everything("127.0.0.1", b"USER " + login + b"\r\nQUIT\r\n", source=PEER)
+    log = tmp_path / "syslog"
+    text = syslog(host, log)
+    assert (text.count("Login refused for"), text.count("PAM cannot decide about")) == (2, 2), text
+    assert found(fail2ban, log, "popa3d") == found(fail2ban, log, "pam-generic") == []
+
+
 def test_the_jail(fail2ban: list[str]) -> None:
     """The example jail is complete: fail2ban can read it and watches the log with our filter."""
     dumped = run("fail2ban-client", *fail2ban, "-d")

@@ -67,6 +67,12 @@ MUTATIONS = (
     wrong("root/authentication.py", "raise End(insufficient.reason, replies.MISCONFIGURED)",
           "raise End(insufficient.reason, replies.UNAVAILABLE)", "clients come back to a host without a PAM service file",
           f"{AUTHENTICATION}::test_without_pam"),
+    wrong("shared/replies.py", "[SYS/TEMP] service temporarily unavailable", "[SYS/TEMP] temporarily unavailable",
+          "fetchmail takes a fault of the host for a wrong password", "tests/unit/shared/test_replies.py::test_fetchmail",
+          "tests/clients/test_fetchmail.py::test_refusals"),
+    wrong("shared/replies.py", "[AUTH] the host does not let this account in now", "[AUTH] this account is locked",
+          "fetchmail takes a closed account for a busy mailbox", "tests/unit/shared/test_replies.py::test_fetchmail",
+          "tests/clients/test_fetchmail.py::test_refusals"),
     wrong("root/sequence.py", "ending.finish(End(failure.reason, replies.MISCONFIGURED))", "ending.finish(End(failure.reason))",
           "the client of a session that cannot start gets no reply", "tests/root/test_host_faults.py::test_no_worker"),
 )
