@@ -119,6 +119,20 @@ def test_mailbox_in_the_home_directory(host: Host) -> None:
         unmount("/mnt")
 
 
+def test_no_mailbox_path(host: Host) -> None:
+    """A home directory that is no absolute path has no mailbox: that is the host's to mend, and no matter of the password."""
+    passwd = host.base / "passwd"
+    passwd.write_text(Path("/etc/passwd").read_text().replace("alice:/nonexistent", "alice:home"))
+    bind(passwd, "/etc/passwd")
+    try:
+        with Talk([*POPA3D, "-c", host.configuration('[mailbox]\nhome_file = "inbox"\n')]) as talk:
+            assert talk.login() == replies.MISCONFIGURED
+            assert talk.status() == 1
+    finally:
+        unmount("/etc/passwd")
+    host.syslog.wait("No usable mailbox path for alice")
+
+
 def test_no_worker(host: Host) -> None:
     """If the worker cannot be executed, the user is told to come back, and the log says what is wrong."""
     place = host.base / "elsewhere"

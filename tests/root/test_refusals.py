@@ -98,11 +98,18 @@ def test_expired_password(host: Host, fields: str) -> None:
 
 
 def test_shipped_stack(host: Host) -> None:
-    """Debian's common-account passes on that a password has to be changed; pam_deny stands for all else that it refuses."""
+    """Debian's common-account passes on that a password has to be changed; pam_deny stands for all else that it refuses.
+
+    With a line of its own before it, as INSTALL.md has it, users learn that their account has expired.
+    """
     for fields in (TO_BE_CHANGED, TOO_OLD):
         with shadow(host, fields):
             refused(host, replies.PASSWORD_EXPIRED, "the password has expired")
     refused(host, replies.CLOSED, "pam_acct_mgmt returned PAM_AUTH_ERR", "carol", "expired-1")
+    shipped = (host.pam_d / "popa3d").read_text()
+    host.pam_stack(shipped.replace("@include common-account", UNIX_ACCOUNT + "@include common-account"))
+    refused(host, replies.ACCOUNT_EXPIRED, "the account has expired", "carol", "expired-1")
+    assert attempt(host, "alice", "sesame-1")[0] == replies.OK
 
 
 @pytest.mark.parametrize(
@@ -188,10 +195,16 @@ def test_authentication_that_says_more(host: Host, code: str) -> None:
 
 
 def test_no_shadow_entry(host: Host) -> None:
-    """An account without an entry in the shadow file looks like one that is not there, though PAM has another code for it."""
+    """An account without an entry in the shadow file looks like one that is not there.
+
+    Linux-PAM has PAM_AUTHINFO_UNAVAIL for it, or where pam_unix asks its helper, a code that says no.
+    """
     host.pam_stack(PAM_QUICK)
     with shadow(host, ""):
-        undecided(host, replies.LOGIN_FAILED, "pam_authenticate returned PAM_AUTHINFO_UNAVAIL")
+        reply, _, [(_, line)] = attempt(host, "alice", "sesame-1")
+        assert reply == replies.LOGIN_FAILED
+        code = "PAM cannot decide about alice from 127.0.0.1: pam_authenticate returned PAM_AUTHINFO_UNAVAIL"
+        assert line in (code, "Authentication failed for alice from 127.0.0.1")
         failed(host, "nobody-here", "UNKNOWN USER")
     host.pam_stack(None)
     with shadow(host, ""):

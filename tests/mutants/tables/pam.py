@@ -73,6 +73,9 @@ MUTATIONS = (
     wrong("shared/replies.py", "[AUTH] the host does not let this account in now", "[AUTH] this account is locked",
           "fetchmail takes a closed account for a busy mailbox", "tests/unit/shared/test_replies.py::test_fetchmail",
           "tests/clients/test_fetchmail.py::test_refusals"),
+    wrong("root/sequence.py", "ending.refuse(End(failure.reason, replies.MISCONFIGURED), nobody)",
+          "ending.refuse(End(failure.reason, replies.LOGIN_FAILED), nobody)",
+          "whoever has no home directory is asked for another password", "tests/root/test_host_faults.py::test_no_mailbox_path"),
     wrong("root/sequence.py", "ending.finish(End(failure.reason, replies.MISCONFIGURED))", "ending.finish(End(failure.reason))",
           "the client of a session that cannot start gets no reply", "tests/root/test_host_faults.py::test_no_worker"),
 )
