@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import functools
 import os
+import pwd
 import shutil
 import socket
 import struct
@@ -257,10 +258,10 @@ class Host:
 
     def deliver(self, name: str, mbox: bytes, fresh: bool = False) -> Path:
         """Make `mbox` the mailbox of account `name`; old enough for C popa3d not to wait a second, unless `fresh`."""
-        account = next(a for a in self.accounts if a.name == name)
+        account = pwd.getpwnam(name)
         path = self.spool / name
         path.write_bytes(mbox)
-        os.chown(path, account.uid, 8)
+        os.chown(path, account.pw_uid, 8)
         path.chmod(0o660)
         if not fresh:
             old = time.time() - 1000

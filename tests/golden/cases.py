@@ -83,7 +83,7 @@ class Case:
 
     def _command(self) -> bytes:
         keyword = self.random.choice(
-            b"STAT LIST UIDL RETR TOP DELE RSET LAST NOOP LIST UIDL RETR TOP DELE CAPA USER PASS".split()
+            b"STAT LIST UIDL RETR TOP DELE RSET LAST NOOP LIST UIDL RETR TOP DELE XTND USER PASS".split()
         )
         if self.random.random() < 0.1:
             keyword = bytes(self.random.choice([c, c | 0x20]) for c in keyword)

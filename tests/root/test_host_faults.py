@@ -94,7 +94,7 @@ def test_no_pam_service_file(host: Host) -> None:
 def test_no_spool(host: Host) -> None:
     """A spool directory that is missing (not mounted) is no empty mailbox: a client would forget what it has seen."""
     with Talk([*POPA3D, "-c", host.configuration('[mailbox]\nspool = "/var/nowhere"\n')]) as talk:
-        assert talk.login().startswith(b"-ERR mailbox")
+        assert talk.login().startswith(b"-ERR [SYS/PERM] service unavailable: mailbox")
     host.syslog.wait("Failed or refused to load /var/nowhere/alice: its directory is missing")
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from popa3d.shared import replies
 from tests.host import ALICE, TOOR, Host
 from tests.root.one_more import account
 from tests.talk import POPA3D, Talk
 
-FAILED = b"-ERR [AUTH] Authentication failed (bad password?)\r\n"
+FAILED = replies.LOGIN_FAILED
 DOMAINS = '[login]\ndomains = ["example.org"]\n'
 ANY = '[login]\ndomains = ["*"]\n'
 CASE = "[login]\nlower_case = true\n"

@@ -54,7 +54,7 @@ def test_the_seam_works(host: Host) -> None:
         ("os.write(pipe, b'Qx')", "malformed record"),
         ("os.write(pipe, record.Login(b'alice', b'', b'').encode())", "malformed record"),
         ("os.write(pipe, record.Login(b'alice\\0', b'x', b'').encode())", "malformed record"),
-        ("os.write(pipe, record.Login(b'alice', b'x' * 200, b'').encode())", "malformed record"),
+        ("os.write(pipe, record.Login(b'alice', b'x' * 513, b'').encode())", "malformed record"),
         ("os.write(pipe, record.Login(b'root', b'x', b'').encode())", "Authentication failed for root"),
         ("os.write(pipe, record.Login(b'-froot', b'x', b'').encode())", "Authentication failed for UNKNOWN USER"),
         ("os.write(pipe, record.Login(b'alice', b'x', b'').encode())", "Authentication failed for alice"),

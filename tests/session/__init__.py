@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,7 @@ def state_directory(uid: int) -> bytes:
 
 def handover(name: str = "alice", ahead: bytes = b"", timeout_s: int = 600, **changes: Any) -> record.Handover:
     """A record for an account's mailbox in /var/mail. state: its state directory, which is made if that is not given."""
-    uid = next(account.uid for account in ACCOUNTS if account.name == name)
+    uid = next((account.uid for account in ACCOUNTS if account.name == name), 0) or pwd.getpwnam(name).pw_uid
     settings = Settings()
     settings.timeout_s = timeout_s
     settings.locks = tuple(str(changes.get("locks", "fcntl")).split(","))

@@ -14,8 +14,8 @@ from tests.host import ALICE
 from tests.session import MAILBOX, handover, worker
 from tests.talk import Talk
 
-IN_USE = b"-ERR [IN-USE] mailbox is in use by another program\r\n"
-NOT_LOADED = b"-ERR mailbox cannot be loaded\r\n"
+IN_USE = b"-ERR [IN-USE] mailbox is locked or in use by another program\r\n"
+NOT_LOADED = b"-ERR [SYS/PERM] service unavailable: mailbox cannot be loaded\r\n"
 NOBODY = 2**22 + 1  # beyond the largest pid_max
 
 

@@ -29,7 +29,7 @@ def resident(pid: int) -> int:
 
 
 @pytest.mark.parametrize("state", ["AUTHORIZATION", "TRANSACTION"])
-@pytest.mark.parametrize("octets", [1, 100, 127, 128, 4096, 1_000_000])
+@pytest.mark.parametrize("octets", [1, 100, 255, 256, 1363, 1364, 4096, 1_000_000])
 def test_command_lines_of_any_length(host: Host, state: str, octets: int) -> None:
     """A line of any length gets one -ERR, and the session goes on."""
     with Talk() as talk:
@@ -66,8 +66,34 @@ def test_a_line_without_end_takes_no_memory(host: Host) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b" ", b"STAT", b"RETR 1", b"CAPA", b"AUTH", b"APOP alice x", b"STLS", b"NOOP", b"LIST", b"USER", b"USER ", b"USER a b"]
-    + [b"USER  alice", b" USER alice", b"PASS x", b"QUIT now", b"USER " + b"a" * 41, b"US\0ER alice", b"USER alice\0", b"HELO"],
+    [
+        b"",
+        b" ",
+        b"STAT",
+        b"RETR 1",
+        b"CAPA x",
+        b"AUTH LOGIN",
+        b"AUTH PLAIN !",
+        b"APOP alice x",
+        b"STLS",
+        b"NOOP",
+        b"LIST",
+        b"USER",
+        b"USER ",
+        b"USER a b",
+    ]
+    + [
+        b"USER  alice",
+        b" USER alice",
+        b"PASS x",
+        b"QUIT now",
+        b"USER " + b"a" * 251,
+        b"x" * 256,
+        b"USER al\x1b[2Jice",
+        b"US\0ER alice",
+        b"USER alice\0",
+        b"HELO",
+    ],
 )
 def test_wrong_in_authorization(host: Host, line: bytes) -> None:
     """In AUTHORIZATION it is answered -ERR, and the client may go on to log in."""

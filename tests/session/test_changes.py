@@ -361,4 +361,4 @@ def test_journal_of_another_mailbox(host: Host, tmp_path: Path, change: Callable
 def test_mailbox_cut_meanwhile(host: Host) -> None:
     """Somebody who ignores the locks cuts the mailbox during UPDATE: the session ends, with what it was at in the journal."""
     _, _, said = large_update(host, lambda path, _pid: os.truncate(path, 1_000_000))
-    assert said.endswith(b"-ERR deleted messages not removed\r\n")
+    assert said.endswith(b"-ERR [SYS/PERM] deleted messages not removed\r\n")

@@ -194,7 +194,7 @@ def test_a_spool_that_is_not_for_it(host: Host) -> None:
     with opened(path, "fcntl,dotlock") as talk:
         host.spool.chmod(0o2775)
         talk.send(b"DELE 1\r\nQUIT\r\n")
-        assert talk.rest() == b"+OK\r\n-ERR deleted messages not removed\r\n"
+        assert talk.rest() == b"+OK\r\n-ERR [SYS/PERM] deleted messages not removed\r\n"
     host.syslog.wait(f"Failed to update {path}: cannot make its dot-lock: its directory does not let the owner")
     assert path.read_bytes() == MAILBOX
 
@@ -215,7 +215,7 @@ def test_no_inode_for_it(host: Host, small_spool: Path) -> None:
             for i in range(20):
                 (small_spool / str(i)).touch()
         talk.send(b"DELE 1\r\nQUIT\r\n")
-        assert talk.rest() == b"+OK\r\n-ERR deleted messages not removed\r\n"
+        assert talk.rest() == b"+OK\r\n-ERR [SYS/PERM] deleted messages not removed\r\n"
     host.syslog.wait(f"Failed to update {path}: cannot make its dot-lock: No space left on device")
     with session(path, "dotlock") as talk:
         assert talk.rest() == NOT_LOADED
@@ -246,7 +246,7 @@ def test_read_only_file_system(spool: Path) -> None:
             assert talk.ask(b"RETR 2") == b"+OK\r\n"
             assert talk.lines()[-1] == b"body 2\r\n"
             talk.send(b"DELE 1\r\nQUIT\r\n")
-            assert talk.rest() == b"+OK\r\n-ERR deleted messages not removed\r\n"
+            assert talk.rest() == b"+OK\r\n-ERR [SYS/PERM] deleted messages not removed\r\n"
     finally:
         subprocess.run(["mount", "-o", "remount,rw", spool], check=True)
     assert path.read_bytes() == MAILBOX

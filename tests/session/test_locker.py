@@ -29,7 +29,7 @@ from tests.session.locks import NOBODY, all_free, append, deliver, dotlock, held
 from tests.session.test_dotlocks import LARGE
 from tests.talk import POPA3D, Talk, children, descriptors, ids, state, wait_until
 
-IN_USE = b"-ERR [IN-USE] mailbox is in use by another program\r\n"
+IN_USE = b"-ERR [IN-USE] mailbox is locked or in use by another program\r\n"
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_killed_with_its_locker(host: Host, command: list[str], of: str) -> None
         os.kill(locker_of(talk.process.pid), signal.SIGKILL)
         before = path.read_bytes()
         talk.send(b"DELE 1\r\nQUIT\r\n")
-        assert talk.rest() == b"+OK\r\n-ERR deleted messages not removed\r\n"
+        assert talk.rest() == b"+OK\r\n-ERR [SYS/PERM] deleted messages not removed\r\n"
     assert path.read_bytes() == before
     host.syslog.wait(f"Failed to update {path}: cannot make its dot-lock: ")
 

@@ -115,7 +115,7 @@ def test_a_spool_of_another_group(host: Host) -> None:
     os.chown(host.spool, 0, 20200)
     host.spool.chmod(0o2770)
     with worker(handover().encode()) as talk:
-        assert talk.rest() == b"-ERR mailbox cannot be loaded\r\n"
+        assert talk.rest() == b"-ERR [SYS/PERM] service unavailable: mailbox cannot be loaded\r\n"
     host.syslog.wait("only its group, 20200, may enter its directory, which is not the user's primary one")
 
 
@@ -129,7 +129,7 @@ def test_not_a_mailbox(host: Host, make: Callable[[Path], None]) -> None:
         os.chown(path, ALICE.uid, 8)
     before = os.lstat(path)
     with worker(handover().encode()) as talk:
-        assert talk.rest() == b"-ERR mailbox cannot be loaded\r\n"
+        assert talk.rest() == b"-ERR [SYS/PERM] service unavailable: mailbox cannot be loaded\r\n"
         assert talk.status() == 1
     host.syslog.wait(f"Failed or refused to load /var/mail/alice: {KINDS[make]}")
     after = os.lstat(path)

@@ -15,7 +15,7 @@ MESSAGE = b"From \nX\n\n"  # the shortest
 MANY = 400_000
 LARGE = SCAN_BOTH_OCTETS // len(MESSAGE) + 1  # that is parsed by two processes
 MOST = 100  # octets for each, and for all mailboxes together:
-BLOCKS_KB = 4096  # what is at work at once (some thousand messages in a block), UPDATE's modules, what malloc(3) keeps
+BLOCKS_KB = 5120  # what is at work at once (some thousand messages in a block), UPDATE's modules, what malloc(3) keeps
 
 
 def peak(talk: Talk) -> int:

@@ -45,12 +45,13 @@ LOADED = {
     | of("root", "authentication handover state_directories")
     | of("root.pam", "answer service_file"),
     "popa3d.root.start popa3d.preauth.loop": ROOT
-    | of("preauth", "authorization loop")
-    | of("shared", "connection commands lines"),
+    | {"binascii"}  # which is built into the interpreter
+    | of("preauth", "authorization loop sasl")
+    | of("shared", "capabilities connection commands lines"),
     "popa3d.owner.session": OWNER,
     "popa3d.owner.session popa3d.owner.pop3.loop": OWNER
     | of("owner.pop3", "loop transaction sending")
-    | of("shared", "commands"),
+    | of("shared", "capabilities commands"),
 }
 
 # The rooms, outer ones last, and what each may import of popa3d besides itself: no import runs back up.
@@ -73,14 +74,14 @@ ALLOWED = {
 # What of a room is loaded from another one, where it is less than all of it: "" is for types alone. The pre-auth child has
 # no log, since there is none in its chroot, and the counting of sessions is given to root by bin/popa3d.
 ONLY = {
-    ("preauth", "shared"): "commands connection limits record replies",
+    ("preauth", "shared"): "capabilities commands connection limits record replies",
     ("root", "shared/census"): "",
     ("root/listen", "root"): "process",
     ("shared/census", "shared"): "address arguments limits",
 }
 
 # In shared nothing is loaded but limits and what all of its modules share; and
-WITHIN_SHARED = {"connection": "lines", "record": "settings"}
+WITHIN_SHARED = {"capabilities": "replies", "connection": "lines", "record": "settings"}
 
 # name of a call -> the only modules with it
 CALLS = {
@@ -226,10 +227,19 @@ def test_only_the_adapter_imports_pam() -> None:
 @pytest.mark.parametrize(
     ("name", "imported"),
     [
-        ("preauth/authorization.py", {"shared": "commands replies", "shared.limits": "INVALID_COMMANDS"}),
+        (
+            "preauth/authorization.py",
+            {
+                "": "sasl",
+                "shared": "capabilities commands record replies",
+                "shared.limits": "INVALID_COMMANDS LOGIN_LINES SASL_OCTETS",
+            },
+        ),
+        ("preauth/sasl.py", {}),
         ("owner/pop3/sending.py", {"shared.limits": "SPLIT_DOTS"}),
-        ("shared/commands.py", {"limits": "ARGUMENT_OCTETS NUMBER_MAX"}),
-        ("shared/lines.py", {"limits": "LINE_OCTETS"}),
+        ("shared/capabilities.py", {"replies": "END"}),
+        ("shared/commands.py", {"limits": "ARGUMENT_OCTETS AUTH_LINE_OCTETS LINE_OCTETS NAME_OCTETS NUMBER_MAX"}),
+        ("shared/lines.py", {"limits": "AUTH_LINE_OCTETS"}),
         ("shared/replies.py", {}),
     ],
 )
@@ -238,7 +248,7 @@ def test_no_io(name: str, imported: dict[str, str]) -> None:
     tree = ast.parse((LIB / "popa3d" / name).read_text())
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
     modules = {
-        node.module: " ".join(alias.name for alias in node.names)
+        node.module or "": " ".join(alias.name for alias in node.names)
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.level
     }

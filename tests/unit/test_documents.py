@@ -84,13 +84,16 @@ def test_limits() -> None:
     text = (CHECKOUT / "man/popa3d.8").read_text()
     rows = re.findall(r"^\.It (.*?) Ta (.*?) Ta ", text[text.index(".Sh LIMITS") : text.index(".Sh FILES")], re.M)
     assert {name.strip('"'): value.strip('"') for name, value in rows[1:]} == {
-        "Logins in one connection": "one PASS",
+        "Logins in one connection": "one PASS or AUTH",
         "Invalid commands before a login": f"{limits.INVALID_COMMANDS}",
-        "Command line (the rest is cut)": f"{limits.LINE_OCTETS} octets",
-        "Argument of a command": f"{limits.ARGUMENT_OCTETS} octets",
-        "Password": f"{limits.PASSWORD_OCTETS} octets",
-        "Number in a command": f"{limits.NUMBER_MAX}",
-        "Greeting to PASS": f"{limits.LOGIN_TIMEOUT_S} s",
+        "Lines of any kind before a login": f"{limits.LOGIN_LINES}",
+        "Command line (a longer one is refused)": f"{limits.LINE_OCTETS} octets",
+        "The same, of AUTH": f"{limits.AUTH_LINE_OCTETS} octets",
+        "User name": f"{limits.NAME_OCTETS} octets",
+        f"Password (with PASS {limits.LINE_OCTETS - len('PASS ')} octets)": f"{limits.PASSWORD_OCTETS} octets",
+        "Number in a command": f"{limits.ARGUMENT_OCTETS} digits",
+        "Value of a number": f"{limits.NUMBER_MAX}",
+        "Greeting to PASS or AUTH": f"{limits.LOGIN_TIMEOUT_S} s",
         "PAM and the name services": f"{limits.PAM_TIMEOUT_S} s",
         "A command line, or progress of a reply": f"{limits.TIMEOUT_S} s",
         "Waiting for another program's lock": f"{limits.LOCK_TIMEOUT_S} s",

@@ -9,9 +9,10 @@ Trusts: root's record on descriptor 3.
 
 import _signal  # the standard library's signal module imports enum, which costs start-up time
 import _stat as stat
+import errno
 import posix as os  # as os, without its start-up time
 
-from ..shared import EX_SOFTWARE, log, record, replies
+from ..shared import EX_SOFTWARE, Failure, log, record, replies
 from ..shared.connection import EXPIRED, Connection
 from ..shared.limits import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
 from .loading import finish_any_update, load
@@ -39,6 +40,15 @@ def _installed() -> "tuple[int, ...] | None":
 _BEGAN_WITH = _installed()
 
 
+class _Malformed(Failure):
+    """Somebody has handed over something, but not as this version's root does."""
+
+
+# Errors that may pass by themselves; for all others somebody must do something.
+_EXHAUSTED = {errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.ENOMEM, errno.ENOSPC}
+_TEMPORARY = {errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.ETIMEDOUT} | _EXHAUSTED
+
+
 def main() -> "NoReturn":
     """Serve the client on descriptors 0 and 1, as the record on descriptor 3 says. Never returns."""
     status = 1
@@ -53,6 +63,10 @@ def main() -> "NoReturn":
             connection = Connection(handover.ahead, handover.timeout_s)
             status = _recover(handover) if handover.recovery else _serve(connection, handover)
             connection.flush()
+    except _Malformed as malformed:
+        log.start()
+        log.write(log.ERROR, malformed.reason)
+        os.write(1, replies.UNAVAILABLE)
     except BaseException as error:
         log.crash(error)
         status = EX_SOFTWARE
@@ -60,7 +74,10 @@ def main() -> "NoReturn":
 
 
 def _read_handover() -> record.Handover | None:
-    """Root's record from HANDOVER_FD, or None: there is none, it is not for this user, or an id of this process is root's."""
+    """Root's record from HANDOVER_FD, or None: there is none, it is not for this user, or an id of this process is root's.
+
+    Raises _Malformed.
+    """
     if 0 in os.getresuid() + os.getresgid() + tuple(os.getgroups()):
         return None
     data = b""
@@ -73,8 +90,12 @@ def _read_handover() -> record.Handover | None:
         os.close(HANDOVER_FD)
     except OSError:
         return None
+    if not data:
+        return None
     handover = record.decode_handover(data)
-    return handover if handover is not None and handover.uid == os.getuid() else None
+    if handover is None:
+        raise _Malformed("The handover record is malformed; a popa3d -D that is older than an upgrade must be restarted")
+    return handover if handover.uid == os.getuid() else None
 
 
 def _complain(text: str) -> None:
@@ -127,7 +148,7 @@ def _serve(connection: Connection, handover: record.Handover) -> int:
         maildrop = _load(handover)
     except (Refused, OSError) as error:
         log.write(log.WARNING, f"Failed or refused to load {path}: {_reason(error)}")
-        connection.put(replies.IN_USE if isinstance(error, InUse) else replies.NOT_LOADED)
+        connection.put(_reply(error, replies.NOT_LOADED_NOW, replies.NOT_LOADED))
         return 1
     try:
         return _transact(connection, maildrop, path, owner)
@@ -156,6 +177,13 @@ def _open(handover: record.Handover) -> MboxFile:
 
 def _reason(error: Refused | OSError) -> str:
     return error.strerror or "" if isinstance(error, OSError) else error.reason
+
+
+def _reply(error: Refused | OSError, temporary: bytes, permanent: bytes) -> bytes:
+    """Which of two replies an error deserves, or IN_USE: will it pass by itself, or must somebody do something?"""
+    if isinstance(error, InUse):
+        return replies.IN_USE
+    return temporary if isinstance(error, OSError) and error.errno in _TEMPORARY else permanent
 
 
 def _transact(connection: Connection, maildrop: Maildrop, path: str, owner: str) -> int:
@@ -201,7 +229,7 @@ def _update(connection: Connection, maildrop: Maildrop, transaction: "Transactio
             return 1
         except (Refused, OSError) as error:
             log.write(log.ERROR, f"Failed to update {path}: {_reason(error)}{_later(maildrop)}")
-            connection.put(replies.NOT_UPDATED)
+            connection.put(_reply(error, replies.NOT_UPDATED_NOW, replies.NOT_UPDATED))
             return 1
         maildrop.unlock_after_update()
     log.write(

@@ -9,10 +9,10 @@ import time
 
 from ..shared import record, replies
 from ..shared.connection import EXPIRED, Connection
-from .authorization import GO_ON, LOGIN, QUIT, TOO_MANY_INVALID, Authorization
+from .authorization import GO_ON, LOGIN, NOT_ANOTHER, QUIT, TOO_MANY, Authorization
 
 # What root is told of a session that ends without a login, by event.
-_RECORDS = {QUIT: record.LEFT, TOO_MANY_INVALID: record.INVALID}
+_RECORDS = {QUIT: record.LEFT, TOO_MANY: record.TOO_MANY, NOT_ANOTHER: record.NOT_ANOTHER}
 
 
 def run(pipe: int, timeout_s: int, login_timeout_s: int) -> None:

@@ -70,8 +70,10 @@ def _login(data: bytes, peer: "Peer") -> record.Login:
         raise End("Didn't attempt authentication", priority=log.INFO)
     if data == record.EXPIRED:
         raise End("Connection timed out", priority=log.INFO)
-    if data == record.INVALID:
-        raise End(f"Too many invalid commands{peer.origin}", priority=log.NOTICE)
+    if data == record.TOO_MANY:
+        raise End(f"Too many commands without a login{peer.origin}", priority=log.NOTICE)
+    if data == record.NOT_ANOTHER:
+        raise End(f"Login as another user refused{peer.origin}", priority=log.NOTICE)
     login = record.decode_login(data)
     if login is None:
         raise End("The pre-auth child wrote a malformed record")

@@ -9,13 +9,14 @@ Trusts: the administrator; of the users' state directories it reads only names, 
 
 import _signal
 import os
+import pwd
 import re
 import sys
 
 from .. import version_line
 from ..shared import EX_SOFTWARE, Failure, log
 from . import accounts, process, settings_file
-from .journals import accounts_with_journals
+from .journals import stem, stems_of_journals
 from .recover_runner import Runner, complain
 
 TYPE_CHECKING = False
@@ -127,10 +128,19 @@ def _interrupted(runner: Runner, state: str) -> "Iterator[str]":
             runner.pass_over(f"{state}/{uid}")
             continue
         try:
-            names = sorted(accounts_with_journals(state, uid))
+            stems = sorted(stems_of_journals(state, uid))
         except OSError as error:
             runner.fail(f"{state}/{uid}", str(error.strerror))
             continue
-        # Users can write any names into their directories. So each name must be an account with the directory's uid.
-        owners = [(name, accounts.find(process.encode(name))) for name in names]
-        yield from [name for name, owner in owners if owner is not None and owner.pw_uid == uid]
+        yield from [account for account in (_account(name, uid) for name in stems) if account]
+
+
+def _account(name: str, uid: int) -> str:
+    """The account of user `uid` with the stem `name`, or empty: users can write any names into their directories."""
+    account = accounts.find(process.encode(name))
+    if account is None or account.pw_uid != uid:  # perhaps it is the beginning of a long name
+        try:
+            account = pwd.getpwuid(uid)
+        except KeyError:
+            return ""
+    return account.pw_name if account.pw_uid == uid and stem(account.pw_name) == name else ""

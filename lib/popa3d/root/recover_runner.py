@@ -14,7 +14,7 @@ import time
 from ..shared import Failure, log
 from ..shared.limits import RECOVERIES, RECOVERIES_AT_ONCE, RECOVERY_LIMIT_S, RECOVERY_SLOW_S, RECOVERY_TIMEOUT_S
 from . import accounts, handover, privileges, process, state_directories
-from .journals import accounts_with_journals
+from .journals import stem, stems_of_journals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Runner:
             return  # this user never had a session
         # A session does without a state directory that it cannot use. Here that would look like nothing to do.
         state_directories.prepare(state, owner.pw_uid, owner.pw_gid)
-        if owner.pw_name not in accounts_with_journals(state, owner.pw_uid):
+        if stem(owner.pw_name) not in stems_of_journals(state, owner.pw_uid):
             return
         pid = os.fork()
         if not pid:

@@ -18,12 +18,27 @@ LOGIN_TIMEOUT_S = 2 * 60
 # sender only two octets. fetchmail, the most curious client, tries three unknown commands; people mistype some.
 INVALID_COMMANDS = 20
 
-# As in C popa3d, a longer command line is cut here (the line end not counted), and the rest of it is skipped.
-LINE_OCTETS = 127
+# The most lines of any kind before the login. CAPA is valid, but a client that never stops asking should not cost time.
+LOGIN_LINES = 200
 
-# RFC 1939 section 3: "Each argument may be up to 40 characters long." A password is all that follows "PASS ".
+# A longer command line (the line end not counted) is refused. RFC 2449 section 4 wants 255 octets with CRLF to work; two more
+# let USER have a name of NAME_OCTETS.
+LINE_OCTETS = 255
+
+# A user name: sssd and winbind have "user@long.domain". This is what USER leaves of a line, and with ".lock" behind it the
+# longest name that a file can have.
+NAME_OCTETS = 250
+
+# RFC 1939 section 3: "Each argument may be up to 40 characters long." Longer numbers are invalid, as in C popa3d.
 ARGUMENT_OCTETS = 40
-PASSWORD_OCTETS = LINE_OCTETS - len("PASS ")
+
+# A password. Linux-PAM accepts no longer answer (PAM_MAX_RESP_SIZE). PASS has no room for more than 250 octets, AUTH has.
+PASSWORD_OCTETS = 512
+
+# The longest response of SASL's PLAIN (RFC 4616): two names and a password with a NUL between each, in base64. It may also
+# stand on the line of AUTH: clients should not put it there if that exceeds 255 octets (RFC 5034 section 4), but Net::POP3 does.
+SASL_OCTETS = (2 * NAME_OCTETS + PASSWORD_OCTETS + 2 + 2) // 3 * 4
+AUTH_LINE_OCTETS = len("AUTH PLAIN ") + SASL_OCTETS
 
 # C's greatest int. As in C popa3d, a greater number is an error.
 NUMBER_MAX = 2**31 - 1
@@ -207,6 +222,10 @@ CLOCK_TICK_NS = 10_000_000
 # --- Per-user state: STATE/UID belongs to that user. Not below CHROOT, which must stay empty ---
 
 STATE = "/var/lib/popa3d-state"
+
+# Files in a state directory begin with the owner's name, or so much of it: a journal in names of files needs the rest, up to
+# 255 octets (NAME_MAX), for itself.
+STATE_NAME_OCTETS = 40
 
 # A journal holds a copy of the part of the mailbox that is being overwritten: at most this much at a time, besides the list
 # of messages that stay (some octets each).

@@ -6,7 +6,7 @@ Runs as: any uid.
 Trusts: nobody; every length, count and value is checked before it is believed.
 """
 
-from .limits import ARGUMENT_OCTETS, LOCKS, PASSWORD_OCTETS, READ_OCTETS
+from .limits import LOCKS, NAME_OCTETS, PASSWORD_OCTETS, READ_OCTETS
 from .settings import HANDED_OVER, Settings
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -21,9 +21,12 @@ _LENGTH = 4
 LOGIN = b"L"  # fields: user, password, what the client sent ahead
 LEFT = b"Q"  # QUIT, or the client hung up
 EXPIRED = b"T"  # LOGIN_TIMEOUT_S passed
-INVALID = b"I"  # INVALID_COMMANDS were sent
+TOO_MANY = b"I"  # INVALID_COMMANDS or LOGIN_LINES were sent
+NOT_ANOTHER = b"A"  # somebody wanted to log in as another user
 
-LOGIN_RECORD_OCTETS = 1 + 3 * _LENGTH + ARGUMENT_OCTETS + PASSWORD_OCTETS + READ_OCTETS
+_CONTROLS = bytes(range(32)) + b"\x7f"
+
+LOGIN_RECORD_OCTETS = 1 + 3 * _LENGTH + NAME_OCTETS + PASSWORD_OCTETS + READ_OCTETS
 
 _HANDOVER = b"H"
 _RECOVERY = b"R"
@@ -46,6 +49,20 @@ def _decode(record: bytes, count: int) -> list[bytes] | None:
             return None
         fields.append(record[start:end])
     return fields if end == len(record) else None
+
+
+def is_name(octets: bytes) -> bool:
+    """Whether root may be asked to log in a user of this name: not every name of this form is an account's."""
+    return 0 < len(octets) <= NAME_OCTETS and b" " not in octets and not _has_controls(octets)
+
+
+def is_password(octets: bytes) -> bool:
+    """Whether PAM may be asked about this password. Blanks and 8-bit octets may be anywhere, control characters nowhere."""
+    return 0 < len(octets) <= PASSWORD_OCTETS and not _has_controls(octets)
+
+
+def _has_controls(octets: bytes) -> bool:
+    return octets.translate(None, _CONTROLS) != octets
 
 
 class Login:
@@ -74,11 +91,7 @@ def decode_login(record: bytes) -> Login | None:
     if fields is None:
         return None
     user, password, ahead = fields
-    if not 0 < len(user) <= ARGUMENT_OCTETS or b" " in user or b"\n" in user or b"\0" in user:
-        return None
-    if not 0 < len(password) <= PASSWORD_OCTETS or b"\n" in password or b"\0" in password:
-        return None
-    if len(ahead) > READ_OCTETS:
+    if not is_name(user) or not is_password(password) or len(ahead) > READ_OCTETS:
         return None
     return Login(user, password, ahead)
 

@@ -67,7 +67,7 @@ MUTATIONS = (
     wrong("root/authentication.py", "raise End(insufficient.reason, replies.MISCONFIGURED)",
           "raise End(insufficient.reason, replies.UNAVAILABLE)", "clients come back to a host without a PAM service file",
           f"{AUTHENTICATION}::test_without_pam"),
-    wrong("shared/replies.py", "[SYS/TEMP] service temporarily unavailable", "[SYS/TEMP] temporarily unavailable",
+    wrong("shared/replies.py", "[SYS/TEMP] service temporarily unavailable\\r", "[SYS/TEMP] temporarily unavailable\\r",
           "fetchmail takes a fault of the host for a wrong password", "tests/unit/shared/test_replies.py::test_fetchmail",
           "tests/clients/test_fetchmail.py::test_refusals"),
     wrong("shared/replies.py", "[AUTH] the host does not let this account in now", "[AUTH] this account is locked",

@@ -28,6 +28,7 @@ from tests.unit.scripted import Scripted
 OK = replies.OK
 LOADED = "2 messages (48 bytes) loaded for alice"
 FAILED = OSError(errno.EIO, "Input/output error")
+FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
 class Alice:
@@ -141,6 +142,7 @@ def test_what_was_not_sent_is_not_deleted(alice: Alice, ending: str, text: str) 
         (InUse("locked"), replies.IN_USE, "Failed or refused to load MAILBOX: locked"),
         (FAILED, replies.NOT_LOADED, "Failed or refused to load MAILBOX: Input/output error"),
         (OSError(), replies.NOT_LOADED, "Failed or refused to load MAILBOX: "),
+        (FULL, replies.NOT_LOADED_NOW, "Failed or refused to load MAILBOX: No space left on device"),
     ],
     ids=repr,
 )
@@ -196,6 +198,7 @@ def test_a_mailbox_that_fails_in_transaction(alice: Alice, error: Exception, lin
     [
         (InUse("locked"), replies.IN_USE, (log.WARNING, "Failed to update MAILBOX: locked")),
         (FAILED, replies.NOT_UPDATED, (log.ERROR, "Failed to update MAILBOX: Input/output error")),
+        (FULL, replies.NOT_UPDATED_NOW, (log.ERROR, "Failed to update MAILBOX: No space left on device")),
     ],
     ids=repr,
 )
@@ -309,6 +312,16 @@ def test_started_by_hand(alice: Alice) -> None:
     assert run_main(None, None, _complain=complain, _serve=serve) == 1
     assert complain.call_args_list == [mock.call("popa3d-session is started by popa3d only, never as root")]
     assert not serve.called and alice.lines == []
+
+
+def test_handed_over_by_another_version(alice: Alice) -> None:
+    """The client reads that it may come again, and the log has the reason."""
+    serve = mock.Mock()
+    handover = mock.Mock(side_effect=session._Malformed("the reason"))
+    with mock.patch("posix.write") as write:
+        assert run_main(None, None, _read_handover=handover, _serve=serve) == 1
+    assert write.call_args_list == [mock.call(1, replies.UNAVAILABLE)]
+    assert not serve.called and alice.lines == [(log.ERROR, "the reason")]
 
 
 def test_what_is_said_last_is_sent(alice: Alice) -> None:

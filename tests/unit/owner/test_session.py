@@ -56,11 +56,23 @@ def test_as_long_as_it_may_be() -> None:
     longest = handover.encode()
     assert len(longest) == record.HANDOVER_RECORD_OCTETS
     assert read_handover([longest]) is not None
-    assert read_handover([longest, b"x"]) is None
-    assert read_handover([longest[:-1], longest[-1:], b"x"]) is None
     endless = [b"H" * 10_000] * 1000
-    assert read_handover(endless) is None
+    for pieces in ([longest, b"x"], [longest[:-1], longest[-1:], b"x"], endless):
+        with pytest.raises(session._Malformed):
+            read_handover(pieces)
     assert len(endless) == 998
+
+
+@pytest.mark.parametrize("forged", [RECORD[:-1], RECORD + b"x", b"x", b"L" + RECORD[1:]], ids=["short", "long", "other", "login"])
+def test_of_another_version(forged: bytes) -> None:
+    """A record of another form may be that of a daemon which is older than an upgrade: the reason is told."""
+    with pytest.raises(session._Malformed):
+        read_handover([forged])
+
+
+def test_empty() -> None:
+    """Who closes the pipe has handed over nothing."""
+    assert read_handover([]) is None
 
 
 def test_no_descriptor() -> None:

@@ -11,7 +11,7 @@ import pytest
 from popa3d.preauth import loop
 from popa3d.shared import record, replies
 from popa3d.shared.connection import EXPIRED, GONE
-from popa3d.shared.limits import INVALID_COMMANDS
+from popa3d.shared.limits import INVALID_COMMANDS, LOGIN_LINES
 from tests.unit.scripted import Scripted
 
 
@@ -50,11 +50,23 @@ def test_quit() -> None:
     assert connection.sent == replies.GREETING + replies.OK
 
 
-def test_too_many_invalid() -> None:
+@pytest.mark.parametrize(
+    ("line", "answers"),
+    [(b"", replies.INVALID * INVALID_COMMANDS), (b"AUTH", replies.MECHANISMS * LOGIN_LINES)],
+    ids=["invalid", "valid"],
+)
+def test_too_many(line: bytes, answers: bytes) -> None:
     """The last reply says why the connection ends."""
-    connection = Scripted(b"\r\n" * 100)
-    assert served(connection)[0] == record.INVALID
-    assert connection.sent == replies.GREETING + replies.INVALID * INVALID_COMMANDS + replies.TOO_MANY_INVALID
+    connection = Scripted((line + b"\r\n") * 1000)
+    assert served(connection)[0] == record.TOO_MANY
+    assert connection.sent == replies.GREETING + answers + replies.TOO_MANY
+
+
+def test_as_another_user() -> None:
+    """Root is told that somebody tried, and not who: no credentials of such a login are left."""
+    connection = Scripted(b"AUTH PLAIN Ym9iAGFsaWNlAHNlc2FtZS0x\r\nUSER alice\r\nPASS x\r\n")
+    assert served(connection)[0] == record.NOT_ANOTHER
+    assert connection.sent == replies.GREETING + replies.NOT_ANOTHER
 
 
 @pytest.mark.parametrize(("ended", "left"), [(GONE, record.LEFT), (EXPIRED, record.EXPIRED)])

@@ -97,7 +97,8 @@ def test_names_of_odd_octets(alarms: list[int], monkeypatch: pytest.MonkeyPatch)
     [
         (record.LEFT, "Didn't attempt authentication", log.INFO),
         (record.EXPIRED, "Connection timed out", log.INFO),
-        (record.INVALID, "Too many invalid commands from 192.0.2.1", log.NOTICE),
+        (record.TOO_MANY, "Too many commands without a login from 192.0.2.1", log.NOTICE),
+        (record.NOT_ANOTHER, "Login as another user refused from 192.0.2.1", log.NOTICE),
         (LOGIN[:-1], "The pre-auth child wrote a malformed record", log.ERROR),
         (b"Q" + LOGIN[1:], "The pre-auth child wrote a malformed record", log.ERROR),
     ],

@@ -1,10 +1,10 @@
-"""Commands and numbers: each row was asked of C popa3d 1.0.3."""
+"""Commands and numbers: as C popa3d 1.0.3 has them, but for how long lines and names may be (RFC 2449 section 4)."""
 
 from __future__ import annotations
 
 import pytest
 
-from popa3d.shared.commands import parse, parse_number
+from popa3d.shared.commands import is_too_long, parse, parse_number
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,9 @@ from popa3d.shared.commands import parse, parse_number
         (b"PASS  a  b ", b"PASS", [b" a  b "]),
         (b"PASS", b"PASS", []),
         (b"PASS ", b"PASS", []),
-        (b"PASS " + b"p" * 122, b"PASS", [b"p" * 122]),
+        (b"PASS " + b"p" * 250, b"PASS", [b"p" * 250]),
+        (b"USER " + b"u" * 250, b"USER", [b"u" * 250]),
+        (b"auth plain " + b"=" * 1352, b"AUTH", [b"plain " + b"=" * 1352]),
         (b"\xff\xfe", b"\xff\xfe", []),
     ],
 )
@@ -35,11 +37,20 @@ def test_commands(line: bytes, keyword: bytes, arguments: list[bytes]) -> None:
 @pytest.mark.parametrize(
     "line",
     [b"", b" ", b" STAT", b"  STAT", b"STAT  ", b"LIST  1", b"LIST 1  ", b"ST\0AT", b"STAT\0", b"\0", b"PASS x\0y"]
-    + [b"LIST " + b"0" * 41, b"USER " + b"a" * 41, b"LIST 1 " + b"x" * 60],
+    + [b"LIST " + b"0" * 41, b"USER " + b"a" * 251, b"LIST 1 " + b"x" * 60, b"PASS " + b"p" * 251, b"AUTH PLAIN " + b"=" * 1353]
+    + [b"AUTHOR PLAIN " + b"=" * 300, b"STAT" + b" " * 252],
 )
 def test_no_commands(line: bytes) -> None:
     """A malformed line is no command at all."""
     assert parse(line) is None
+
+
+def test_length() -> None:
+    """A line of 255 octets may be a command, and one of AUTH may be longer; a longer one is too long, whatever it says."""
+    for start, most in ((b"PASS ", 255), (b"", 255), (b"AUTHOR", 255), (b"AUTH ", 1363), (b"aUtH ", 1363)):
+        longest = start + b"x" * (most - len(start))
+        assert not is_too_long(longest)
+        assert is_too_long(longest + b"x")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popa3d.shared.limits import LINE_OCTETS
+from popa3d.shared.limits import AUTH_LINE_OCTETS
 from popa3d.shared.lines import Lines
 
 
@@ -24,48 +24,43 @@ def taken(pieces: list[bytes], ahead: bytes = b"") -> tuple[list[bytes], bytes]:
     return complete, lines.ahead()
 
 
-STREAMS = st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b"x" * (LINE_OCTETS - 1)]) | st.binary(max_size=9)).map(b"".join)
+STREAMS = st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b"x" * (AUTH_LINE_OCTETS - 1)]) | st.binary(max_size=9)).map(b"".join)
 
 
-@given(STREAMS, st.lists(st.integers(0, 300)))
+@given(STREAMS, st.lists(st.integers(0, 2 * AUTH_LINE_OCTETS)))
 def test_splits_do_not_matter(stream: bytes, cuts: list[int]) -> None:
     """However a stream is split, its lines are those of the whole."""
     offsets = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     pieces = [stream[a:b] for a, b in pairwise(offsets)]
     whole = stream.split(b"\n")
-    expected = [line.removesuffix(b"\r")[:LINE_OCTETS] for line in whole[:-1]]
-    short = [line for line in whole[:-1] if len(line) <= LINE_OCTETS]
-    assert len(taken(pieces)[0]) == len(expected)
-    if len(short) == len(expected):
-        assert taken(pieces) == (expected, whole[-1]) or len(whole[-1]) > LINE_OCTETS
-    assert taken(pieces)[0] == taken([stream])[0] == taken([stream[i : i + 1] for i in range(len(stream))])[0]
+    lines, rest = taken(pieces)
+    for line, complete in zip(lines, whole[:-1], strict=True):
+        expected = complete.removesuffix(b"\r")
+        assert line == expected or (len(line) > AUTH_LINE_OCTETS and expected.startswith(line[:AUTH_LINE_OCTETS]))
+        assert (len(line) > AUTH_LINE_OCTETS) == (len(expected) > AUTH_LINE_OCTETS)
+    assert rest == whole[-1] or len(whole[-1]) > AUTH_LINE_OCTETS
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-@pytest.mark.parametrize("octets", [0, 1, LINE_OCTETS - 1, LINE_OCTETS, LINE_OCTETS + 1, LINE_OCTETS + 2, 1000, 70_000])
-def test_long_lines_are_cut(octets: int, end: bytes) -> None:
-    """A line is cut at LINE_OCTETS, and the next one is whole."""
+@pytest.mark.parametrize("octets", [0, 1, 255, 256, *range(AUTH_LINE_OCTETS - 2, AUTH_LINE_OCTETS + 5), 5000, 70_000])
+def test_long_lines(octets: int, end: bytes) -> None:
+    """A line is whole up to the longest that may be; one that is longer is still too long, and the next one is whole."""
     stream = b"x" * octets + end + b"NOOP\r\n"
     for size in (1, 100, len(stream)):
-        pieces = [stream[i : i + size] for i in range(0, len(stream), size)]
-        assert taken(pieces) == ([b"x" * min(octets, LINE_OCTETS), b"NOOP"], b"")
+        (line, after), rest = taken([stream[i : i + size] for i in range(0, len(stream), size)])
+        assert (after, rest) == (b"NOOP", b"")
+        assert line == b"x" * octets if octets <= AUTH_LINE_OCTETS else AUTH_LINE_OCTETS < len(line) <= octets
 
 
-@pytest.mark.parametrize(
-    ("line", "taken_as"),
-    [
-        (b"x" * 127, b"x" * 127),
-        (b"x" * 128, b"x" * 127),
-        (b"x" * 126 + b"\r", b"x" * 126),
-        (b"x" * 127 + b"\r", b"x" * 127),
-        (b"x" * 126 + b"\ry", b"x" * 126),
-    ],
-)
-def test_where_a_line_is_cut(line: bytes, taken_as: bytes) -> None:
-    """127 octets are kept, as by C popa3d; a CR that is the last of them goes, as if it were the line's end."""
-    for size in (1, 200):
-        pieces = [(line + b"\n")[i : i + size] for i in range(0, len(line) + 1, size)]
-        assert taken(pieces)[0] == [taken_as]
+@pytest.mark.parametrize("more", range(4))
+def test_carriage_returns(more: int) -> None:
+    """One CR before the LF belongs to the line end; other CRs are the line's, and make it no shorter."""
+    for line in (b"\r" * more, b"x" * (AUTH_LINE_OCTETS - more) + b"\r" * more, b"x" * (AUTH_LINE_OCTETS - 1) + b"\r" * more):
+        for stream in (line + b"\n", line + b"\r\n"):
+            for size in (1, len(stream)):
+                (got,), _ = taken([stream[i : i + size] for i in range(0, len(stream), size)])
+                expected = stream[:-1].removesuffix(b"\r")
+                assert got == expected if len(expected) <= AUTH_LINE_OCTETS else len(got) > AUTH_LINE_OCTETS
 
 
 def test_memory_is_bounded() -> None:
@@ -79,7 +74,7 @@ def test_memory_is_bounded() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * 1024
-    assert len(lines.ahead()) <= LINE_OCTETS + 1
+    assert len(lines.ahead()) <= AUTH_LINE_OCTETS + 2
 
 
 def test_what_was_sent_ahead_is_kept() -> None:

@@ -9,11 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popa3d.shared import record
-from popa3d.shared.limits import ARGUMENT_OCTETS, PASSWORD_OCTETS, READ_OCTETS
+from popa3d.shared.limits import NAME_OCTETS, PASSWORD_OCTETS, READ_OCTETS
 from popa3d.shared.settings import Settings
 
-USER = st.binary(min_size=1, max_size=ARGUMENT_OCTETS).filter(lambda b: not set(b) & set(b" \n\0"))
-PASSWORD = st.binary(min_size=1, max_size=PASSWORD_OCTETS).filter(lambda b: not set(b) & set(b"\n\0"))
+CONTROLS = {*range(32), 127}
+USER = st.binary(min_size=1, max_size=NAME_OCTETS).map(
+    lambda b: bytes(octet | 0x80 if octet in {*CONTROLS, 32} else octet for octet in b)
+)
+PASSWORD = st.binary(min_size=1, max_size=PASSWORD_OCTETS).map(
+    lambda b: bytes(octet | 0x80 if octet in CONTROLS else octet for octet in b)
+)
 
 
 @given(USER, PASSWORD, st.binary(max_size=READ_OCTETS))
@@ -32,10 +37,12 @@ GOOD = record.Login(b"alice", b"sesame-1", b"STAT\r\n").encode()
 @pytest.mark.parametrize(
     "forged",
     [b"", b"L", b"X", b"Q" + GOOD[1:], GOOD[:-1], GOOD + b"x", GOOD[:5], b"L" + b"\xff" * 12, b"L" + b"\0" * 12]
-    + [record.Login(*fields).encode() for fields in [(b"", b"p", b""), (b"u", b"", b""), (b"u" * 41, b"p", b"")]]
-    + [record.Login(*fields).encode() for fields in [(b"u", b"p" * 123, b""), (b"u", b"p", b"x" * 4097), (b"u\0", b"p", b"")]]
+    + [record.Login(*fields).encode() for fields in [(b"", b"p", b""), (b"u", b"", b""), (b"u" * 251, b"p", b"")]]
+    + [record.Login(*fields).encode() for fields in [(b"u", b"p" * 513, b""), (b"u", b"p", b"x" * 4097), (b"u\0", b"p", b"")]]
     + [record.Login(*fields).encode() for fields in [(b"u", b"p\0", b""), (b"a b", b"p", b""), (b"a\n", b"p", b"")]]
-    + [record.Login(*fields).encode() for fields in [(b"u", b"p\n", b""), (b"u", b"\n", b""), (b"u", b"a\nb", b"")]],
+    + [record.Login(*fields).encode() for fields in [(b"u", b"p\n", b""), (b"u", b"\n", b""), (b"u", b"a\nb", b"")]]
+    + [record.Login(b"a" + bytes([control]), b"p", b"").encode() for control in sorted(CONTROLS)]
+    + [record.Login(b"u", bytes([control]) + b"p", b"").encode() for control in sorted(CONTROLS)],
 )
 def test_forged_login(forged: bytes) -> None:
     """A record that the pre-auth child would not write is refused."""
@@ -43,10 +50,10 @@ def test_forged_login(forged: bytes) -> None:
 
 
 def test_longest_login() -> None:
-    """A name of 40 octets, a password of 122 and 4096 sent ahead are a login; one more of any is none (see above)."""
+    """A name of 250 octets, a password of 512 and 4096 sent ahead are a login; one more of any is none (see above)."""
     for ahead in (b"", b"x" * 4096):
-        for password in (b"p", b"p" * 122):
-            for user in (b"u", b"u" * 40):
+        for password in (b"p", b" ", b"\xff\x80", b"p" * 512):
+            for user in (b"u", b"\xe4", b"u" * 250):
                 got = record.decode_login(record.Login(user, password, ahead).encode())
                 assert got is not None
                 assert (got.user, got.password, got.ahead) == (user, password, ahead)
@@ -61,8 +68,8 @@ def test_random_octets() -> None:
             forged[seeded.randrange(len(forged))] = seeded.randrange(256)
         got = record.decode_login(bytes(forged))
         if got is not None:
-            assert 0 < len(got.user) <= ARGUMENT_OCTETS and 0 < len(got.password) <= PASSWORD_OCTETS
-            assert b"\0" not in got.user + got.password and b"\n" not in got.user + got.password
+            assert 0 < len(got.user) <= NAME_OCTETS and 0 < len(got.password) <= PASSWORD_OCTETS
+            assert not set(got.user + got.password) & CONTROLS and b" " not in got.user
         record.decode_handover(b"H" + bytes(forged[1:]))
 
 

@@ -1,4 +1,4 @@
-"""The refusals of a login: what clients make of their codes and words."""
+"""Replies: what clients make of their codes and words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from popa3d.shared import replies
 
-ACCOUNT = ("LOGIN_FAILED", "PASSWORD_EXPIRED", "ACCOUNT_EXPIRED", "CLOSED", "NOT_SERVED")
-HOST = {"UNAVAILABLE": b"SYS/TEMP", "MISCONFIGURED": b"SYS/PERM"}
+ACCOUNT = ("LOGIN_FAILED", "NOT_ANOTHER", "PASSWORD_EXPIRED", "ACCOUNT_EXPIRED", "CLOSED", "NOT_SERVED")
+HOST = {"UNAVAILABLE": b"SYS/TEMP", "MISCONFIGURED": b"SYS/PERM", "NOT_LOADED_NOW": b"SYS/TEMP", "NOT_LOADED": b"SYS/PERM"}
 
 
 def fetchmail(reply: bytes) -> str:
@@ -34,8 +34,21 @@ def test_fetchmail() -> None:
     """fetchmail takes refusals of an account for failed logins, and the host's faults for a service to try later."""
     assert {fetchmail(getattr(replies, name)) for name in ACCOUNT} == {"authentication failed"}
     assert {fetchmail(getattr(replies, name)) for name in HOST} == {"service unavailable"}
+    assert fetchmail(replies.IN_USE) == "locked or busy"
 
 
 def test_each_is_its_own() -> None:
     """No two are the same."""
     assert len({getattr(replies, name) for name in (*ACCOUNT, *HOST)}) == len(ACCOUNT) + len(HOST)
+
+
+def test_response_codes() -> None:
+    """With RESP-CODES no text begins with a bracket, but for the codes of RFC 2449 and RFC 3206, which only -ERR has."""
+    said = [value for name, value in vars(replies).items() if name.isupper() and isinstance(value, bytes)]
+    assert len(said) > 15
+    for reply in said:
+        assert re.fullmatch(
+            rb"(\+OK( [^\[\r\n][^\r\n]*)?|-ERR (\[(IN-USE|AUTH|SYS/TEMP|SYS/PERM)\] )?[^\[\r\n]+|\+ |\.)\r\n(PLAIN\r\n\.\r\n)?",
+            reply,
+        )
+        assert len(reply) <= 512

@@ -12,6 +12,7 @@ import errno
 import posix as os  # as os, without its start-up time
 import sys
 
+from ...shared.limits import STATE_NAME_OCTETS
 from . import Refused
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -25,7 +26,8 @@ _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 class State:
     """The part of the state directory that belongs to one mailbox. is_missing: there is no such directory.
 
-    Files are named after the owner, for people, and a digest of the mailbox's path, since a user may have several.
+    Files are named after the owner, for people and popa3d-recover, and a digest of the mailbox's path, since a user may have
+    several.
     """
 
     def __init__(self, directory: bytes, owner: bytes, path: bytes) -> None:
@@ -36,7 +38,7 @@ class State:
         """
         self.is_missing = not directory
         self._reason = "state directory: there is none" if self.is_missing else ""
-        self._name = b"%s-%s" % (owner, _md5.md5(path).hexdigest()[:16].encode())
+        self._name = b"%s-%s" % (owner[:STATE_NAME_OCTETS], _md5.md5(path).hexdigest()[:16].encode())
         self._fd = -1
         if self.is_missing:
             return

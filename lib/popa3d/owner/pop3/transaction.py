@@ -1,4 +1,4 @@
-"""The TRANSACTION state, RFC 1939 section 5 (7 for TOP and UIDL; RFC 1460 for LAST), as C popa3d serves it.
+"""The TRANSACTION state, RFC 1939 section 5 (7 for TOP and UIDL; RFC 1460 for LAST; RFC 2449 for CAPA), as C popa3d serves it.
 
 A state machine: a line goes in, the blocks of a reply and an event come out. It reads the maildrop, but has no connection
 and no clock: pop3.loop has the first.
@@ -7,7 +7,7 @@ Runs as: the mailbox owner.
 Trusts: nobody; a client is only shown its own mailbox, and numbers are checked before they are used.
 """
 
-from ...shared import commands, replies
+from ...shared import capabilities, commands, replies
 from ...shared.limits import LISTED_MESSAGES, PREPARED_OCTETS
 from ..index import unique_id
 from ..mailbox import InUse
@@ -58,7 +58,7 @@ class Transaction:
         """
         command = commands.parse(line)
         if command is None:
-            return (replies.INVALID,), GO_ON
+            return (replies.TOO_LONG if commands.is_too_long(line) else replies.INVALID,), GO_ON
         handler, kinds, event = _COMMANDS.get(command.keyword, _UNKNOWN)
         verdict, numbers = self._numbers(command.arguments, kinds)
         if verdict != _VALID:
@@ -189,6 +189,9 @@ class Transaction:
     def _noop(self) -> "Blocks":
         return (replies.OK,)
 
+    def _capa(self) -> "Blocks":
+        return (capabilities.LIST,)
+
     def _quit(self) -> "Blocks":
         return ()  # what is said depends on UPDATE
 
@@ -212,5 +215,6 @@ _COMMANDS: "dict[bytes, tuple[Callable[..., Blocks], str, str]]" = {
     b"RSET": (Transaction._rset, "", GO_ON),
     b"LAST": (Transaction._last, "", GO_ON),
     b"NOOP": (Transaction._noop, "", GO_ON),
+    b"CAPA": (Transaction._capa, "", GO_ON),
     b"QUIT": (Transaction._quit, "", QUIT),
 }

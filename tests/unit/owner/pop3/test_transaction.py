@@ -12,7 +12,7 @@ import pytest
 from popa3d.owner.mailbox import Changed, InUse
 from popa3d.owner.pop3 import transaction
 from popa3d.owner.pop3.transaction import GO_ON, QUIT, Transaction
-from popa3d.shared import replies
+from popa3d.shared import capabilities, replies
 from tests.unit.owner import plain
 from tests.unit.owner.pop3.maildrops import BLOCK, Served
 from tests.unit.splits import TRAILING, pieces, talk
@@ -110,7 +110,7 @@ def test_which_messages_there_are(served: Served, command: bytes) -> None:
     [b"STAT 1", b"LIST 1 2", b"UIDL 1 2", b"RETR", b"RETR 1 2", b"TOP", b"TOP 1", b"TOP 1 2 3", b"DELE", b"DELE 1 2", b"RSET 1"]
     + [b"LAST 1", b"NOOP 1", b"QUIT 1", b"RETR x", b"RETR -1", b"RETR 2147483648", b"TOP 1 x", b"TOP 1 -1", b"TOP x 1"]
     + [b"LIST x", b"DELE 1x", b"", b" ", b" STAT", b"STAT  ", b"RETR  1", b"\0", b"STAT\0", b"STATS", b"XYZZY", b"XYZZY 1"]
-    + [b"USER alice", b"PASS x", b"APOP a b", b"CAPA", b"AUTH PLAIN", b"STLS", b"x" * 5000, b"\xff\xfe"],
+    + [b"USER alice", b"PASS x", b"APOP a b", b"CAPA x", b"AUTH", b"AUTH PLAIN", b"STLS", b"\xff\xfe"],
     ids=lambda line: str(line[:20]),
 )
 def test_what_is_invalid(served: Served, line: bytes) -> None:
@@ -118,6 +118,22 @@ def test_what_is_invalid(served: Served, line: bytes) -> None:
     left = sum(sizes(served))
     stream = (line + b"\r\n") * 30 + b"STAT\r\n"
     assert conversation(served, stream) == (NO * 30 + b"+OK 3 %d\r\n" % left, GO_ON, bytes(3), (3, left))
+
+
+def test_capabilities(served: Served) -> None:
+    """CAPA is answered as before the login, and neither message nor mark changes."""
+    machine = served.machine()
+    assert said(machine, b"DELE 2") == OK
+    assert said(machine, b"capa ") == capabilities.LIST
+    assert said(machine, b"STAT").startswith(b"+OK 2 ")
+
+
+@pytest.mark.parametrize("line", [b"STAT" + b" " * 252, b"x" * 256, b"x" * 5000, b"RETR 1" + b" " * 250 + b"x" * 2000], ids=len)
+def test_a_line_that_is_too_long(served: Served, line: bytes) -> None:
+    """It is refused as such, whatever it begins with: no part of it is executed."""
+    left = sum(sizes(served))
+    stream = (line + b"\r\n") * 3 + b"STAT\r\n"
+    assert conversation(served, stream) == (replies.TOO_LONG * 3 + b"+OK 3 %d\r\n" % left, GO_ON, bytes(3), (3, left))
 
 
 def test_which_fault_is_told(served: Served) -> None:
