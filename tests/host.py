@@ -197,7 +197,7 @@ class Host:
 
     def password(self, name: str, password: bytes) -> None:
         """Give an account another password, until `reset`."""
-        lines = [line.split(":") for line in self._shadow_text.splitlines(True)]
+        lines = [line.split(":") for line in self._shadow.read_text().splitlines(True)]
         for words in lines:
             if words[0] == name:
                 words[1] = crypted(password)

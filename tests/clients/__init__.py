@@ -5,6 +5,7 @@ Messages are written as they are in a mailbox, with LF.
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from pathlib import Path
@@ -15,6 +16,27 @@ HOST, PORT, NAME = "127.0.0.1", 110, "alice"
 PASSWORD = PASSWORDS[NAME]
 LOCAL = BOB.uid  # bob's uid: the client runs as bob, who has an account of his own on the same host
 SECONDS = 60
+
+GREETING = b"S: +OK popa3d ready"
+# What CAPA answers before a login, as tests/clients/recorder.py writes conversations.
+CAPABILITIES = [
+    b"S: +OK capability list follows",
+    b"S: TOP",
+    b"S: UIDL",
+    b"S: RESP-CODES",
+    b"S: AUTH-RESP-CODE",
+    b"S: PIPELINING",
+    b"S: USER",
+    b"S: SASL PLAIN",
+    b"S: .",
+]
+FAILED = b"S: -ERR [AUTH] Authentication failed (bad password?)"
+
+
+def plain(password: str | bytes = PASSWORD, authorize_as: bytes = b"") -> bytes:
+    """What AUTH PLAIN sends (RFC 4616) to log in as alice, in base64."""
+    octets = password if isinstance(password, bytes) else password.encode()
+    return base64.b64encode(b"%s\0%s\0%s" % (authorize_as, NAME.encode(), octets))
 
 
 def _message(number: int, subject: bytes, body: bytes, more: bytes = b"") -> bytes:
@@ -81,6 +103,12 @@ def size(message: bytes) -> int:
     return len(complete) + complete.count(b"\n")
 
 
+def shown(message: bytes) -> list[bytes]:
+    """A message's lines as the protocol sends them, up to the final dot, as a recorder shows them."""
+    lines = message.removesuffix(b"\n").split(b"\n")
+    return [b"S: " + (b"." if line.startswith(b".") else b"") + line for line in lines] + [b"S: ."]
+
+
 class Home:
     """The home directory of the person at the client, with a delivery agent that numbers what it is given."""
 
@@ -89,7 +117,8 @@ class Home:
         self.box = path / "box"
         self.deliver = path / "deliver"
         self.box.mkdir()
-        self.write("deliver", f"#!/bin/sh\nexec cat > {self.box}/$(ls {self.box} | wc -l | xargs printf %04d)\n", 0o700)
+        numbered = f'set -- {self.box}/*; test -e "$1" || shift; exec cat > {self.box}/$(printf %04d $#)'
+        self.write("deliver", f"#!/bin/sh\n{numbered}\n", 0o700)
         for place in (path, self.box):
             os.chown(place, LOCAL, LOCAL)
             place.chmod(0o700)

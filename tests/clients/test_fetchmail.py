@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.clients import HOST, LONG, MESSAGES, NAME, NUL, PASSWORD, PORT, Home, mbox, received
-from tests.host import PAM_QUICK, Host
+from tests.clients import (
+    CAPABILITIES,
+    GREETING,
+    HOST,
+    LONG,
+    MESSAGES,
+    NAME,
+    NUL,
+    PASSWORD,
+    PORT,
+    Home,
+    mbox,
+    received,
+    shown,
+    size,
+)
+from tests.clients.recorder import SERVER, Recorder
+from tests.host import Host
 
 MAIL = (*MESSAGES[:8], LONG, NUL, MESSAGES[8])
 NOTHING_NEW = 1  # fetchmail's exit status
 
 
-def configure(home: Home, options: str) -> None:
+def configure(home: Home, options: str, port: int = PORT, auth: str = "any", password: str = PASSWORD) -> None:
     """Write ~/.fetchmailrc. Without "invisible" and "no rewrite" fetchmail adds a header and edits addresses."""
     home.write(
         ".fetchmailrc",
         "set no bouncemail\nset invisible\n"
-        f'poll {HOST} protocol pop3 port {PORT} uidl no dns auth password\n  user "{NAME}" password "{PASSWORD}" is bob here\n'
+        f'poll {HOST} protocol pop3 port {port} uidl no dns auth {auth}\n  user "{NAME}" password "{password}" is bob here\n'
         f"  mda \"{home.deliver}\" no rewrite pass8bits sslproto '' {options}\n",
     )
 
@@ -62,22 +80,43 @@ def test_the_rest_stays(host: Host, home: Home) -> None:
     assert path.read_bytes() == mbox(MAIL[4:])
 
 
-@pytest.mark.parametrize(
-    ("stack", "password", "status"),
-    [
-        (PAM_QUICK, "wrong", 3),
-        (PAM_QUICK + "account required pam_deny.so\n", PASSWORD, 3),
-        (PAM_QUICK + "account required pam_debug.so acct=acct_expired\n", PASSWORD, 3),
-        (PAM_QUICK + "account required pam_debug.so acct=new_authtok_reqd\n", PASSWORD, 3),
-        (PAM_QUICK + "account required pam_no_such_module.so\n", PASSWORD, 14),
-        ("", PASSWORD, 14),
-    ],
-)
-def test_refusals(host: Host, home: Home, stack: str, password: str, status: int) -> None:
-    """fetchmail tells failed logins (3) from a host that cannot serve now (14), which it tries again later."""
-    host.pam_stack(stack)
-    configure(home, "keep")
-    path = home.path / ".fetchmailrc"
-    home.write(".fetchmailrc", path.read_text().replace(f'password "{PASSWORD}"', f'password "{password}"'))
-    home.run("fetchmail", statuses=(status,))
-    assert home.mail() == []
+@pytest.mark.parametrize("auth", ["any", "password"])
+def test_the_conversation(host: Host, home: Home, recorder: Recorder, auth: str) -> None:
+    """Octet for octet: CAPA unless told how to log in, USER and PASS, and a message by TOP of very many lines."""
+    message = MESSAGES[1]
+    host.deliver(NAME, mbox((message,)))
+    configure(home, "keep", recorder.port, auth)
+    home.run("fetchmail")
+    conversation = recorder.only()
+    (unique_id,) = re.findall(rb"\r\n1 ([0-9a-f]{16})\r\n", conversation.said(SERVER))
+    assert conversation.lines() == [
+        GREETING,
+        *([b"C: CAPA", *CAPABILITIES] if auth == "any" else []),
+        b"C: USER alice",
+        b"S: +OK",
+        b"C: PASS " + PASSWORD.encode(),
+        b"S: +OK",
+        b"C: STAT",
+        b"S: +OK 1 %d" % size(message),
+        b"C: UIDL",
+        b"S: +OK",
+        b"S: 1 " + unique_id,
+        b"S: .",
+        b"C: LIST 1",
+        b"S: +OK 1 %d" % size(message),
+        b"C: TOP 1 99999999",
+        b"S: +OK",
+        *shown(message),
+        b"C: QUIT",
+        b"S: +OK",
+    ]
+
+
+def test_passwords(host: Host, home: Home) -> None:
+    """Blanks, also at the end, and octets above 127 log in."""
+    password = "Käse für 3,50 € "
+    host.password(NAME, password.encode())
+    host.deliver(NAME, mbox(MESSAGES[:1]))
+    configure(home, "keep", password=password)
+    home.run("fetchmail")
+    assert home.mail() == received(MESSAGES[:1])

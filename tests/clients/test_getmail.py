@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from tests.clients import HOST, MESSAGES, NAME, PASSWORD, PORT, Home, mbox, received
+import re
+
+from tests.clients import GREETING, HOST, MESSAGES, NAME, PASSWORD, PORT, Home, mbox, received, shown, size
+from tests.clients.recorder import SERVER, Recorder
 from tests.host import Host
 
 
-def configure(home: Home, options: str) -> None:
+def configure(home: Home, options: str, port: int = PORT, password: str = PASSWORD) -> None:
     """Write the file that getmail finds in --getmaildir."""
     home.write(
         "getmailrc",
-        f"[retriever]\ntype = SimplePOP3Retriever\nserver = {HOST}\nport = {PORT}\nusername = {NAME}\npassword = {PASSWORD}\n"
+        f"[retriever]\ntype = SimplePOP3Retriever\nserver = {HOST}\nport = {port}\nusername = {NAME}\npassword = {password}\n"
         f"[destination]\ntype = MDA_external\npath = {home.deliver}\n"
         f"[options]\nreceived = false\ndelivered_to = false\n{options}\n",
     )
@@ -62,3 +65,49 @@ def test_the_rest_stays(host: Host, home: Home) -> None:
     getmail(home)
     assert home.mail() == received(MESSAGES[:4])
     assert path.read_bytes() == mbox(MESSAGES[4:])
+
+
+def test_the_conversation(host: Host, home: Home, recorder: Recorder) -> None:
+    """Octet for octet: USER and PASS, both listings twice, and a message."""
+    message = MESSAGES[1]
+    host.deliver(NAME, mbox((message,)))
+    configure(home, "delete = true", recorder.port)
+    getmail(home)
+    conversation = recorder.only()
+    unique_id = re.findall(rb"\r\n1 ([0-9a-f]{16})\r\n", conversation.said(SERVER))[0]
+    listings = [
+        b"C: UIDL",
+        b"S: +OK",
+        b"S: 1 " + unique_id,
+        b"S: .",
+        b"C: LIST",
+        b"S: +OK",
+        b"S: 1 %d" % size(message),
+        b"S: .",
+    ]
+    assert conversation.lines() == [
+        GREETING,
+        b"C: USER alice",
+        b"S: +OK",
+        b"C: PASS " + PASSWORD.encode(),
+        b"S: +OK",
+        *listings,
+        *listings,
+        b"C: RETR 1",
+        b"S: +OK",
+        *shown(message),
+        b"C: DELE 1",
+        b"S: +OK",
+        b"C: QUIT",
+        b"S: +OK",
+    ]
+
+
+def test_passwords(host: Host, home: Home) -> None:
+    """Blanks and octets above 127 log in."""
+    password = "Käse für 3,50 €"
+    host.password(NAME, password.encode())
+    host.deliver(NAME, mbox(MESSAGES[:1]))
+    configure(home, "", password=password)
+    getmail(home)
+    assert home.mail() == received(MESSAGES[:1])

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients import MESSAGES, NAME, NUL, PASSWORD, VERY_LONG, Home, mbox, received, size
+from tests.clients import (
+    CAPABILITIES,
+    GREETING,
+    MESSAGES,
+    NAME,
+    NUL,
+    PASSWORD,
+    VERY_LONG,
+    Home,
+    mbox,
+    plain,
+    received,
+    shown,
+    size,
+)
 from tests.clients.recorder import Recorder
 from tests.host import HOME, PAM_QUICK, Host
 
@@ -17,7 +31,7 @@ def net_pop3(home: Home, port: int, how: str, password: str, then: str, statuses
     return home.run("perl", driver, str(port), how, NAME, password, home.box, then, statuses=statuses).splitlines()
 
 
-@pytest.mark.parametrize("how", ["login"])
+@pytest.mark.parametrize("how", ["login", "auth"])
 def test_fetch_and_keep(host: Host, home: Home, recorder: Recorder, how: str) -> None:
     """Net::POP3 gets each octet of each message, in the sizes that LIST announces, and the mailbox is as it was."""
     path = host.deliver(NAME, mbox(MAIL))
@@ -27,7 +41,7 @@ def test_fetch_and_keep(host: Host, home: Home, recorder: Recorder, how: str) ->
     assert path.read_bytes() == mbox(MAIL)
 
 
-@pytest.mark.parametrize("how", ["login"])
+@pytest.mark.parametrize("how", ["login", "auth"])
 def test_fetch_and_delete(host: Host, home: Home, recorder: Recorder, how: str) -> None:
     """All fetched and deleted, the mailbox is empty."""
     path = host.deliver(NAME, mbox(MAIL))
@@ -36,9 +50,45 @@ def test_fetch_and_delete(host: Host, home: Home, recorder: Recorder, how: str) 
     assert path.read_bytes() == b""
 
 
-@pytest.mark.parametrize("how", ["login"])
+@pytest.mark.parametrize("how", ["login", "auth"])
 def test_a_refused_login(host: Host, home: Home, recorder: Recorder, how: str) -> None:
     """The program that uses Net::POP3 learns popa3d's words."""
     host.pam_stack(PAM_QUICK)
     lines = net_pop3(home, recorder.port, how, "wrong", "keep", statuses=(1,))
     assert b"Authentication failed (bad password?)" in lines[-1]
+
+
+def test_the_conversation(host: Host, home: Home, recorder: Recorder) -> None:
+    """What auth() says, which asks for CAPA itself, octet for octet, and what capa() makes of CAPA's reply."""
+    host.deliver(NAME, mbox(MESSAGES[4:5]))
+    names = [line.removeprefix(b"S: ").partition(b" ") for line in CAPABILITIES[1:-1]]
+    capabilities = sorted([b"CAPA=1", *(name + b"=" + values for name, _, values in names)])
+    assert net_pop3(home, recorder.port, "auth", PASSWORD, "keep") == [*capabilities, b"1: %d" % size(MESSAGES[4])]
+    assert recorder.only().lines() == [
+        GREETING,
+        b"C: CAPA",
+        *CAPABILITIES,
+        b"C: CAPA",
+        *CAPABILITIES,
+        b"C: AUTH PLAIN " + plain(PASSWORD, NAME.encode()),
+        b"S: +OK",
+        b"C: LIST",
+        b"S: +OK",
+        b"S: 1 %d" % size(MESSAGES[4]),
+        b"S: .",
+        b"C: RETR 1",
+        b"S: +OK",
+        *shown(MESSAGES[4]),
+        b"C: QUIT",
+        b"S: +OK",
+    ]
+
+
+@pytest.mark.parametrize("how", ["login", "auth"])
+def test_passwords(host: Host, home: Home, recorder: Recorder, how: str) -> None:
+    """Blanks, also at the end, and octets above 127 log in by PASS as well as by AUTH."""
+    password = "Käse für 3,50 € "
+    host.password(NAME, password.encode())
+    host.deliver(NAME, mbox(MESSAGES[:1]))
+    net_pop3(home, recorder.port, how, password, "keep")
+    assert home.mail() == received(MESSAGES[:1])

@@ -8,7 +8,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.clients import HOST, MESSAGES, NAME, NUL, PASSWORD, PORT, SECONDS, mbox, received
+from tests.clients import CAPABILITIES, FAILED, GREETING, HOST, MESSAGES, NAME, NUL, PASSWORD, PORT, SECONDS, mbox, received
+from tests.clients.recorder import Recorder
 from tests.host import PAM_QUICK, Host
 
 MAIL = (*MESSAGES[:8], NUL, MESSAGES[8])
@@ -90,3 +91,36 @@ def test_a_refused_login(host: Host) -> None:
         client.user(NAME)
         with pytest.raises(poplib.error_proto, match="Authentication failed"):
             client.pass_("wrong")
+
+
+def test_capabilities(host: Host) -> None:
+    """capa() is what CAPA answers, before a login and after it."""
+    wanted = {"TOP": [], "UIDL": [], "RESP-CODES": [], "AUTH-RESP-CODE": [], "PIPELINING": [], "USER": [], "SASL": ["PLAIN"]}
+    host.deliver(NAME, mbox(MAIL[:1]))
+    with closing(poplib.POP3(HOST, PORT, SECONDS)) as client:
+        assert client.capa() == wanted
+    with session() as client:
+        assert client.capa() == wanted
+
+
+def test_the_conversation(host: Host, recorder: Recorder) -> None:
+    """Octet for octet, with a refused login."""
+    host.pam_stack(PAM_QUICK)
+    with closing(poplib.POP3(HOST, recorder.port, SECONDS)) as client:
+        client.capa()
+        client.user(NAME)
+        with pytest.raises(poplib.error_proto):
+            client.pass_("wrong")
+    start = [GREETING, b"C: CAPA", *CAPABILITIES, b"C: USER alice", b"S: +OK"]
+    assert recorder.only().lines() == [*start, b"C: PASS wrong", FAILED]
+
+
+def test_passwords(host: Host) -> None:
+    """PASS takes blanks at both ends, octets above 127, and as many octets as a line has."""
+    password = " Käse für 3,50 € ".ljust(246)
+    host.password(NAME, password.encode())
+    with closing(poplib.POP3(HOST, PORT, SECONDS)) as client:
+        client.encoding = "UTF-8"
+        client.user(NAME)
+        assert client.pass_(password) == b"+OK"
+        client.quit()
