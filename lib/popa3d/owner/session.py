@@ -1,4 +1,4 @@
-"""The mailbox owner's program, from root's handover to the end of the session: PASS's reply, TRANSACTION, UPDATE.
+"""The mailbox owner's program, from root's handover to the end of the session: the login's reply, TRANSACTION, UPDATE.
 
 Read from `main` down: what it calls stands below it, in the order of a session. All imports lead from here to the rooms
 below; those that come late, for the sake of start-up time, are listed at _load_transaction.
@@ -109,8 +109,8 @@ def _complain(text: str) -> None:
 
 # What is loaded late, in the order of a session:
 #   the mailbox needs it        loading (an unfinished update), mailbox.locks (dot-locks), mailbox.maildrop (a large mailbox) and
-#                               mailbox.scan (also messages with equal unique-ids): all before PASS is answered
-#   PASS is answered            _load_transaction: owner.pop3, while the client reads the reply
+#                               mailbox.scan (also messages with equal unique-ids): all before the login is answered
+#   the login is answered       _load_transaction: owner.pop3, while the client reads the reply
 #   the first DELE              _load_removal: owner.update, so that nothing is missing at QUIT
 # Modules of two versions do not fit together: if popa3d was replaced or removed since the session began, the last two refuse.
 
@@ -187,7 +187,7 @@ def _reply(error: Refused | OSError, temporary: bytes, permanent: bytes) -> byte
 
 
 def _transact(connection: Connection, maildrop: Maildrop, path: str, owner: str) -> int:
-    """Reply to PASS, then TRANSACTION and UPDATE. Returns the exit status; raises Changed, Refused, InUse or OSError."""
+    """Reply to the login, then TRANSACTION and UPDATE. Returns the exit status; raises Changed, Refused, InUse or OSError."""
     octets = sum(maildrop.index.octets)
     if maildrop.file.read_only:
         log.write(log.WARNING, f"{path} is on a file system that can only be read: no message can be deleted")

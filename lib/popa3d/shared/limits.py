@@ -10,8 +10,8 @@ Trusts: nothing.
 # that sends an octet a second cannot hold a session for ever.
 TIMEOUT_S = 10 * 60
 
-# The whole AUTHORIZATION state, from the greeting to PASS. C popa3d has no such limit. RFC 1939 allows 10 minutes here too,
-# but a client that has not logged in deserves less patience: OpenSSH's LoginGraceTime is the same two minutes.
+# The whole AUTHORIZATION state, from the greeting to PASS or AUTH. C popa3d has no such limit. RFC 1939 allows 10 minutes here
+# too, but a client that has not logged in deserves less patience: OpenSSH's LoginGraceTime is the same two minutes.
 LOGIN_TIMEOUT_S = 2 * 60
 
 # After this many invalid command lines a session ends before the login: each costs a reply, and an empty line costs its
@@ -45,7 +45,7 @@ NUMBER_MAX = 2**31 - 1
 
 # --- The client's connection ---
 
-# One read. So it is also the most that a client can have sent ahead of the reply to PASS, which the login record carries.
+# One read. So it is also the most that a client can have sent ahead of the reply to its login, which the login record carries.
 # All that a pipelining client sends in a session usually fits.
 READ_OCTETS = 4096
 

@@ -68,7 +68,7 @@ def _has_controls(octets: bytes) -> bool:
 class Login:
     """A user name and a password to check. No repr shows the password; root drops the object once PAM has answered.
 
-    ahead: what the client sent behind PASS.
+    ahead: what the client sent behind its login.
     """
 
     __slots__ = ("ahead", "password", "user")
@@ -100,8 +100,8 @@ class Handover:
     """What root tells the owner's program. Paths and names are bytes as the system has them.
 
     owner, uid: the account. path: the mailbox, absolute. state: the owner's state directory, or empty where there is none.
-    peer: the client's address for the log. ahead: what the client sent behind PASS. recovery: there is no client, only an
-    update to finish (popa3d-recover). locker: LOCKER_FD is root's locker, which makes the dot-lock. Besides, each of the
+    peer: the client's address for the log. ahead: what the client sent behind its login. recovery: there is no client, only
+    an update to finish (popa3d-recover). locker: LOCKER_FD is root's locker, which makes the dot-lock. Besides, each of the
     settings HANDED_OVER is an attribute, as in Settings.
     """
 

@@ -8,7 +8,7 @@ import pytest
 
 from popa3d.preauth.authorization import GO_ON, LOGIN, NOT_ANOTHER, QUIT, TOO_MANY, Authorization
 from popa3d.shared import capabilities, replies
-from popa3d.shared.limits import INVALID_COMMANDS, LINE_OCTETS, LOGIN_LINES, NAME_OCTETS
+from popa3d.shared.limits import AUTH_LINE_OCTETS, INVALID_COMMANDS, LINE_OCTETS, LOGIN_LINES, NAME_OCTETS
 from tests.unit.splits import TRAILING, pieces, talk
 
 OK, NO = replies.OK, replies.INVALID
@@ -182,7 +182,10 @@ def test_malformed(response: bytes) -> None:
 
 
 def test_longer_than_a_response() -> None:
-    """A line of more octets than a response has is none, whatever is behind them."""
+    """A line of more octets than a response has is none, whatever is in it or behind them."""
+    identity = base64.b64encode(b"b" * 256 + b"\0" + b"u" * NAME_OCTETS + b"\0" + b"p" * 512)
+    assert len(LONGEST) < len(identity) < AUTH_LINE_OCTETS
+    assert conversation(b"AUTH PLAIN\r\n" + identity + b"\r\n") == (CHALLENGE + MALFORMED, GO_ON, b"", b"")
     for more in (b"=", b"A" * 4, b"A" * 5000):
         assert conversation(b"AUTH PLAIN\r\n" + LONGEST + more + b"\r\n") == (CHALLENGE + MALFORMED, GO_ON, b"", b"")
 

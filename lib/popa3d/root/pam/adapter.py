@@ -121,7 +121,7 @@ class Pam:
         """PAM's answer: whether `password` is right, and whether the account may be used now.
 
         address: the client's, numeric, for PAM_RHOST, or empty. Takes as long as the PAM stack does. Never raises. Call it
-        once: a session has one PASS. No credentials are established and no session is opened (as in C popa3d's auth_pam.c).
+        once: a session has one login. No credentials are established and no session is opened (as in C popa3d's auth_pam.c).
         """
         if not user or not password or b"\0" in user + password + address:
             return Answer(FAILED)
