@@ -63,15 +63,19 @@ class Authorization:
     # Handlers of commands.
 
     def _user(self, arguments: list[bytes]) -> "Answer":
-        if len(arguments) != 1 or not record.is_name(arguments[0]):
+        if len(arguments) != 1:
             return self._refuse()
+        if not record.is_name(arguments[0]):
+            return self._refuse(replies.UNUSABLE)
         self.user = arguments[0]
         self._state = _NAMED
         return replies.OK, GO_ON
 
     def _pass(self, arguments: list[bytes]) -> "Answer":
-        if len(arguments) != 1 or not record.is_password(arguments[0]):
+        if len(arguments) != 1:
             return self._refuse()
+        if not record.is_password(arguments[0]):
+            return self._refuse(replies.UNUSABLE)
         self.password = arguments[0]
         return b"", LOGIN
 
@@ -96,7 +100,7 @@ class Authorization:
             return self._refuse(replies.MALFORMED)
         identity, user, password = parts
         if not record.is_name(user) or not record.is_password(password):
-            return self._refuse(replies.MALFORMED)
+            return self._refuse(replies.UNUSABLE)
         if identity not in (b"", user):
             return replies.NOT_ANOTHER, NOT_ANOTHER
         self.user, self.password = user, password

@@ -20,9 +20,9 @@ def decode(text: bytes) -> bytes | None:
 
 
 def plain(message: bytes) -> tuple[bytes, bytes, bytes] | None:
-    """PLAIN's three parts, or None if it has not three: who to become (may be empty), who one is, and the password."""
+    """PLAIN's three parts: who to become (may be empty), who one is, and the password. None if there are fewer or more."""
     parts = message.split(b"\0")
-    if len(parts) != 3:
+    if len(parts) != 3 or not parts[1] or not parts[2]:
         return None
     identity, user, password = parts
     return identity, user, password

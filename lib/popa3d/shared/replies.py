@@ -28,6 +28,7 @@ NO_SUCH_MESSAGE = b"-ERR no such message\r\n"
 # Credentials or an account that may not log in. The words of the first are C popa3d's only ones: kept, since people recognize
 # them.
 LOGIN_FAILED = b"-ERR [AUTH] Authentication failed (bad password?)\r\n"
+UNUSABLE = b"-ERR [AUTH] no name or password is that long or has such characters\r\n"
 NOT_ANOTHER = b"-ERR [AUTH] nobody may log in as another user\r\n"
 PASSWORD_EXPIRED = b"-ERR [AUTH] your password has expired: change it on the host, then log in\r\n"
 ACCOUNT_EXPIRED = b"-ERR [AUTH] your account has expired: ask the administrator of the host\r\n"

@@ -62,14 +62,22 @@ def test_orders() -> None:
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize(
     "line",
-    [b"USER", b"USER ", b"USER  a", b"USER a b", b"USER a\0", b"USER \ta", b"USER a\x7f", b"PASS", b"PASS ", b"PASS x\t"]
-    + [b"PASS x\0y", b"QUIT now", b"QUIT  "],
+    [b"USER", b"USER ", b"USER  a", b"USER a b", b"USER a\0", b"PASS", b"PASS ", b"PASS x\0y", b"QUIT now"] + [b"QUIT  "],
     ids=str,
 )
 def test_wrong_arguments(line: bytes, named: bool) -> None:
     """A command with other arguments than its own changes nothing."""
     before, name = (b"USER alice\r\n", b"alice") if named else (b"", b"")
     assert conversation(before + line + b"\r\n") == (OK * named + NO, GO_ON, name, b"")
+
+
+@pytest.mark.parametrize("octet", [b"\t", b"\r", b"\x01", b"\x1f", b"\x7f"])
+def test_control_characters(octet: bytes) -> None:
+    """Names and passwords have none: the client is told so, and may go on."""
+    for value in (octet, octet + b"a", b"a" + octet + b"b"):
+        said = replies.UNUSABLE
+        assert conversation(b"USER " + value + b"\r\nUSER alice\r\n") == (said + OK, GO_ON, b"alice", b"")
+        assert conversation(b"USER alice\r\nPASS " + value + b"\r\nPASS x\r\n") == (OK + said, LOGIN, b"alice", b"x")
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -159,6 +167,9 @@ BAD = {
     "four parts": base64.b64encode(b"\0alice\0x\0"),
     "no name": base64.b64encode(b"\0\0x"),
     "no password": base64.b64encode(b"\0alice\0"),
+    "neither": base64.b64encode(b"\0\0"),
+}
+UNUSABLE = {
     "a blank in the name": base64.b64encode(b"\0al ice\0x"),
     "a line end in the name": base64.b64encode(b"\0al\nice\0x"),
     "a line end in the password": base64.b64encode(b"\0alice\0x\n"),
@@ -179,6 +190,15 @@ def test_malformed(response: bytes) -> None:
         said, event, user, password = conversation(b"AUTH PLAIN " + response + login)
         assert (event, user, password) == (LOGIN, b"alice", b"x")
         assert said == MALFORMED + OK
+
+
+@pytest.mark.parametrize("response", UNUSABLE.values(), ids=UNUSABLE)
+def test_unusable(response: bytes) -> None:
+    """A name or a password that is none is refused as such, and the client may log in otherwise; nothing of it is kept."""
+    login = b"\r\nUSER alice\r\nPASS x\r\n"
+    said = replies.UNUSABLE
+    assert conversation(b"AUTH PLAIN\r\n" + response + login) == (CHALLENGE + said + OK, LOGIN, b"alice", b"x")
+    assert conversation(b"AUTH PLAIN " + response + login) == (said + OK, LOGIN, b"alice", b"x")
 
 
 def test_longer_than_a_response() -> None:
