@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from popa3d.shared import replies
+from popa3d.shared.limits import NO_ACCOUNT
 from tests.host import ALICE, TOOR, Host
 from tests.root.one_more import account
 from tests.talk import POPA3D, Talk
@@ -88,6 +89,15 @@ def test_no_account(host: Host, asked: Path, name: str, configuration: str) -> N
     assert host.syslog.wait("Authentication failed").endswith("for UNKNOWN USER from 127.0.0.1")
     assert asked.read_text() == f"{name}\n"
     assert not re.search(r"alice|nobody-here|example", host.syslog.text, re.I)
+
+
+@pytest.mark.parametrize("name", ["+sesame-1", "-sesame-1", "+\xff]sesame-1"])
+def test_names_that_pam_unix_would_log(host: Host, asked: Path, name: str) -> None:
+    """pam_unix logs names that begin with + or -, as no account's does. PAM is asked about another one that is nobody's."""
+    assert log_in(host, name, "wrong", "") == FAILED
+    host.syslog.wait("Authentication failed for UNKNOWN USER from 127.0.0.1")
+    assert asked.read_text() == f"{NO_ACCOUNT}\n"
+    assert "sesame" not in host.syslog.text and "check pass; user unknown" in host.syslog.text
 
 
 def test_the_whole_name_wins(host: Host, asked: Path) -> None:

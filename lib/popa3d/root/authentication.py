@@ -10,7 +10,7 @@ import _signal  # the standard library's signal module imports enum, at a quarte
 import posix as os  # as os, without its start-up time
 
 from ..shared import log, record, replies
-from ..shared.limits import PAM_TIMEOUT_S
+from ..shared.limits import NO_ACCOUNT, PAM_TIMEOUT_S
 from . import accounts, handover, privileges, process
 from .ending import End
 from .pam import answer, service_file
@@ -84,6 +84,8 @@ def _authenticated(pam: "Pam", login: record.Login, peer: "Peer", settings: "Set
     """The account that PAM lets in; it may be another one than was claimed. Raises End for all others, and for root."""
     claimed = accounts.claimed(login.user, settings)
     user = login.user if claimed is None else process.encode(claimed.pw_name)  # the name services may have another spelling
+    if claimed is None and user[:1] in (b"+", b"-"):
+        user = NO_ACCOUNT.encode()  # pam_unix logs names that begin so, and no file of accounts may have them
     password = login.password
     if claimed is not None and claimed.pw_uid == 0:
         # Root is refused in any case. PAM gets a password that is surely wrong, so that time does not tell whether this was.

@@ -85,7 +85,8 @@ PIPE_OCTETS = 512
 PREAUTH_OCTETS = 8 * 1024 * 1024
 
 # A name that no account has. It is looked up to load the name services, and so that a known and an unknown user cost the
-# same look-ups. It must look like a name, since services reject others without a look.
+# same look-ups; and PAM is asked about it in the place of a name that would be logged. It must look like a name, since services
+# reject others without a look.
 NO_ACCOUNT = "popa3d-nobody"
 
 # The user of the pre-auth child. It must own no files.

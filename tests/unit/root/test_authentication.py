@@ -11,7 +11,7 @@ from popa3d.root.ending import End
 from popa3d.root.pam import answer, service_file
 from popa3d.root.peer import Peer
 from popa3d.shared import log, record, replies
-from popa3d.shared.limits import PAM_TIMEOUT_S
+from popa3d.shared.limits import NO_ACCOUNT, PAM_TIMEOUT_S
 from popa3d.shared.settings import Settings
 from tests.unit.root.accounts import ALICE, ROOT, account
 
@@ -74,22 +74,25 @@ def test_login(alarms: list[int]) -> None:
         (b"Alice", b"alice"),
         (b"alice@example.net", b"alice@example.net"),
         (b"nobody-here@example.org", b"nobody-here@example.org"),
+        (b"+sesame-1", NO_ACCOUNT.encode()),
+        (b"-sesame-1", NO_ACCOUNT.encode()),
     ],
 )
 def test_pam_is_asked_for_the_account(alarms: list[int], typed: bytes, asked: bytes) -> None:
-    """Where there is an account, PAM gets its name in the name services' spelling, and else what was typed."""
+    """Where there is an account, PAM gets its name in the name services' spelling, and else what was typed, if it may."""
     pam = Pam(None)
     shown = "alice" if asked == b"alice" else "UNKNOWN USER"
     assert ending(pam, record.Login(typed, b"x", b"").encode())[0] == f"Authentication failed for {shown} from 192.0.2.1"
     assert pam.asked == [(asked, b"x", b"192.0.2.1")]
 
 
-def test_names_of_odd_octets(alarms: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name of an account reaches PAM in the octets that the password file has."""
-    monkeypatch.setattr(accounts, "find", {b"\xe4": account("\udce4")}.get)
-    pam = Pam(b"\xe4")
-    assert log_in(pam, record.Login(b"\xe4@example.org", b"x", b"").encode())[0] == account("\udce4")
-    assert pam.asked[0][0] == b"\xe4"
+@pytest.mark.parametrize(("name", "octets"), [("\udce4", b"\xe4"), ("+alice", b"+alice")])
+def test_names_of_odd_octets(alarms: list[int], monkeypatch: pytest.MonkeyPatch, name: str, octets: bytes) -> None:
+    """A name of an account reaches PAM in the octets that the password file has, whatever they are."""
+    monkeypatch.setattr(accounts, "find", {octets: account(name)}.get)
+    pam = Pam(octets)
+    assert log_in(pam, record.Login(octets + b"@example.org", b"x", b"").encode())[0] == account(name)
+    assert pam.asked[0][0] == octets
 
 
 @pytest.mark.parametrize(
