@@ -143,4 +143,4 @@ def _account(name: str, uid: int) -> str:
             account = pwd.getpwuid(uid)
         except KeyError:
             return ""
-    return account.pw_name if account.pw_uid == uid and stem(account.pw_name) == name else ""
+    return account.pw_name if stem(account.pw_name) == name else ""
