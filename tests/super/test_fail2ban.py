@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -42,6 +43,9 @@ HOSTILE = (
     b"%s%n203.0.113.7",
     b"203.0.113.7",
     b"alice@203.0.113.7",
+    b"+]rhost=203.0.113.7",
+    b"-rhost=203.0.113.7",
+    b"y" * 230 + b"@203.0.113.7",
 )
 
 
@@ -80,15 +84,20 @@ def syslog(host: Host, file: Path) -> str:
 
 
 def attack(host: Host) -> int:
-    """Failed logins of all kinds from PEER; how many of them are logged as such."""
+    """Failed logins of all kinds from PEER, by PASS and by AUTH; how many of them are logged as such."""
     host.pam_stack(PAM_QUICK)
     names = (b"alice", b"bob", b"toor", *HOSTILE)
+    password = b"wrong from 203.0.113.7"
     command = ["systemd-socket-activate", "--inetd", "-a", "-l", "127.0.0.1:110", *POPA3D]
     with Foreground(command):
         for name in names:
-            everything("127.0.0.1", b"USER " + name + b"\r\nPASS wrong from 203.0.113.7\r\nQUIT\r\n", source=PEER)
+            everything("127.0.0.1", b"USER " + name + b"\r\nPASS " + password + b"\r\nQUIT\r\n", source=PEER)
+            response = base64.b64encode(b"\0" + name + b"\0" + password)
+            everything("127.0.0.1", b"AUTH PLAIN " + response + b"\r\nQUIT\r\n", source=PEER)
     failed = [line for line in host.syslog.lines if "Authentication failed for" in line]
-    assert len(failed) >= 15  # names with spaces are two words to popa3d, and never come as far as a login
+    # All others are refused before there is a login. The line of USER ends where the name has a line end.
+    logins = [name for each in names for name in (each.partition(b"\n")[0], each) if re.fullmatch(rb"[^\x00- \x7f]+", name)]
+    assert len(failed) == len(logins) >= 25
     return len(failed)
 
 
