@@ -163,13 +163,14 @@ class Host:
         names = [line.split(":")[0] for line in passwd.splitlines()]
         shadow = "".join(f"{name}:*:19000:0:99999:7:::\n" for name in names)  # nobody of the machine's can log in here
         group = Path("/etc/group").read_text()
-        ours = [a.name for a in self.accounts] + ["popa3d"]
+        ours = [a.name for a in self.accounts] + ["popa3d", "popa3d-tls"]
         passwd = "".join(line for line in passwd.splitlines(True) if line.split(":")[0] not in ours)
         shadow = "".join(line for line in shadow.splitlines(True) if line.split(":")[0] not in ours)
         group = "".join(line for line in group.splitlines(True) if line.split(":")[0] not in ours)
         passwd += "popa3d:x:20100:20100::/nonexistent:/usr/sbin/nologin\n"
-        shadow += "popa3d:*:19000:0:99999:7:::\n"
-        group += "popa3d:x:20100:\nlettercarriers:x:20200:alice\n"
+        passwd += "popa3d-tls:x:20101:20101::/nonexistent:/usr/sbin/nologin\n"
+        shadow += "popa3d:*:19000:0:99999:7:::\npopa3d-tls:*:19000:0:99999:7:::\n"
+        group += "popa3d:x:20100:\npopa3d-tls:x:20101:\nlettercarriers:x:20200:alice\n"
         for a in self.accounts:
             gid = a.uid or 0
             passwd += f"{a.name}:x:{a.uid}:{gid}:{a.name}:/nonexistent:/bin/false\n"

@@ -59,6 +59,7 @@ ALLOWED = {
     "shared/census": "shared",
     "shared": "",
     "preauth": "shared",
+    "tls": "shared",
     "root/pam": "shared",
     "root/listen": "root shared",
     "root": "root/pam shared shared/census .",
@@ -75,6 +76,7 @@ ALLOWED = {
 # no log, since there is none in its chroot, and the counting of sessions is given to root by bin/popa3d.
 ONLY = {
     ("preauth", "shared"): "capabilities commands connection limits record replies",
+    ("tls", "shared"): "limits",
     ("root", "shared/census"): "",
     ("root/listen", "root"): "process",
     ("shared/census", "shared"): "address arguments limits",
@@ -92,12 +94,13 @@ CALLS = {
     "pwrite": "owner/mailbox/file.py owner/update/file_journal.py",
     "mkdir chmod chown": "root/state_directories.py",
     "fork forkpty posix_spawn": "root/sequence.py root/recover_runner.py root/locker.py owner/mailbox/child.py "
-    "root/listen/children.py root/listen/background.py",
+    "root/listen/children.py root/listen/background.py root/channel.py root/keeper.py",
     "call_function": "root/libc.py",
     "prctl": "root/libc.py root/privileges.py",
-    "setsid": "root/process.py root/recover_runner.py root/listen/listener.py root/listen/background.py",
+    "setsid": "root/process.py root/recover_runner.py root/listen/listener.py root/listen/background.py root/keeper.py",
     "execve execv execl": "root/handover.py",
-    "alarm": "root/sequence.py root/authentication.py root/ending.py root/listen/listener.py root/listen/log_queue.py",
+    "alarm": "root/sequence.py root/authentication.py root/ending.py root/channel.py "
+    "root/listen/listener.py root/listen/log_queue.py",
     "waitpid": "root/sequence.py root/recover_runner.py owner/mailbox/child.py root/listen/listener.py",
 }
 
@@ -106,6 +109,7 @@ RUNS_AS = {
     "shared/census": ("the operator, and root where the administrator limits sessions.",),
     "shared": ("any uid", "popa3d (the pre-auth child) and the mailbox owner", "the mailbox owner, or root's process"),
     "preauth": ("popa3d",),
+    "tls": ("popa3d-tls",),
     "root/listen": ("root, only with -D.",),
     "root": ("root",),
     "owner": ("the mailbox owner",),
@@ -210,6 +214,12 @@ def test_calls(path: Path) -> None:
         if name not in only.split():
             assert not called & set(calls.split())
     assert not called & {"eval", "exec", "system", "popen", "subprocess", "pickle", "print", "input"}
+
+
+def test_who_loads_openssl() -> None:
+    """One module makes contexts with the key, one talks TLS with them, and nobody loads the ssl module, which is slow."""
+    having = [str(path.relative_to(LIB / "popa3d")) for path in MODULES if re.search(r"import _?ssl\b", path.read_text())]
+    assert having == ["root/certificate.py", "tls/engine.py"]
 
 
 def test_who_opens_files_of_the_owner() -> None:

@@ -1,4 +1,4 @@
-"""The AUTHORIZATION state, RFC 1939 section 4, RFC 2449 and RFC 5034, as a state machine: a line in, a reply and an event out.
+"""The AUTHORIZATION state, RFC 1939 section 4, RFC 2449, 2595 and 5034, as a state machine: a line in, a reply and an event out.
 
 It has no socket, no clock and no process: preauth.loop has those.
 
@@ -22,6 +22,7 @@ LOGIN = "login"  # root is given `user` and `password`, and replies to PASS or A
 QUIT = "quit"
 TOO_MANY = "too many"  # commands without a login
 NOT_ANOTHER = "not another"  # AUTH was to log in one user as another
+START_TLS = "start TLS"  # the TLS process replies, and a machine of its own goes on
 
 # States.
 _NAMELESS = "nameless"  # there was no USER yet
@@ -31,7 +32,8 @@ _NAMED = "named"  # there was one; its name stays, as in C popa3d
 class Authorization:
     """The machine. `user` and `password` are what the client has said so far; both are there at LOGIN."""
 
-    def __init__(self) -> None:
+    def __init__(self, offer: capabilities.Offer) -> None:
+        self._offer = offer
         self.user = b""
         self.password = b""
         self._state = _NAMELESS
@@ -63,6 +65,8 @@ class Authorization:
     # Handlers of commands.
 
     def _user(self, arguments: list[bytes]) -> "Answer":
+        if not self._offer.logins:
+            return self._refuse(replies.TLS_IS_NEEDED)
         if len(arguments) != 1:
             return self._refuse()
         if not record.is_name(arguments[0]):
@@ -81,7 +85,9 @@ class Authorization:
 
     def _auth(self, arguments: list[bytes]) -> "Answer":
         if not arguments:
-            return replies.MECHANISMS, GO_ON
+            return replies.MECHANISMS if self._offer.logins else replies.NO_MECHANISMS, GO_ON
+        if not self._offer.logins:
+            return self._refuse(replies.TLS_IS_NEEDED)
         mechanism, _, response = arguments[0].partition(b" ")
         if mechanism.upper() != b"PLAIN":
             return self._refuse(replies.NO_SUCH_MECHANISM)
@@ -109,7 +115,14 @@ class Authorization:
     def _capa(self, arguments: list[bytes]) -> "Answer":
         if arguments:
             return self._refuse()
-        return capabilities.LIST, GO_ON
+        return capabilities.listing(self._offer), GO_ON
+
+    def _stls(self, arguments: list[bytes]) -> "Answer":
+        if arguments:
+            return self._refuse()
+        if self._offer.tls:
+            return self._refuse(replies.TLS_IS_ACTIVE)
+        return (b"", START_TLS) if self._offer.stls else self._refuse()
 
     def _quit(self, arguments: list[bytes]) -> "Answer":
         if arguments:
@@ -125,12 +138,14 @@ class Authorization:
 _COMMANDS: "dict[str, dict[bytes, Callable[[Authorization, list[bytes]], Answer]]]" = {
     _NAMELESS: {
         b"CAPA": Authorization._capa,
+        b"STLS": Authorization._stls,
         b"USER": Authorization._user,
         b"AUTH": Authorization._auth,
         b"QUIT": Authorization._quit,
     },
     _NAMED: {
         b"CAPA": Authorization._capa,
+        b"STLS": Authorization._stls,
         b"PASS": Authorization._pass,
         b"AUTH": Authorization._auth,
         b"QUIT": Authorization._quit,

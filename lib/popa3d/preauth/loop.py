@@ -7,27 +7,30 @@ Trusts: nobody; nobody trusts it either: root checks every octet of its record.
 import posix as os  # as os, without its start-up time
 import time
 
-from ..shared import record, replies
+from ..shared import record
+from ..shared.capabilities import Offer
 from ..shared.connection import EXPIRED, Connection
-from .authorization import GO_ON, LOGIN, NOT_ANOTHER, QUIT, TOO_MANY, Authorization
+from .authorization import GO_ON, LOGIN, NOT_ANOTHER, QUIT, START_TLS, TOO_MANY, Authorization
 
 # What root is told of a session that ends without a login, by event.
 _RECORDS = {QUIT: record.LEFT, TOO_MANY: record.TOO_MANY, NOT_ANOTHER: record.NOT_ANOTHER}
 
 
-def run(pipe: int, timeout_s: int, login_timeout_s: int) -> None:
+def run(pipe: int, timeout_s: float, login_timeout_s: float, offer: tuple[bool, bool, bool], first: bytes) -> None:
     """Serve descriptors 0 and 1, then write one record into `pipe`. The caller ends the process.
 
-    timeout_s: the limit for each line and each piece sent; login_timeout_s: for all of the AUTHORIZATION state.
+    timeout_s: the limit for each line and each piece sent; login_timeout_s: for all of the AUTHORIZATION state, or what is
+    left of it. offer: what Offer takes. first: the greeting, or what is said instead if there was one.
     """
     deadline = time.monotonic() + login_timeout_s
-    os.write(pipe, _serve(Connection(b"", min(timeout_s, login_timeout_s)), deadline))
+    os.write(pipe, _serve(Connection(b"", min(timeout_s, login_timeout_s)), deadline, Offer(*offer), first))
 
 
-def _serve(connection: Connection, deadline: float) -> bytes:
+def _serve(connection: Connection, deadline: float, offer: Offer, first: bytes) -> bytes:
     """Serve the AUTHORIZATION state until `deadline` (time.monotonic) at most; return the record for root."""
-    authorization = Authorization()
-    connection.put(replies.GREETING)
+    authorization = Authorization(offer)
+    if first:
+        connection.put(first)
     event = GO_ON
     while event == GO_ON:
         line = connection.line(deadline)
@@ -38,4 +41,7 @@ def _serve(connection: Connection, deadline: float) -> bytes:
     connection.flush()
     if event == LOGIN:
         return record.Login(authorization.user, authorization.password, connection.ahead()).encode()
+    if event == START_TLS:
+        # What came with STLS was not encrypted: somebody on the way may have added it, to be taken for what comes later.
+        return record.INJECTED if connection.ahead() else record.START_TLS
     return _RECORDS[event]

@@ -72,6 +72,8 @@ def _login(data: bytes, peer: "Peer") -> record.Login:
         raise End("Connection timed out", priority=log.INFO)
     if data == record.TOO_MANY:
         raise End(f"Too many commands without a login{peer.origin}", priority=log.NOTICE)
+    if data == record.INJECTED:
+        raise End(f"Octets behind STLS{peer.origin}", priority=log.NOTICE)
     if data == record.NOT_ANOTHER:
         raise End(f"Login as another user refused{peer.origin}", priority=log.NOTICE)
     login = record.decode_login(data)

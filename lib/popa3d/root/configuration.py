@@ -11,7 +11,19 @@ import tomllib
 
 from ..shared import Failure
 from ..shared.limits import CHROOT, LOCKS
-from ..shared.settings import ADDRESSES, ANY_DOMAIN, BOOLEAN, DIRECTORY, DOMAINS, HOME_FILE, LISTS, LOCK_NAMES, TABLE, Settings
+from ..shared.settings import (
+    ADDRESSES,
+    ANY_DOMAIN,
+    BOOLEAN,
+    DIRECTORY,
+    DOMAINS,
+    FILE,
+    HOME_FILE,
+    LISTS,
+    LOCK_NAMES,
+    TABLE,
+    Settings,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +78,20 @@ def _settings(tables: "dict[str, Any]") -> Settings:
         for setting in TABLE:
             if setting.kind == kind and setting in given:
                 check(f"{setting.table}.{setting.key}", getattr(result, setting.key))
+    _check_tls(result, {f"{setting.table}.{setting.key}" for setting in given})
     return result
+
+
+def _check_tls(settings: Settings, given: set[str]) -> None:
+    """What the settings of TLS must be together. given: the names of those that the file has."""
+    for name, other in (("tls.certificate", "tls.key"), ("tls.key", "tls.certificate")):
+        if name in given and other not in given:
+            raise Refused(f"{name} needs {other}")
+    for name in sorted(given):
+        if name.startswith("tls.") and not settings.certificate:
+            raise Refused(f"{name} needs tls.certificate and tls.key")
+    if settings.certificate and settings.port and settings.port == settings.tls_port:
+        raise Refused("listen.tls_port must be another one than listen.port")
 
 
 def _typed(setting: "Setting", value: object) -> object:
@@ -85,6 +110,8 @@ def _typed(setting: "Setting", value: object) -> object:
         if not isinstance(value, list):
             raise Refused(f"{name} must be a list of strings")
         return tuple(value)
+    if isinstance(setting.kind, list) and value not in setting.kind:
+        raise Refused(f"{name} must be one of {', '.join(repr(word) for word in setting.kind)}")
     if not isinstance(value, str):
         raise Refused(f"{name} must be a string")
     return value
@@ -112,6 +139,11 @@ def _check_directory(name: str, path: str) -> None:
         raise Refused(f"{name} must be an absolute path")
     if f"{posixpath.normpath(path)}/".startswith(f"{CHROOT}/"):
         raise Refused(f"{name} must not be in {CHROOT}, which has to stay empty")
+
+
+def _check_file(name: str, path: str) -> None:
+    if not path.startswith("/") or path.endswith("/") or "\0" in path:
+        raise Refused(f"{name} must be an absolute path of a file")
 
 
 def _check_lock_names(name: str, locks: tuple[object, ...]) -> None:
@@ -145,6 +177,7 @@ _CHECKS: "tuple[tuple[str, Callable[[str, Any], None]], ...]" = (
     (LOCK_NAMES, _check_lock_names),
     (HOME_FILE, _check_home_file),
     (DOMAINS, _check_domains),
+    (FILE, _check_file),
 )
 
 

@@ -13,7 +13,7 @@ from ..shared import Failure
 _LIBC = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
 
 # linux/prctl.h
-PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 3, 4, 38
+PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS = 3, 4, 15, 38
 
 
 class Missing(Failure):
@@ -28,12 +28,20 @@ def prctl(option: int, value: int = 0) -> int:
     return result
 
 
+def set_name(name: str) -> None:
+    """Let the kernel show `name` for this process (proc(5), comm); of more than 15 octets it shows the first."""
+    try:
+        _call("prctl", PR_SET_NAME, name.encode(), 0, 0, 0)
+    except Missing:
+        pass
+
+
 def clearenv() -> None:
     """Remove every entry of the environment, also one without a name. Raises Missing."""
     _call("clearenv")
 
 
-def _call(name: str, *arguments: int) -> int:
+def _call(name: str, *arguments: int | bytes) -> int:
     try:
         address = _ctypes.dlsym(_LIBC, name)
     except OSError:

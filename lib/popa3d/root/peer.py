@@ -26,6 +26,11 @@ class Peer:
         self.name = name
         self.origin = f" from {address}" if address else ""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this host: nobody else sees what is sent."""
+        return not self.address or self.address == "::1" or self.address.startswith("127.")
+
     @classmethod
     def accepted(cls, address: str) -> "Peer":
         """The peer with the address that accept(2) has returned; empty where it has none."""

@@ -74,15 +74,19 @@ def become(uid: int, gid: int) -> None:
         raise NotDropped
 
 
-def confine(uid: int, gid: int, directory: str) -> None:
-    """`become`, with `directory` as the root directory, and no new process, descriptor or privilege, and little more memory."""
-    memory = _address_space() + PREAUTH_OCTETS
+def confine(uid: int, gid: int, directory: str, octets: int = PREAUTH_OCTETS, descriptors: int = 0) -> None:
+    """`become`, with `directory` as the root directory, and no new process, descriptor or privilege, and little more memory.
+
+    octets: how much more. descriptors: as many are open, from 0 on; poll(2) takes no more than there may be.
+    """
+    memory = _address_space() + octets
     os.chroot(directory)
     os.chdir("/")
     become(uid, gid)
     no_new_privileges()
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE, getattr(resource, "RLIMIT_MSGQUEUE", resource.RLIMIT_NOFILE)):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+    for limit in (resource.RLIMIT_NPROC, getattr(resource, "RLIMIT_MSGQUEUE", resource.RLIMIT_NPROC)):
         resource.setrlimit(limit, (0, 0))
 
 

@@ -13,7 +13,8 @@ import select
 import time
 
 from ..shared import EX_SOFTWARE, log, record, replies
-from ..shared.limits import CHROOT, LOGIN_OCTETS, LOGINS_FD, RECORD_GRACE_S
+from ..shared.limits import CHROOT, KEEPER_FD, LOGIN_OCTETS, LOGINS_FD, RECORD_GRACE_S
+from ..shared.settings import ALWAYS, LOCAL
 from . import accounts, ending, privileges, process
 from .ending import End
 from .peer import Peer
@@ -26,28 +27,49 @@ if TYPE_CHECKING:
 
     from ..shared.census.counts import Counts
     from ..shared.settings import Settings
+    from .channel import Channel, Tls
 
-    Preauth = Callable[[], Callable[[int, int, int], None]]
+    Preauth = Callable[[], Callable[[int, float, float, tuple[bool, bool, bool], bytes], None]]
     Count = Callable[[str], Counts]
 
 
-def serve(
-    worker: str, preauth: "Preauth", settings: "Settings", count: "Count | None", accepted: Peer | None = None
-) -> "NoReturn":
-    """Serve the client on descriptors 0 and 1. Never returns.
+class Parts:
+    """What a session is made of besides root's own modules.
 
-    worker: the program (a path) that this process becomes when the client has logged in. preauth: loads and returns what
-    the pre-auth child runs (preauth.loop.run). count: the host's sessions (census.counts.count_sessions).
-    accepted: the peer that the listener has accepted and counted; then `count` is None, and the login is noted on LOGINS_FD.
+    worker: the program (a path) that root's process becomes when the client has logged in. preauth, tls: load and return what
+    the pre-auth child and the TLS process run (preauth.loop.run, tls.relay.run). count: the host's sessions
+    (census.counts.count_sessions).
     """
+
+    def __init__(self, worker: str, preauth: "Preauth", tls: "Tls", count: "Count") -> None:
+        self.worker = worker
+        self.preauth = preauth
+        self.tls = tls
+        self.count = count
+
+
+class Accepted:
+    """A connection that the listener has accepted and counted: LOGINS_FD waits for the login; keeps: KEEPER_FD is there."""
+
+    def __init__(self, peer: Peer, keeps: bool) -> None:
+        self.peer = peer
+        self.keeps = keeps
+
+
+def serve(parts: Parts, settings: "Settings", speaks_tls: bool, accepted: Accepted | None = None) -> "NoReturn":
+    """Serve the client on descriptors 0 and 1. Never returns. speaks_tls: from the first octet."""
+    passed = () if accepted is None else (LOGINS_FD, KEEPER_FD) if accepted.keeps else (LOGINS_FD,)
     try:
-        process.secure(LOGINS_FD if accepted is None else LOGINS_FD + 1)
+        process.secure(LOGINS_FD + len(passed))
         _signal.alarm(settings.login_timeout_s + 2 * RECORD_GRACE_S)  # for all that could hang: the log, name services
-        peer = accepted or Peer.connected()
-        if count is not None:
-            _limit(count, peer, settings)
+        deadline = time.monotonic() + settings.login_timeout_s
+        peer = Peer.connected() if accepted is None else accepted.peer
+        if accepted is None:
+            _limit(parts.count, peer, settings)
         nobody = accounts.nobody()
-        child, pipe = _start_preauth(nobody, preauth, settings, accepted is not None)
+        channel = _start_tls(parts, settings, deadline, False, KEEPER_FD in passed) if speaks_tls else None
+        preauth = Preauthentication(parts.preauth, nobody, settings, deadline, passed)
+        preauth.start(_offer(settings, peer, speaks_tls), replies.GREETING)
         from . import authentication, handover  # the client is greeted, and types meanwhile
 
         locker = handover.start_locker(settings)
@@ -55,14 +77,17 @@ def serve(
         pam = authentication.load_pam()
         accounts.warm()
         try:
-            data = _receive(child, pipe, settings)
+            data = preauth.receive()
+            if data == record.START_TLS and settings.certificate and channel is None:
+                channel, data = _go_on_with_tls(parts, settings, deadline, KEEPER_FD in passed, preauth, peer)
+            security = "" if channel is None else _security(channel, peer)
             owner, ahead = authentication.log_in(pam, data, peer, settings)
             del data
             handed_over = handover.send(owner, peer.address, settings, ahead, locker)
             if accepted is not None:
                 _note_login()
             # Logged by root: the owner's other processes could end one of the owner's before the line was there.
-            log.write(log.INFO, f"Authentication passed for {owner.pw_name}{peer.origin}")
+            log.write(log.INFO, f"Authentication passed for {owner.pw_name}{peer.origin}{security}")
             privileges.become(owner.pw_uid, owner.pw_gid)
         except End as end:
             status = ending.refuse(end, nobody)
@@ -71,7 +96,7 @@ def serve(
         else:
             _signal.alarm(0)
             try:
-                handover.become(worker, handed_over, locker)
+                handover.become(parts.worker, handed_over, locker)
             except handover.NotStarted as failure:
                 status = ending.finish(End(failure.reason, replies.MISCONFIGURED))
     except End as end:
@@ -98,53 +123,108 @@ def _limit(count: "Count", peer: Peer, settings: "Settings") -> None:
         raise End(f"{peer.address or 'local'}: sessions limit reached", priority=log.WARNING)
 
 
-def _start_preauth(nobody: "pwd.struct_passwd", preauth: "Preauth", settings: "Settings", listened: bool) -> tuple[int, int]:
-    """Start the pre-auth child; its process id, and the pipe that its record comes through. listened: LOGINS_FD is open."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(writing)
-        return pid, reading
-    status = EX_SOFTWARE
+def _offer(settings: "Settings", peer: Peer, has_tls: bool) -> tuple[bool, bool, bool]:
+    """What the pre-auth child may offer: see capabilities.Offer. Without a certificate all is as if there were no TLS."""
+    if not settings.certificate:
+        return False, False, True
+    plaintext = settings.plaintext_logins == ALWAYS or (settings.plaintext_logins == LOCAL and peer.is_local)
+    return not has_tls, has_tls, has_tls or plaintext
+
+
+def _start_tls(parts: Parts, settings: "Settings", deadline: float, stls: bool, keeps: bool) -> "Channel":
+    """Let descriptors 0 and 1 be a TLS process's. Raises End. stls, keeps: see channel.start."""
+    from . import channel  # few sessions need it
+
     try:
-        os.close(reading)
-        if listened:
-            os.close(LOGINS_FD)  # only root says who has logged in
-        run = preauth()  # inside the chroot there is nothing to load
-        privileges.confine(nobody.pw_uid, nobody.pw_gid, CHROOT)
-        log.stop()
-        run(writing, settings.timeout_s, settings.login_timeout_s)
-        status = 0
-    except BaseException as error:
-        log.crash(error)
-    finally:
-        os._exit(status)
+        return channel.start(settings, parts.tls, deadline - time.monotonic(), stls, keeps)
+    except channel.NotStarted as failure:
+        raise End(failure.reason) from None
 
 
-def _receive(child: int, pipe: int, settings: "Settings") -> bytes:
-    """What the pre-auth child writes, at most one octet more than a record may have. Raises End if it is late or says nothing.
+def _go_on_with_tls(
+    parts: Parts, settings: "Settings", deadline: float, keeps: bool, preauth: "Preauthentication", peer: Peer
+) -> "tuple[Channel | None, bytes]":
+    """STLS: what the client has said is forgotten with the pre-auth child that heard it, and another one goes on.
 
-    The child is gone afterwards.
+    The channel (None: there is no TLS, and the client is told so), and the record of the other one.
     """
-    deadline = time.monotonic() + settings.login_timeout_s + RECORD_GRACE_S
-    poll = select.poll()
-    poll.register(pipe, select.POLLIN)
-    data = b""
-    late = False
-    while len(data) <= record.LOGIN_RECORD_OCTETS:
-        late = not poll.poll(max(0, deadline - time.monotonic()) * 1000)
-        more = b"" if late else os.read(pipe, record.LOGIN_RECORD_OCTETS + 1 - len(data))
-        if not more:
-            break
-        data += more
-    os.close(pipe)
-    os.kill(child, _signal.SIGKILL)  # its work is done; one that was taken over must not live on
-    _, status = os.waitpid(child, 0)
-    if late:
-        raise End("The pre-auth child is late with its record")
-    if not data:
-        raise End(f"The pre-auth child ended without a record (wait status {status:#x})")
-    return data
+    channel = None
+    try:
+        channel = _start_tls(parts, settings, deadline, True, keeps)
+    except End as end:
+        log.write(end.priority, end.reason)
+    _, _, logins = _offer(settings, peer, channel is not None)
+    preauth.start((False, channel is not None, logins), b"" if channel else replies.TLS_IS_NOT_POSSIBLE)
+    return channel, preauth.receive()
+
+
+def _security(channel: "Channel", peer: Peer) -> str:
+    """What the log says of a login's TLS; a failed handshake is logged here."""
+    session, failure = channel.outcome()
+    if failure:
+        log.write(log.INFO, f"TLS handshake failed{peer.origin}: {failure}")
+    return f" with {session}" if session else ""
+
+
+class Preauthentication:
+    """The pre-auth child: one, or with STLS another one after it. passed: the listener's descriptors, which it must not have."""
+
+    def __init__(
+        self, load: "Preauth", nobody: "pwd.struct_passwd", settings: "Settings", deadline: float, passed: tuple[int, ...]
+    ) -> None:
+        self._load = load
+        self._nobody = nobody
+        self._timeout_s = settings.timeout_s
+        self._deadline = deadline
+        self._passed = passed
+        self._pid = self._pipe = -1
+
+    def start(self, offer: tuple[bool, bool, bool], first: bytes) -> None:
+        """Start a child. first: see preauth.loop.run."""
+        self._pipe, writing = os.pipe()
+        self._pid = os.fork()
+        if self._pid:
+            os.close(writing)
+            return
+        status = EX_SOFTWARE
+        try:
+            os.close(self._pipe)
+            for fd in self._passed:
+                os.close(fd)  # only root says who has logged in
+            run = self._load()  # inside the chroot there is nothing to load
+            privileges.confine(self._nobody.pw_uid, self._nobody.pw_gid, CHROOT)
+            log.stop()
+            run(writing, self._timeout_s, max(0.0, self._deadline - time.monotonic()), offer, first)
+            status = 0
+        except BaseException as error:
+            log.crash(error)
+        finally:
+            os._exit(status)
+
+    def receive(self) -> bytes:
+        """What the child writes, at most one octet more than a record may have. Raises End if it is late or says nothing.
+
+        The child is gone afterwards.
+        """
+        deadline = self._deadline + RECORD_GRACE_S
+        poll = select.poll()
+        poll.register(self._pipe, select.POLLIN)
+        data = b""
+        late = False
+        while len(data) <= record.LOGIN_RECORD_OCTETS:
+            late = not poll.poll(max(0, deadline - time.monotonic()) * 1000)
+            more = b"" if late else os.read(self._pipe, record.LOGIN_RECORD_OCTETS + 1 - len(data))
+            if not more:
+                break
+            data += more
+        os.close(self._pipe)
+        os.kill(self._pid, _signal.SIGKILL)  # its work is done; one that was taken over must not live on
+        _, status = os.waitpid(self._pid, 0)
+        if late:
+            raise End("The pre-auth child is late with its record")
+        if not data:
+            raise End(f"The pre-auth child ended without a record (wait status {status:#x})")
+        return data
 
 
 def _note_login() -> None:

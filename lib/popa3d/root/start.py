@@ -8,7 +8,7 @@ import posix as os  # as os, without its start-up time
 import sys
 
 from .. import version_line
-from ..shared import arguments, log
+from ..shared import Failure, arguments, log
 from . import accounts, process, sequence, settings_file
 from .peer import Peer
 
@@ -18,23 +18,26 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from ..shared.settings import Settings
+    from .channel import Tls
+    from .keeper import Keeper
     from .sequence import Count, Preauth
 
     Reload = Callable[[], Settings]
-    Serve = Callable[[Settings, str], NoReturn]
-    Listen = Callable[[Settings, str, bool, Reload, Serve], NoReturn]  # listen.listener.run
+    Serve = Callable[[Settings, str, bool, bool], NoReturn]
+    Keep = Callable[[Settings, Callable[[str], None]], Keeper]
+    Listen = Callable[[Settings, str, bool, Reload, Serve, Keep], NoReturn]  # listen.listener.run
 
 
-def main(worker: str, preauth: "Preauth", listen: "Listen", count: "Count") -> "NoReturn":
+def main(worker: str, preauth: "Preauth", tls: "Tls", listen: "Listen", count: "Count") -> "NoReturn":
     """Do what the command line asks for: serve the client on descriptors 0 and 1, or listen for many. Never returns.
 
-    worker: the program (a path) that this process becomes when the client has logged in. preauth, count: see
-    sequence.serve. listen: what listens (-D); see listen.listener.run.
+    worker, preauth, tls, count: see sequence.Parts. listen: what listens (-D); see listen.listener.run.
     """
     options, settings = _prepare(sys.argv[1:])
+    parts = sequence.Parts(worker, preauth, tls, count)
     if options.action == arguments.LISTEN:
-        _listen(options, settings, worker, preauth, listen)
-    sequence.serve(worker, preauth, settings, count)
+        _listen(options, settings, parts, listen)
+    sequence.serve(parts, settings, options.tls)
 
 
 def _prepare(words: list[str]) -> "tuple[arguments.Arguments, Settings]":
@@ -51,11 +54,27 @@ def _prepare(words: list[str]) -> "tuple[arguments.Arguments, Settings]":
         if os.getuid() != 0:
             raise settings_file.Misconfigured("must be started by root")
         settings = settings_file.read(options.file)
+        if options.tls and not settings.certificate:
+            raise settings_file.Misconfigured("option -s needs a table [tls] in the configuration")
     except settings_file.Misconfigured as misconfigured:
         _fail(misconfigured.reason)
     if options.action == arguments.CHECK:
-        os._exit(0)
+        _check(settings)
     return options, settings
+
+
+def _check(settings: "Settings") -> "NoReturn":
+    """-t: what the configuration file says is right; say whether certificate and key are. Exit."""
+    if settings.certificate:
+        from . import keeper
+
+        try:
+            warning = keeper.check(settings)
+        except Failure as failure:
+            _fail(failure.reason)
+        if warning and not process.is_connection(2):
+            os.write(2, f"popa3d: {warning}\n".encode("utf-8", "replace"))
+    os._exit(0)
 
 
 def _fail(reason: str, usage: str = "") -> "NoReturn":
@@ -67,7 +86,7 @@ def _fail(reason: str, usage: str = "") -> "NoReturn":
     os._exit(1)
 
 
-def _listen(options: arguments.Arguments, settings: "Settings", worker: str, preauth: "Preauth", listen: "Listen") -> "NoReturn":
+def _listen(options: arguments.Arguments, settings: "Settings", parts: sequence.Parts, listen: "Listen") -> "NoReturn":
     """Be the daemon. What takes time at a session's start is loaded here once, and forked."""
     from . import authentication, host_check
 
@@ -77,13 +96,18 @@ def _listen(options: arguments.Arguments, settings: "Settings", worker: str, pre
     if host_check.spool_is_read_only(settings):
         log.write(log.WARNING, f"{settings.spool} is on a file system that can only be read: no message can be deleted")
     accounts.warm()
-    preauth()
+    parts.preauth()
     authentication.load_pam()
 
     def reload() -> "Settings":
         return settings_file.read(options.file)
 
-    def serve(settings: "Settings", address: str) -> "NoReturn":
-        sequence.serve(worker, preauth, settings, None, Peer.accepted(address))
+    def keep(settings: "Settings", warn: "Callable[[str], None]") -> "Keeper":
+        from . import keeper  # few daemons need it
 
-    listen(settings, options.families, options.foreground, reload, serve)
+        return keeper.start(settings, parts.tls, warn)
+
+    def serve(settings: "Settings", address: str, speaks_tls: bool, keeps: bool) -> "NoReturn":
+        sequence.serve(parts, settings, speaks_tls, sequence.Accepted(Peer.accepted(address), keeps))
+
+    listen(settings, options.families, options.foreground, reload, serve, keep)

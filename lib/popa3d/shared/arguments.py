@@ -6,7 +6,7 @@ Trusts: nobody; anybody can start a process with any command line.
 
 from . import Failure
 
-USAGE = "usage: popa3d [-46DFhtV] [-c file]"
+USAGE = "usage: popa3d [-46DFhstV] [-c file]"
 HELP = f"""{USAGE}
 
 Serve one POP3 client on standard input and output, as a super-server starts it; or:
@@ -14,6 +14,7 @@ Serve one POP3 client on standard input and output, as a super-server starts it;
   -F       listen for clients, in the foreground
   -4, -6   with -D or -F: IPv4 only, IPv6 only
   -c file  read this configuration instead of /etc/popa3d.toml
+  -s       the client speaks TLS from the first octet (POP3S); not with -D or -F
   -t       check the configuration, and exit
   -V       print the version, and exit
   -h       print this, and exit
@@ -27,7 +28,7 @@ class Misused(Failure):
 class Arguments:
     """What a command line asks for.
 
-    action: of ACTIONS. file: of -c, or empty. families: "4", "6" or "46", in any order. foreground: -F.
+    action: of ACTIONS. file: of -c, or empty. families: "4", "6" or "46", in any order. foreground: -F. tls: -s.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class Arguments:
         self.file = ""
         self.families = ""
         self.foreground = False
+        self.tls = False
 
 
 SERVE, LISTEN, CHECK, PRINT_HELP, PRINT_VERSION = ACTIONS = ("serve", "listen", "check", "help", "version")
@@ -63,6 +65,8 @@ def parse(words: list[str]) -> Arguments:
             if letter in "DF":
                 options.action = LISTEN
                 options.foreground = options.foreground or letter == "F"
+            elif letter == "s":
+                options.tls = True
             elif letter == "t":
                 check = True
             elif letter in "46":
@@ -75,6 +79,8 @@ def parse(words: list[str]) -> Arguments:
                 raise Misused(f"unknown option -{letter}")
     if options.families and options.action != LISTEN:
         raise Misused(f"option -{options.families[0]} needs -D or -F")  # they only say how to listen
+    if options.tls and options.action == LISTEN:
+        raise Misused("option -s is for a super-server; with -D or -F listen.tls_port is")
     options.families = options.families or "46"
     if check:
         options.action = CHECK

@@ -69,9 +69,9 @@ LISTED_MESSAGES = 2000
 SPLIT_DOTS = 64
 
 # Descriptors that one process of popa3d leaves to the next. From the listener to a session: the pipe on which the session
-# reports a login by writing its process id, in LOGIN_OCTETS octets. From root to the owner's program: the pipe with the
-# handover record, and the locker's socket, if there is one.
-LOGINS_FD = 3
+# reports a login by writing its process id, in LOGIN_OCTETS octets, and the socket of the TLS key's keeper, if there is one.
+# From root to the owner's program: the pipe with the handover record, and the locker's socket, if there is one.
+LOGINS_FD, KEEPER_FD = 3, 4
 LOGIN_OCTETS = 4
 HANDOVER_FD, LOCKER_FD = 3, 4
 
@@ -79,6 +79,31 @@ HANDOVER_FD, LOCKER_FD = 3, 4
 PIPE_OCTETS = 512
 
 # --- Root ---
+
+# --- TLS ---
+
+# The user of the TLS processes. It must own no files.
+TLS_USER = "popa3d-tls"
+
+POP3S_PORT = 995  # RFC 8314 section 7.3
+
+# What RFC 9325 section 4.2 recommends of TLS 1.2: an ephemeral key, and authenticated encryption. TLS 1.3 has nothing else.
+TLS_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+# How much more memory a TLS process may use than it has at its start: its buffers, and what OpenSSL needs for one connection.
+TLS_OCTETS = 16 * 1024 * 1024
+
+# What a TLS process reads at once. Four records; with more, each step takes longer than the other side needs to go on.
+TLS_BUFFER_OCTETS = 64 * 1024
+
+# How long a TLS process waits for the client to close, when all is sent.
+TLS_GOODBYE_S = 2
+
+# The longest message to or from a TLS process but for reasons: a version and a cipher have some 40 octets.
+TLS_REPORT_OCTETS = 512
+
+# How long the listener waits until the key's keeper has read certificate and key.
+KEEPER_ANSWER_S = 10
 
 # How much more memory the pre-auth child may use than it has at its start. It needs one read, its replies, and Python's
 # blocks of a megabyte.

@@ -22,6 +22,8 @@ LOGIN = b"L"  # fields: user, password, what the client sent ahead
 LEFT = b"Q"  # QUIT, or the client hung up
 EXPIRED = b"T"  # LOGIN_TIMEOUT_S passed
 TOO_MANY = b"I"  # INVALID_COMMANDS or LOGIN_LINES were sent
+START_TLS = b"S"  # STLS, and nothing behind it
+INJECTED = b"B"  # STLS, and octets behind it
 NOT_ANOTHER = b"A"  # somebody wanted to log in as another user
 
 _CONTROLS = bytes(range(32)) + b"\x7f"

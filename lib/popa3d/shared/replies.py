@@ -15,9 +15,16 @@ END = b".\r\n"
 # AUTH, RFC 5034: the empty challenge, with its blank; and the list that an AUTH without a mechanism asks for.
 CHALLENGE = b"+ \r\n"
 MECHANISMS = b"+OK mechanisms follow\r\nPLAIN\r\n.\r\n"
+NO_MECHANISMS = b"+OK mechanisms follow\r\n.\r\n"
 CANCELLED = b"-ERR authentication cancelled\r\n"
 MALFORMED = b"-ERR malformed response\r\n"
 NO_SUCH_MECHANISM = b"-ERR no such mechanism\r\n"
+
+# STLS, RFC 2595 section 4.
+TLS_STARTS = b"+OK begin TLS negotiation\r\n"
+TLS_IS_ACTIVE = b"-ERR TLS is active already\r\n"
+TLS_IS_NOT_POSSIBLE = b"-ERR [SYS/PERM] service unavailable: no TLS\r\n"
+TLS_IS_NEEDED = b"-ERR [AUTH] use TLS to log in: STLS, or the port of POP3S\r\n"
 
 # Commands that cannot be executed.
 INVALID = b"-ERR invalid command\r\n"

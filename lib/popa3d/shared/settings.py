@@ -8,13 +8,13 @@ Runs as: any uid (constants only).
 Trusts: nothing.
 """
 
-from .limits import BACKLOG, LOGIN_TIMEOUT_S, MAX_MESSAGES, MAX_OCTETS, MIN_DELAY_S, SPOOL, STATE, TIMEOUT_S
+from .limits import BACKLOG, LOGIN_TIMEOUT_S, MAX_MESSAGES, MAX_OCTETS, MIN_DELAY_S, POP3S_PORT, SPOOL, STATE, TIMEOUT_S
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     from typing import Any
 
-    Kind = str | tuple[int, int]
+    Kind = str | tuple[int, int] | list[str]
 
 _DAY_S = 24 * 60 * 60
 _SESSIONS_MOST = 100_000
@@ -27,17 +27,21 @@ HOME_FILE = "home file"  # a path below the user's home directory; empty: the ma
 ADDRESSES = "addresses"  # numeric ones; none: all of the host
 LOCK_NAMES = "lock names"  # of LOCKS, in the order in which the locks are taken
 DOMAINS = "domains"  # of e-mail addresses; ANY_DOMAIN stands for each
+FILE = "file"  # an absolute path
 LISTS = (ADDRESSES, LOCK_NAMES, DOMAINS)
 
 ANY_DOMAIN = "*"
+
+# Who may log in without TLS where there is TLS: nobody, clients on the host itself, or everybody.
+NEVER, LOCAL, ALWAYS = "never", "local", "always"
 
 
 class Setting:
     """One row of TABLE.
 
     table, key: where it stands in the file; the key is also the attribute of Settings. default: its value without the file.
-    kind: one of the above, or the least and the greatest number. handed_over: the owner's program gets it, too; that is
-    possible for numbers and LOCK_NAMES.
+    kind: one of the above, the least and the greatest number, or a list of words, one of which it is. handed_over: the
+    owner's program gets it, too; that is possible for numbers and LOCK_NAMES.
     """
 
     __slots__ = ("default", "handed_over", "key", "kind", "table")
@@ -59,6 +63,11 @@ TABLE = (
     Setting("listen", "unauthenticated", 0, (1, _SESSIONS_MOST)),  # half of the sessions, or UNAUTHENTICATED_FEW
     Setting("listen", "min_delay_s", MIN_DELAY_S, (0, _DAY_S)),
     Setting("listen", "backlog", BACKLOG, (1, 65535)),
+    Setting("listen", "tls_port", POP3S_PORT, (0, 65535)),  # 0: none
+    Setting("tls", "certificate", "", FILE),  # without it there is no TLS
+    Setting("tls", "key", "", FILE),
+    Setting("tls", "plaintext_logins", LOCAL, [NEVER, LOCAL, ALWAYS]),
+    Setting("tls", "minimum", "1.2", ["1.2", "1.3"]),
     Setting("session", "timeout_s", TIMEOUT_S, (1, _DAY_S), handed_over=True),
     Setting("session", "login_timeout_s", LOGIN_TIMEOUT_S, (1, _DAY_S)),
     Setting("login", "domains", (), DOMAINS),

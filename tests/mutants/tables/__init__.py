@@ -17,6 +17,7 @@ from tests.mutants.tables import (
     root,
     shared,
     state,
+    tls,
     update,
 )
 
@@ -35,5 +36,6 @@ MUTATIONS = (
     *journal.MUTATIONS,
     *state.MUTATIONS,
     *recover.MUTATIONS,
+    *tls.MUTATIONS,
     *documents.MUTATIONS,
 )

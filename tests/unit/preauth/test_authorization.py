@@ -6,20 +6,21 @@ import base64
 
 import pytest
 
-from popa3d.preauth.authorization import GO_ON, LOGIN, NOT_ANOTHER, QUIT, TOO_MANY, Authorization
+from popa3d.preauth.authorization import GO_ON, LOGIN, NOT_ANOTHER, QUIT, START_TLS, TOO_MANY, Authorization
 from popa3d.shared import capabilities, replies
+from popa3d.shared.capabilities import Offer
 from popa3d.shared.limits import AUTH_LINE_OCTETS, INVALID_COMMANDS, LINE_OCTETS, LOGIN_LINES, NAME_OCTETS
 from tests.unit.splits import TRAILING, pieces, talk
 
 OK, NO = replies.OK, replies.INVALID
 
 
-def conversation(stream: bytes) -> tuple[bytes, str, bytes, bytes]:
+def conversation(stream: bytes, offer: Offer | None = None) -> tuple[bytes, str, bytes, bytes]:
     """All replies to a stream, the last event, the name and the password: the same however it is split and what follows."""
     outcomes = []
     for trailing in TRAILING:
         for split in pieces(stream + trailing):
-            machine = Authorization()
+            machine = Authorization(offer or Offer())
             said, event, ahead = talk(machine.receive, GO_ON, split)
             outcomes.append((said, event, machine.user, machine.password))
             assert event == GO_ON or ahead == trailing
@@ -270,6 +271,46 @@ def test_too_many_lines() -> None:
         b"",
         b"",
     )
+
+
+# TLS: RFC 2595 section 4. PLAINTEXT: without TLS so far, which may be had and must be used before a login; and so on.
+
+PLAINTEXT, OPTIONAL, SECURE = Offer(stls=True, logins=False), Offer(stls=True), Offer(tls=True)
+
+
+def test_start_tls() -> None:
+    """STLS ends the state, before and after USER; the TLS process replies to it."""
+    for offer in (PLAINTEXT, OPTIONAL):
+        assert conversation(b"STLS\r\n", offer) == (b"", START_TLS, b"", b"")
+        assert conversation(b"CAPA\r\nstls \r\n", offer) == (capabilities.listing(offer), START_TLS, b"", b"")
+    assert conversation(b"USER alice\r\nSTLS\r\n", OPTIONAL) == (OK, START_TLS, b"alice", b"")
+
+
+def test_no_tls_to_start() -> None:
+    """With an argument, where there is no TLS, and where it is active already, STLS is refused and the client may go on."""
+    login = b"USER alice\r\nPASS x\r\n"
+    assert conversation(b"STLS\r\n" + login) == (NO + OK, LOGIN, b"alice", b"x")
+    assert conversation(b"STLS now\r\n" + login, OPTIONAL) == (NO + OK, LOGIN, b"alice", b"x")
+    assert conversation(b"STLS\r\n" + login, SECURE) == (replies.TLS_IS_ACTIVE + OK, LOGIN, b"alice", b"x")
+    assert conversation(b"AUTH PLAIN\r\nSTLS\r\n", OPTIONAL) == (CHALLENGE + MALFORMED, GO_ON, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "line", [b"USER alice", b"USER nobody", b"USER", b"AUTH PLAIN", b"AUTH PLAIN AHRlc3QAdGVzdA==", b"AUTH x"], ids=str
+)
+def test_tls_is_needed(line: bytes) -> None:
+    """Where logins need TLS they are refused before there is a password, whoever it is, in words that say what is missing."""
+    assert conversation(line + b"\r\nPASS x\r\n", PLAINTEXT) == (replies.TLS_IS_NEEDED + NO, GO_ON, b"", b"")
+
+
+def test_what_is_offered() -> None:
+    """CAPA and AUTH list only what can be done now."""
+    said = {offer: conversation(b"CAPA\r\n", offer)[0].split(b"\r\n")[1:-2] for offer in (PLAINTEXT, OPTIONAL, SECURE)}
+    assert said[SECURE] == capabilities.LIST.split(b"\r\n")[1:-2]
+    assert said[OPTIONAL] == [*said[SECURE], b"STLS"]
+    assert said[PLAINTEXT] == [tag for tag in said[OPTIONAL] if tag not in (b"USER", b"SASL PLAIN")]
+    assert conversation(b"AUTH\r\n", PLAINTEXT)[0] == b"+OK mechanisms follow\r\n.\r\n"
+    assert conversation(b"AUTH\r\n", SECURE)[0] == replies.MECHANISMS
 
 
 def test_an_unfinished_line() -> None:

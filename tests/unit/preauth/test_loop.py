@@ -15,12 +15,14 @@ from popa3d.shared.limits import INVALID_COMMANDS, LOGIN_LINES
 from tests.unit.scripted import Scripted
 
 
-def served(connection: Scripted, timeout_s: int = 600, login_timeout_s: int = 120) -> tuple[bytes, mock.Mock]:
+def served(
+    connection: Scripted, timeout_s: int = 600, login_timeout_s: int = 120, offer: tuple[bool, bool, bool] = (False, False, True)
+) -> tuple[bytes, mock.Mock]:
     """The record that `run` leaves, and how it has made the connection."""
     made = mock.Mock(return_value=connection)
     reading, writing = os.pipe()
     with mock.patch.object(loop, "Connection", made), mock.patch.object(loop, "time", SimpleNamespace(monotonic=lambda: 1000.0)):
-        loop.run(writing, timeout_s, login_timeout_s)
+        loop.run(writing, timeout_s, login_timeout_s, offer, replies.GREETING)
     os.close(writing)
     with open(reading, "rb") as pipe:
         return pipe.read(), made
@@ -60,6 +62,24 @@ def test_too_many(line: bytes, answers: bytes) -> None:
     connection = Scripted((line + b"\r\n") * 1000)
     assert served(connection)[0] == record.TOO_MANY
     assert connection.sent == replies.GREETING + answers + replies.TOO_MANY
+
+
+TLS = (True, False, True)
+
+
+def test_start_tls() -> None:
+    """Root is told of STLS; what USER has said is not, and there is no reply: the TLS process gives it."""
+    connection = Scripted(b"USER alice\r\nSTLS\r\n")
+    assert served(connection, offer=TLS)[0] == record.START_TLS
+    assert connection.sent == replies.GREETING + replies.OK
+
+
+@pytest.mark.parametrize("behind", [b"USER alice\r\nPASS x\r\n", b"C", b"\r\n", b"\0", b"\x16\x03\x01"], ids=str)
+def test_injected(behind: bytes) -> None:
+    """What is behind STLS in what was read was not encrypted: the connection ends."""
+    connection = Scripted(b"STLS\r\n" + behind)
+    assert served(connection, offer=TLS)[0] == record.INJECTED
+    assert connection.sent == replies.GREETING
 
 
 def test_as_another_user() -> None:

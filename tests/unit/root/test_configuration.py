@@ -32,6 +32,12 @@ def test_every_key() -> None:
     unauthenticated = 9
     min_delay_s = 0
     backlog = 9
+    tls_port = 9950
+    [tls]
+    certificate = "/etc/ssl/pop.pem"
+    key = "/etc/ssl/private/pop.key"
+    plaintext_logins = "never"
+    minimum = "1.3"
     """
     found = settings(text, "f")
     assert found.__dict__ == {
@@ -51,6 +57,11 @@ def test_every_key() -> None:
         "sessions_per_source": 8,
         "unauthenticated": 9,
         "min_delay_s": 0,
+        "tls_port": 9950,
+        "certificate": "/etc/ssl/pop.pem",
+        "key": "/etc/ssl/private/pop.key",
+        "plaintext_logins": "never",
+        "minimum": "1.3",
         "backlog": 9,
     }
     assert {setting.key for setting in TABLE} == set(found.__dict__)
@@ -161,3 +172,30 @@ def test_bounds() -> None:
                 text = f"[{setting.table}]\n{setting.key} = {number}".encode()
                 with pytest.raises(Refused, match=f"{setting.table}.{setting.key} must be a number from {least} to {most}"):
                     settings(text, "f")
+
+
+PAIR = '[tls]\ncertificate = "/c"\nkey = "/k"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[tls]\ncertificate = "/c"', "tls.certificate needs tls.key"),
+        ('[tls]\nkey = "/k"', "tls.key needs tls.certificate"),
+        ('[tls]\nminimum = "1.3"', "tls.minimum needs tls.certificate and tls.key"),
+        ('[tls]\nplaintext_logins = "always"', "tls.plaintext_logins needs tls.certificate and tls.key"),
+        (f'{PAIR}minimum = "1.1"', "tls.minimum must be one of '1.2', '1.3'"),
+        (f"{PAIR}minimum = 1.2", "tls.minimum must be one of '1.2', '1.3'"),
+        (f'{PAIR}plaintext_logins = "yes"', "tls.plaintext_logins must be one of 'never', 'local', 'always'"),
+        ('[tls]\ncertificate = "c.pem"\nkey = "/k"', "tls.certificate must be an absolute path of a file"),
+        ('[tls]\ncertificate = "/c"\nkey = "/k/"', "tls.key must be an absolute path of a file"),
+        ('[tls]\ncertificate = "/c"\nkey = 5', "tls.key must be a string"),
+        (f"{PAIR}[listen]\nport = 995", "listen.tls_port must be another one than listen.port"),
+        (f"{PAIR}[listen]\ntls_port = 65536", "listen.tls_port must be a number from 0 to 65535"),
+    ],
+)
+def test_tls(text: str, reason: str) -> None:
+    """What TLS needs, and what fits together."""
+    with pytest.raises(Refused) as refused:
+        settings(text.encode(), "f")
+    assert refused.value.reason == f"f: {reason}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import pytest
 
@@ -62,8 +63,6 @@ def test_unseen_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def received(child: Callable[[int], None], login_timeout_s: int = 5) -> bytes:
     """What root receives of a child that does this with its pipe."""
-    settings = Settings()
-    settings.login_timeout_s = login_timeout_s
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
@@ -72,7 +71,9 @@ def received(child: Callable[[int], None], login_timeout_s: int = 5) -> bytes:
         finally:
             os._exit(3)
     os.close(writing)
-    data = sequence._receive(pid, reading, settings)
+    preauth = sequence.Preauthentication(mock.Mock(), mock.Mock(), Settings(), time.monotonic() + login_timeout_s, ())
+    preauth._pid, preauth._pipe = pid, reading
+    data = preauth.receive()
     with pytest.raises(ChildProcessError):
         os.waitpid(pid, 0)
     return data
@@ -117,3 +118,25 @@ def test_nothing_received(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sequence, "RECORD_GRACE_S", 0)
     with pytest.raises(End, match="late with its record"):
         received(lambda pipe: time.sleep(60), login_timeout_s=0)
+
+
+LOCAL = ("127.0.0.1", "127.8.9.1", "::1", "")
+REMOTE = ("192.0.2.1", "2001:db8::1", "::2", "1270.0.0.1")
+
+
+@pytest.mark.parametrize(("rule", "allowed"), [("never", ()), ("local", LOCAL), ("always", LOCAL + REMOTE)])
+def test_who_may_log_in_without_tls(rule: str, allowed: tuple[str, ...]) -> None:
+    """As the settings say; with TLS everybody may. TLS is offered to all that have none."""
+    settings = Settings()
+    settings.certificate, settings.plaintext_logins = "/x", rule
+    for address in LOCAL + REMOTE:
+        peer = Peer.accepted(address)
+        assert sequence._offer(settings, peer, False) == (True, False, address in allowed)
+        assert sequence._offer(settings, peer, True) == (False, True, True)
+
+
+def test_without_a_certificate() -> None:
+    """All is as if there were no TLS."""
+    settings = Settings()
+    for address in LOCAL + REMOTE:
+        assert sequence._offer(settings, Peer.accepted(address), False) == (False, False, True)

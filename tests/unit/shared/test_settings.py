@@ -22,6 +22,8 @@ UNSET = {
     "sessions": (f"is {limits.SESSIONS}", limits.SESSIONS),
     "sessions_per_source": (f"is {limits.SESSIONS_PER_SOURCE}", limits.SESSIONS_PER_SOURCE),
     "unauthenticated": ("half of", limits.SESSIONS // 2),
+    "certificate": ("By default there is none", "/etc/letsencrypt/live/pop.example.org/fullchain.pem"),
+    "key": ("By default there is none", "/etc/letsencrypt/live/pop.example.org/privkey.pem"),
     "home_file": ("If this is not empty", ""),
 }
 

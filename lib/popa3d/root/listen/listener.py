@@ -16,7 +16,7 @@ from ...shared import EX_SOFTWARE, Failure, log
 from ...shared.address import numeric
 from ...shared.limits import ACCEPTED_AT_ONCE, PAUSE_S
 from ...shared.settings import Settings
-from . import children, signals
+from . import children, signals, sockets
 from .background import detach
 from .flood import Flood, Limits
 from .libwrap import Libwrap
@@ -24,28 +24,29 @@ from .log_queue import LogQueue
 from .logins import Logins
 from .notification import Notification
 from .socket_set import SocketSet
-from .sockets import CannotListen
+from .tls import KeyKeeper
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from ..start import Reload, Serve
+    from ..start import Keep, Reload, Serve
 
 _PEERS_FAULT = (errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN)
 
 
-def run(settings: Settings, families: str, foreground: bool, reload: "Reload", serve: "Serve") -> "NoReturn":
+def run(settings: Settings, families: str, foreground: bool, reload: "Reload", serve: "Serve", keep: "Keep") -> "NoReturn":
     """Listen until SIGTERM, then wait for the sessions and exit 0; exit 1 with a line on standard error if it cannot.
 
     families: see sockets.wanted. foreground: do not detach. reload: returns new settings, or raises Failure. serve: becomes a
-    session on descriptors 0 and 1 of a client with a numeric address (empty for a local socket); see LOGINS_FD.
+    session on descriptors 0 and 1 of a client with a numeric address (empty for a local socket); see LOGINS_FD. keep: starts
+    a keeper of the TLS key.
     """
     signals.block()  # until the loop has its handlers
     try:
-        listener = Listener(settings, families, reload, serve)
-    except CannotListen as failure:
+        listener = Listener(settings, families, reload, serve, keep)
+    except Failure as failure:
         log.write(log.ERROR, failure.reason)
         os.write(2, f"popa3d: {failure.reason}\n".encode())
         os._exit(1)
@@ -62,8 +63,8 @@ def run(settings: Settings, families: str, foreground: bool, reload: "Reload", s
 class Listener:
     """The state: sockets, sessions, and what signals have asked for."""
 
-    def __init__(self, settings: Settings, families: str, reload: "Reload", serve: "Serve") -> None:
-        """Open the sockets. Raises CannotListen."""
+    def __init__(self, settings: Settings, families: str, reload: "Reload", serve: "Serve", keep: "Keep") -> None:
+        """Open the sockets. Raises CannotListen, or what `keep` raises."""
         self._settings = settings
         self._reload = reload
         self._serve = serve
@@ -74,6 +75,8 @@ class Listener:
         self._logins = Logins()
         self._sockets = SocketSet(families, self._log)
         self._sockets.adopt(settings)
+        self._tls = KeyKeeper(keep, self._log)
+        self._tls.adopt(settings)
         self._notification = Notification()
         try:
             self._libwrap: Libwrap | None = Libwrap()
@@ -89,7 +92,7 @@ class Listener:
             self._log.start()  # here no connection is open, which would stay so until the line is logged
             for listening in self._wait():
                 if listening.fileno() >= 0:  # else a reload has closed it
-                    self._accept(listening)
+                    self._accept(listening, sockets.speaks_tls(listening, self._settings))
         self._log.finish()
 
     def _wait(self) -> list[socket.socket]:
@@ -125,20 +128,23 @@ class Listener:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 self._flood.ended(ended[0])
                 self._log.ended(*ended)
+                self._tls.ended(ended[0], self._settings)
 
     def _reconfigure(self) -> None:
         """Read the configuration again; a bad one, or one whose addresses cannot be had, changes nothing."""
         try:
             settings = self._reload()
+            keeper = self._tls.prepared(settings)
             self._sockets.adopt(settings)
         except Failure as failure:
             self._log.put(log.ERROR, f"Configuration not reloaded: {failure.reason}")
             return
         self._settings = settings
+        self._tls.replace(keeper)
         self._log.put(log.INFO, "Configuration reloaded")
 
-    def _accept(self, listening: socket.socket) -> None:
-        """Accept what is there, to a bound, and start or refuse a session for each."""
+    def _accept(self, listening: socket.socket, speaks_tls: bool) -> None:
+        """Accept what is there, to a bound, and start or refuse a session for each. speaks_tls: from the first octet."""
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 connection, name = listening.accept()
@@ -147,9 +153,9 @@ class Listener:
                     self._pause(f"accept: {error.strerror}")
                 return  # nothing there, or a peer that has gone: there will be an event when there is more
             with connection:
-                self._start(connection, _address(name))
+                self._start(connection, _address(name), speaks_tls)
 
-    def _start(self, connection: socket.socket, address: str) -> None:
+    def _start(self, connection: socket.socket, address: str, speaks_tls: bool) -> None:
         """Fork a session for the connection, unless there are too many."""
         now = time.monotonic()
         chance = int.from_bytes(os.urandom(4), "big") / 2**32
@@ -158,7 +164,7 @@ class Listener:
             self._log_seldom(refusal.text())
             return
         try:
-            pid = children.start(lambda: self._become_session(connection, address))
+            pid = children.start(lambda: self._become_session(connection, address, speaks_tls))
         except OSError as error:
             self._pause(f"fork: {error.strerror}")
             return
@@ -173,7 +179,7 @@ class Listener:
 
         return children.start(alone)
 
-    def _become_session(self, connection: socket.socket, address: str) -> "NoReturn":
+    def _become_session(self, connection: socket.socket, address: str, speaks_tls: bool) -> "NoReturn":
         """In the child: have the connection as descriptors 0 and 1, ask libwrap, and serve."""
         os.setsid()  # before libwrap runs what hosts.allow says: a terminal and its Ctrl-C are the listener's
         self._sockets.close()
@@ -186,7 +192,7 @@ class Listener:
             os._exit(0)
         log.stop()  # the number of its descriptor may be the one that is wanted
         self._logins.leave_to_session()
-        self._serve(self._settings, address)
+        self._serve(self._settings, address, speaks_tls, self._tls.leave_to_session())
 
     def _pause(self, reason: str) -> None:
         """Leave the sockets alone for a while: the system is out of something, and trying on would spin."""

@@ -48,13 +48,21 @@ def wanted(settings: Settings, families: str) -> list[Key]:
     port = settings.port or _service_port()
     addresses = settings.addresses or ["0.0.0.0", "::"]  # noqa: S104 - serving everybody is what a mail server is for
     by_letter = {"4": socket.AF_INET, "6": socket.AF_INET6}
-    keys = [(by_letter["6" if ":" in address else "4"], address, port) for address in addresses]
+    ports = [port, settings.tls_port] if settings.certificate and settings.tls_port else [port]
+    keys = [(by_letter["6" if ":" in address else "4"], address, port) for port in ports for address in addresses]
     keys = [key for key in keys if key[0] in [by_letter[letter] for letter in families]]
     if not keys:
         raise CannotListen("listen.addresses has no address of the family that was asked for")
     if len(families) == 2 and not settings.addresses and not _has_ipv6():
         keys = [key for key in keys if key[0] != socket.AF_INET6]
     return keys
+
+
+def speaks_tls(listening: socket.socket, settings: Settings) -> bool:
+    """Whether clients of a listening socket speak TLS from the first octet: its port says so, also if it was passed."""
+    if not settings.certificate or listening.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    return bool(listening.getsockname()[1] == settings.tls_port)
 
 
 def opened(key: Key, backlog: int) -> socket.socket:

@@ -1,0 +1,170 @@
+"""From root to the TLS process: starting it for the client on descriptors 0 and 1, and what it reports of the handshake.
+
+Afterwards descriptors 0 and 1 are a local socket on which the rest of the session speaks plain POP3, and only the TLS process
+has the client's connection.
+
+Runs as: root, and user popa3d-tls in the TLS process once `_serve` has confined it.
+Trusts: of the TLS process nothing but the names of a version and a cipher, which are checked, for the log.
+"""
+
+import _signal  # the standard library's signal module imports enum, which costs start-up time
+import _socket
+import posix as os  # as os, without its start-up time
+import sys
+
+from ..shared import EX_SOFTWARE, Failure, log, replies
+from ..shared.limits import CHROOT, KEEPER_FD, TLS_OCTETS, TLS_REPORT_OCTETS, TLS_USER
+from . import accounts, libc, privileges, process
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    import pwd
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    from ..shared.settings import Settings
+
+    Run = Callable[[Any, int, int, Callable[[str], None]], None]  # tls.relay.run
+    Tls = Callable[[], Run]  # loads and returns it
+
+READY = b"+"  # the TLS process's first octet: it is confined, and has the key
+FAULT = b"!"  # or: it could not be, and why
+_NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-. ")
+
+
+class NotStarted(Failure):
+    """There is no TLS process. The client has read nothing yet."""
+
+
+class Channel:
+    """A TLS process, as root sees it."""
+
+    def __init__(self, report: int, reported: bytes) -> None:
+        """report: the reading end of its pipe. reported: what was read of it."""
+        self._report = report
+        self._reported = reported
+        os.set_blocking(report, False)
+
+    def outcome(self) -> tuple[str, str]:
+        """("VERSION CIPHER", "") once the handshake is complete; ("", REASON) if it failed; else ("", "")."""
+        try:
+            self._reported += os.read(self._report, TLS_REPORT_OCTETS)
+        except OSError:
+            pass  # nothing yet
+        text = self._reported.decode("ascii", "replace")
+        failed = text.startswith("!")
+        text = "".join(letter for letter in text.removeprefix("!").strip() if letter in _NAMES)
+        return ("", text) if failed else (text, "")
+
+
+def start(settings: "Settings", tls: "Tls", login_timeout_s: float, stls: bool, kept: bool) -> Channel:
+    """Put a TLS process between the client and descriptors 0 and 1. Raises NotStarted.
+
+    login_timeout_s: for the handshake. stls: the client waits for the reply to STLS. kept: KEEPER_FD is the listener's keeper.
+    """
+    nobody = user()
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    reading, writing = os.pipe()
+    asked = (os.getpid(), max(1, int(login_timeout_s)), stls)
+    fds = (0, theirs.fileno(), writing)
+    if not (kept and _ask_keeper(asked, fds)):
+        _fork(settings, tls, nobody, asked, fds)
+    theirs.close()
+    os.close(writing)
+    answer = os.read(reading, TLS_REPORT_OCTETS)  # an alarm bounds the time
+    if answer[:1] != READY:
+        raise NotStarted(f"TLS is not possible: {answer[1:].decode('utf-8', 'replace') or 'its process has ended'}")
+    for fd in (0, 1):
+        os.dup2(ours.fileno(), fd)
+    ours.close()
+    return Channel(reading, answer[1:])
+
+
+def user() -> "pwd.struct_passwd":
+    """The account of TLS processes. Raises NotStarted."""
+    account = accounts.find(TLS_USER.encode())
+    if account is None or account.pw_uid == 0 or account.pw_gid == 0:
+        raise NotStarted(f"User {TLS_USER} is missing, or has uid 0 or group 0")
+    return account
+
+
+def encode(asked: tuple[int, int, bool]) -> bytes:
+    """What the keeper is asked: the session's process id, the seconds for the handshake, and whether STLS is to be answered."""
+    return b"%d %d %d" % asked
+
+
+def decode(message: bytes) -> tuple[int, int, bool]:
+    """The other way round. Raises ValueError."""
+    pid, timeout_s, stls = message.split(b" ")
+    return int(pid), int(timeout_s), stls == b"1"
+
+
+def _ask_keeper(asked: tuple[int, int, bool], fds: tuple[int, int, int]) -> bool:
+    """False: it is gone, and the session starts a TLS process of its own."""
+    keeper = _socket.socket(fileno=KEEPER_FD)
+    try:
+        packed = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
+        keeper.sendmsg([encode(asked)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)])
+    except OSError:
+        return False
+    finally:
+        keeper.detach()
+    return True
+
+
+def _fork(
+    settings: "Settings", tls: "Tls", nobody: "pwd.struct_passwd", asked: tuple[int, int, bool], fds: tuple[int, int, int]
+) -> None:
+    if os.fork():
+        return
+    try:
+        from . import certificate
+
+        try:
+            context = certificate.context(settings)
+        except certificate.Unusable as unusable:
+            os.write(fds[2], FAULT + unusable.reason.encode("utf-8", "replace"))
+            os._exit(1)
+        become(context, tls, nobody, settings.timeout_s, asked, fds)
+    finally:
+        os._exit(EX_SOFTWARE)
+
+
+def become(
+    context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", timeout_s: int, asked: tuple[int, int, bool], fds: tuple[int, ...]
+) -> "NoReturn":
+    """Be the TLS process. fds: the client's connection, the session's socket and the pipe for the report; others are closed."""
+    status = EX_SOFTWARE
+    try:
+        run = tls()  # inside the chroot there is nothing to load
+        # It ends with its session, and sends what that has said last: a service manager that ends a session's processes with
+        # the session must not take that away.
+        for number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT):
+            _signal.signal(number, _signal.SIG_IGN)
+        _signal.alarm(0)
+        pid, handshake_timeout_s, stls = asked
+        copies = [os.dup(fd) for fd in fds]
+        for fd, copy in enumerate(copies):
+            os.dup2(copy, fd)
+        log.stop()
+        process.close_from(3)
+        privileges.confine(nobody.pw_uid, nobody.pw_gid, CHROOT, TLS_OCTETS, descriptors=2)
+        os.write(2, READY)
+
+        def report(text: str) -> None:
+            if not text.startswith("!"):
+                libc.set_name(f"{text.partition(' ')[0].replace('v', '').lower()} {pid}")
+            try:
+                os.write(2, text.encode())
+            except OSError:
+                pass  # the session has ended
+            os.close(2)
+
+        if stls:
+            os.write(0, replies.TLS_STARTS)
+        run(context, timeout_s, handshake_timeout_s, report)
+        status = 0
+    except BrokenPipeError:
+        pass
+    finally:
+        os._exit(status)

@@ -1,0 +1,139 @@
+"""The key's keeper, a process beside the listener: it holds certificate and key, and forks a TLS process for each that asks.
+
+So neither the listener nor the sessions that it forks have the key in their memory.
+
+Runs as: root, only with -D.
+Trusts: the administrator, and root's processes, which alone can ask; it reads nothing of a client.
+"""
+
+import _signal
+import _socket
+import posix as os  # as os, without its start-up time
+import select
+import sys
+
+from ..shared import EX_SOFTWARE, Failure, log
+from ..shared.limits import KEEPER_ANSWER_S, TLS_REPORT_OCTETS
+from . import channel, process
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    import pwd
+    from typing import Any, NoReturn
+
+    from ..shared.settings import Settings
+    from .channel import Tls
+
+_FDS = 3  # of each that asks; see channel.start
+_DAY_S = 24 * 60 * 60
+
+
+class NotStarted(Failure):
+    """There is no keeper: the certificate or the key cannot be used."""
+
+
+class Keeper:
+    """The process, as the listener sees it. fd: the socket on which sessions ask it."""
+
+    def __init__(self, pid: int, fd: int) -> None:
+        self.pid = pid
+        self.fd = fd
+
+    def close(self) -> None:
+        """The listener asks it no more. It ends when no session can ask it either."""
+        os.close(self.fd)
+
+
+def start(settings: "Settings", tls: "Tls", warn: "Any") -> Keeper:
+    """A new keeper, with the pair of the settings. warn: gets a line about a certificate that has expired. Raises NotStarted."""
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        _be(settings, tls, theirs.detach(), writing)
+    theirs.close()
+    os.close(writing)
+    try:
+        if not select.select([reading], [], [], KEEPER_ANSWER_S)[0]:
+            os.kill(pid, _signal.SIGKILL)
+            raise NotStarted("The keeper of the TLS key does not answer")
+        answer = os.read(reading, 8 * TLS_REPORT_OCTETS).decode("utf-8", "replace")
+    finally:
+        os.close(reading)
+    if not answer.startswith("+"):
+        ours.close()
+        raise NotStarted(answer[1:] or "The keeper of the TLS key has ended")
+    if answer[1:]:
+        warn(answer[1:])
+    return Keeper(pid, ours.detach())
+
+
+def check(settings: "Settings") -> str:
+    """What is to be said of a pair that can be used: mostly nothing. Raises certificate.Unusable or channel.NotStarted."""
+    from . import certificate  # it loads OpenSSL, which the listener must not have
+
+    channel.user()
+    certificate.context(settings)
+    if certificate.valid_s(settings) < 0:
+        return f"tls.certificate: {settings.certificate} has expired"
+    return ""
+
+
+def _be(settings: "Settings", tls: "Tls", fd: int, writing: int) -> "NoReturn":
+    """The process: answer the listener, then those that ask, until nobody can."""
+    try:
+        os.setsid()  # Ctrl-C on the listener's terminal is the listener's
+        for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGCHLD):
+            _signal.signal(number, _signal.SIG_IGN)  # CHLD: TLS processes that have ended leave nothing
+        _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+        asking = os.dup(fd) if fd < 3 else fd
+        answer = os.dup(writing)
+        _close_all_but(asking, answer)
+        from . import certificate  # see check
+
+        try:
+            warning = check(settings)
+            context, nobody = certificate.context(settings), channel.user()
+        except (certificate.Unusable, channel.NotStarted) as failure:
+            os.write(answer, b"!" + failure.reason.encode("utf-8", "replace"))
+            os._exit(1)
+        tls()
+        os.write(answer, b"+" + warning.encode("utf-8", "replace"))
+        os.close(answer)
+        _serve(_socket.socket(fileno=asking), context, tls, nobody, settings.timeout_s)
+    except BaseException as error:
+        log.crash(error)
+        os._exit(EX_SOFTWARE)
+    os._exit(0)
+
+
+def _close_all_but(*kept: int) -> None:
+    """Close what the listener has open: its sockets above all, which must not stay open when it ends."""
+    process.send_to_null(0, 1, 2)
+    log.stop()
+    for fd in [int(name) for name in os.listdir("/proc/self/fd")]:
+        if fd > 2 and fd not in kept:
+            os.closerange(fd, fd + 1)
+    log.start()
+
+
+def _serve(asking: _socket.socket, context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", timeout_s: int) -> None:
+    """Fork a TLS process for each message with the descriptors that it needs."""
+    while True:
+        message, control, _, _ = asking.recvmsg(TLS_REPORT_OCTETS, _socket.CMSG_SPACE(4 * _FDS))
+        if not message and not control:
+            return
+        fds = [
+            int.from_bytes(data[i : i + 4], sys.byteorder)
+            for level, kind, data in control
+            if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS)
+            for i in range(0, len(data), 4)
+        ]
+        try:
+            if len(fds) == _FDS and not os.fork():
+                channel.become(context, tls, nobody, timeout_s, channel.decode(message), tuple(fds))
+        except OSError as error:
+            log.write(log.WARNING, f"Cannot start a TLS process: {error.strerror}")
+        for fd in fds:
+            os.close(fd)

@@ -1,0 +1,66 @@
+"""Mutations of TLS: the engine, the relay, and what root does with both."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import wrong
+
+ENGINE = "tests/unit/tls/test_engine.py"
+SESSIONS = "tests/tls/test_sessions.py"
+DAEMON = "tests/tls/test_daemon.py"
+SEQUENCE = "tests/unit/root/test_sequence.py"
+FILE = "tests/unit/root/test_configuration.py"
+AUTHORIZATION = "tests/unit/preauth/test_authorization.py"
+
+# fmt: off
+MUTATIONS = (
+    # the context
+    wrong("root/certificate.py", "_ssl.OP_NO_COMPRESSION | _ssl.OP_NO_RENEGOTIATION", "_ssl.OP_NO_COMPRESSION", "renegotiation",
+          f"{ENGINE}::test_no_tickets_no_renegotiation"),
+    wrong("root/certificate.py", "made.minimum_version = _MINIMUM[settings.minimum]", "pass", "old versions of TLS",
+          f"{ENGINE}::test_old_versions"),
+    wrong("root/certificate.py", "    made.options &= ~_ssl.OP_IGNORE_UNEXPECTED_EOF\n", "", "a cut connection looks complete",
+          f"{ENGINE}::test_end_without_a_word"),
+    wrong("root/certificate.py", "    made.num_tickets = 0\n", "", "tickets that no other process can read",
+          f"{ENGINE}::test_no_tickets_no_renegotiation"),
+    wrong("root/certificate.py", "status.st_mode & stat.S_IROTH", "False", "a key that everybody can read", f"{DAEMON}::test_wrong_pairs"),
+    wrong("root/certificate.py", "status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)", "status.st_uid != 0",
+          "a certificate that others can write", f"{DAEMON}::test_wrong_pairs"),
+    wrong("root/certificate.py", "status.st_uid != 0 or", "", "a user's key", f"{DAEMON}::test_wrong_pairs"),
+
+    # the engine and the relay
+    wrong("tls/engine.py", "            self._incoming.write_eof()", "            pass", "a cut connection is waited for",
+          f"{ENGINE}::test_end_without_a_word"),
+    wrong("tls/engine.py", "        if self._state in (_OPEN, _CLOSED):\n            try:\n                self._tls.write",
+          "        if True:\n            try:\n                self._tls.write", "something is sent to a failed connection",
+          f"{ENGINE}::test_no_tls"),
+    wrong("tls/relay.py", "                self._engine.close()\n", "", "the end looks cut to the client", f"{SESSIONS}::test_session"),
+    wrong("tls/relay.py", "limit_s = self._handshake_deadline - time.monotonic()", "limit_s = 600", "a stalled handshake keeps a process",
+          "tests/unit/tls/test_relay.py::test_stalled_handshake"),
+    wrong("tls/relay.py", "        if self._engine.is_shaking_hands:\n            return False\n", "",
+          "a TLS process outlives its session", f"{SESSIONS}::test_stalled_handshake"),
+    wrong("tls/relay.py", "timeout_s + RECORD_GRACE_S", "timeout_s", "the TLS process comes before the session's own limit",
+          f"{SESSIONS}::test_idle"),
+    wrong("tls/relay.py", "endpoint.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)", "pass", "each handshake costs 40 ms",
+          "tests/unit/tls/test_relay.py::test_nothing_is_held_back"),
+
+    # root
+    wrong("root/sequence.py", "preauth.start((False, channel is not None, logins)", "preauth.start((True, channel is not None, logins)",
+          "STLS is offered again", f"{SESSIONS}::test_capabilities"),
+    wrong("root/sequence.py", "and peer.is_local)", ")", "passwords cross the network in the clear", f"{SEQUENCE}::test_who_may_log_in_without_tls"),
+    wrong("root/channel.py", "    return Channel(reading, answer[1:])", "    return Channel(reading, b\"\")", "an early failure is not logged",
+          f"{SESSIONS}::test_garbage"),
+    wrong("root/channel.py", "TLS_OCTETS, descriptors=2)", "TLS_OCTETS, descriptors=200)", "a TLS process can open descriptors",
+          f"{SESSIONS}::test_what_the_tls_process_may"),
+    wrong("root/channel.py", "if not (kept and _ask_keeper(asked, fds)):", "if not kept or (_ask_keeper(asked, fds) and False):",
+          "the keeper is not asked", f"{DAEMON}::test_where_the_key_is"),
+    wrong("preauth/loop.py", "record.INJECTED if connection.ahead() else record.START_TLS", "record.START_TLS",
+          "what came with STLS is forgiven", f"{SESSIONS}::test_injected"),
+    wrong("preauth/authorization.py", "        if not self._offer.logins:\n            return self._refuse(replies.TLS_IS_NEEDED)\n        if len",
+          "        if len", "names cross the network in the clear", f"{AUTHORIZATION}::test_tls_is_needed"),
+    wrong("preauth/authorization.py", "        if self._offer.tls:\n            return self._refuse(replies.TLS_IS_ACTIVE)\n", "",
+          "TLS in TLS is called an invalid command", f"{AUTHORIZATION}::test_no_tls_to_start"),
+    wrong("root/listen/tls.py", "        if self._keeper is None or pid != self._keeper.pid:\n            return\n", "        return\n",
+          "nobody replaces a dead keeper", f"{DAEMON}::test_the_keeper_is_killed"),
+    wrong("root/configuration.py", 'if name.startswith("tls.") and not settings.certificate:', "if False:",
+          "a minimum without a certificate", f"{FILE}::test_tls"),
+)

@@ -1,0 +1,158 @@
+"""popa3d -D with TLS: its port for POP3S, the keeper of the key, and renewed or wrong pairs."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from popa3d.shared import replies
+from tests.host import Host
+from tests.super.daemon import Connected, Daemon, refused
+from tests.talk import children, wait_until
+from tests.tls import NAME, client_context, install, memory, pair
+
+LOOPBACK = '[listen]\naddresses = ["127.0.0.1"]\n'
+OK = replies.OK
+
+
+class Secure(Connected):
+    """A Connected over TLS: on the port of POP3S, or on another one after STLS."""
+
+    def __init__(self, port: int = 995) -> None:
+        super().__init__(port=port)
+        if port != 995:
+            self.line()
+            assert self.ask(b"STLS") == replies.TLS_STARTS
+        self.client = client_context().wrap_socket(self.client, server_hostname=NAME, suppress_ragged_eofs=False)
+        if port == 995:
+            assert self.line() == replies.GREETING
+
+    def certificate(self) -> bytes:
+        """The server's, as it was sent."""
+        assert isinstance(self.client, ssl.SSLSocket)
+        return self.client.getpeercert(binary_form=True) or b""
+
+    def __enter__(self) -> Secure:
+        super().__enter__()
+        return self
+
+
+def logged_in(port: int = 995) -> bytes:
+    """The server's certificate, with which alice has logged in and said goodbye."""
+    with Secure(port) as talk:
+        assert talk.ask(b"USER alice") == OK
+        assert talk.ask(b"PASS sesame-1") == OK
+        assert talk.ask(b"QUIT") == OK
+        assert talk.rest() == b""
+        return talk.certificate()
+
+
+def der(number: int) -> bytes:
+    """The certificate of one of the pairs."""
+    return ssl.PEM_cert_to_DER_cert(pair(number=number).certificate)
+
+
+def keeper(daemon: Daemon) -> int:
+    """The process of the keeper: while there are no sessions, the only child."""
+    wait_until(lambda: len(children(daemon.pid)) == 1)
+    return children(daemon.pid)[0]
+
+
+@pytest.fixture
+def daemon(host: Host) -> Iterator[Daemon]:
+    """A daemon with TLS."""
+    with Daemon(host, install(host) + LOOPBACK) as daemon:
+        yield daemon
+
+
+@pytest.mark.parametrize("port", [995, 110])
+def test_login(host: Host, daemon: Daemon, port: int) -> None:
+    """POP3S and STLS; the TLS process is the keeper's child, and is gone afterwards."""
+    assert logged_in(port) == der(0)
+    assert " with TLSv1.3 TLS_AES_" in host.syslog.wait("Authentication passed for alice from 127.0.0.1")
+    wait_until(lambda: not children(keeper(daemon)))
+
+
+def test_other_ports(host: Host) -> None:
+    """tls_port is another one, or none; STLS is there all the same."""
+    with Daemon(host, install(host) + LOOPBACK + "tls_port = 0\n"):
+        assert refused("127.0.0.1", 995)
+        assert logged_in(110)
+    with Daemon(host, LOOPBACK + "tls_port = 995\n"):  # without a certificate
+        assert refused("127.0.0.1", 995)
+
+
+def test_where_the_key_is(host: Host, daemon: Daemon) -> None:
+    """In the keeper and in TLS processes; not in the listener, nor in a session before or after the login."""
+    private = pair().key.split("\n")[1].encode()[:40]
+    keeping = keeper(daemon)
+    assert "libssl" in Path(f"/proc/{keeping}/maps").read_text()
+    with Secure() as talk:
+        (session,) = [pid for pid in children(daemon.pid) if pid != keeping]
+        (preauth,) = children(session)
+        for pid in (daemon.pid, session, preauth):
+            assert "libssl" not in Path(f"/proc/{pid}/maps").read_text()
+            assert private not in memory(pid)
+        assert talk.ask(b"USER alice") == OK
+        assert talk.ask(b"PASS sesame-1") == OK
+        assert "libssl" not in Path(f"/proc/{session}/maps").read_text()
+
+
+def test_the_keeper_is_killed(host: Host, daemon: Daemon) -> None:
+    """Sessions go on, there is another keeper, and the log says so."""
+    first = keeper(daemon)
+    with Secure() as talk:
+        os.kill(first, signal.SIGKILL)
+        host.syslog.wait("The keeper of the TLS key has ended: starting another one")
+        assert talk.ask(b"USER alice") == OK
+        assert talk.ask(b"PASS sesame-1") == OK
+        assert talk.ask(b"QUIT") == OK
+    assert keeper(daemon) != first
+    assert logged_in() == der(0)
+
+
+def reload(host: Host, daemon: Daemon, line: str) -> None:
+    """SIGHUP, until the log has the line."""
+    host.syslog.clear()
+    daemon.process.send_signal(signal.SIGHUP)
+    host.syslog.wait(line)
+
+
+def test_renewal(host: Host, daemon: Daemon) -> None:
+    """With SIGHUP a renewed pair is used, by new connections and by STLS in old ones."""
+    with Connected() as old:
+        old.line()
+        install(host, pair(number=1))
+        reload(host, daemon, "Configuration reloaded")
+        assert logged_in() == der(1)
+        assert old.ask(b"STLS") == replies.TLS_STARTS
+    wait_until(lambda: len(children(daemon.pid)) == 1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda at: (at / "key").write_text(pair(number=1).key), "does not belong to"),
+        (lambda at: (at / "key").unlink(), "tls.key: .*key: No such file"),
+        (lambda at: (at / "key").chmod(0o644), "tls.key: .*key: can be read by everybody"),
+        (lambda at: (at / "key").write_text("no key\n"), "OpenSSL cannot use"),
+        (lambda at: (at / "certificate").chmod(0o666), "must belong to root and be writable by root alone"),
+        (lambda at: (at / "certificate").write_text(""), "OpenSSL cannot use"),
+        (lambda at: os.chown(at / "key", 20001, 20001), "tls.key: .*key: must belong to root"),
+    ],
+    ids=["another key", "no file", "open to all", "no PEM", "writable", "empty", "a user's"],
+)
+def test_wrong_pairs(host: Host, daemon: Daemon, spoil: object, reason: str) -> None:
+    """A pair that cannot be used is named in one line, and the old one stays; a new daemon does not start with it."""
+    spoil(host.base / "tls")  # type: ignore[operator]
+    host.syslog.clear()
+    daemon.process.send_signal(signal.SIGHUP)
+    line = host.syslog.wait("Configuration not reloaded: ")
+    assert re.search(reason, line), line
+    assert logged_in() == logged_in(110) == der(0)
