@@ -22,7 +22,7 @@ from tests.talk import POPA3D, Talk, children, connection, piped, script, state,
 
 PYTHON = "/usr/bin/python3"
 MAILBOX = b"From a\nSubject: x\n\nbody\n\n"
-FIELDS = ["pid", "peer", "account", "state", "started", "age_s", "idle_s", "memory", "cpu_s", "door"]
+FIELDS = ["pid", "peer", "account", "state", "started", "age_s", "idle_s", "memory", "cpu_s", "door", "tls"]
 SECONDS = 20
 PORT = 11050
 Ends = tuple[socket.socket, socket.socket]
@@ -58,6 +58,7 @@ def check(row: dict[str, Any], peer: str, account: str) -> None:
     assert isinstance(row["memory"], int) and row["memory"] > 100_000
     assert isinstance(row["cpu_s"], float) and row["cpu_s"] >= 0
     assert isinstance(row["door"], str) and row["door"]
+    assert row["tls"] == ""
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -93,6 +93,7 @@ def made_up(**changes: Any) -> sessions.Session:
     session.state = "transaction"
     session.age_s, session.idle_s = 86400.0 * 99 + 86399, 59 * 60 + 59.9
     session.memory, session.cpu_s, session.door = 999 * 1024**2, 99.99, "a-long-name-of-a-super-server"
+    session.tls = "TLS 1.3"
     for name, value in changes.items():
         setattr(session, name, value)
     return session
@@ -102,7 +103,7 @@ def made_up(**changes: Any) -> sessions.Session:
     "rows",
     [
         [{}],
-        [{"account": "", "state": "authenticating", "idle_s": None, "memory": None, "door": ""}],
+        [{"account": "", "state": "authenticating", "idle_s": None, "memory": None, "door": "", "tls": ""}],
         [{"peer": "192.0.2.255"}, {"account": "alice"}, {}],
         [{"age_s": 1e9, "idle_s": 1e9, "memory": 2**62, "cpu_s": 1e9}],
         [],
@@ -119,9 +120,23 @@ def test_width_of_the_table(rows: list[dict[str, Any]]) -> None:
 def test_what_the_table_cuts() -> None:
     """A long name keeps its start, a long address both ends; what fits is whole."""
     line = status.table([made_up()]).splitlines()[1]
-    assert " a-name-of~ 2001:0db~555:6666 " in line
+    assert " a-name-of~ 2001~6666 " in line and line.endswith(" a-long-na TLS 1.3")
+    line = status.table([made_up(tls="")]).splitlines()[1]
+    assert " a-name-of~ 2001:0~5:6666 " in line
     line = status.table([made_up(account="alice", peer="192.0.2.255", pid=77)]).splitlines()[1]
-    assert line.split() == ["77", "trans", "alice", "192.0.2.255", "99d23h", "59m59s", "999M", "99.99s", "a-long-na"]
+    assert line.split() == [
+        "77",
+        "trans",
+        "alice",
+        "192.0.2.255",
+        "99d23h",
+        "59m59s",
+        "999M",
+        "99.99s",
+        "a-long-na",
+        "TLS",
+        "1.3",
+    ]
     whole = made_up(account="bob", peer="2001:db8:1:2::77", age_s=192, idle_s=7, memory=9542042, door="systemd")
     assert status.table([whole]).splitlines()[1].split()[2:7] == ["bob", "2001:db8:1:2::77", "3m12s", "7s", "9.1M"]
 

@@ -79,7 +79,7 @@ ONLY = {
     ("tls", "shared"): "limits",
     ("root", "shared/census"): "",
     ("root/listen", "root"): "process",
-    ("shared/census", "shared"): "address arguments limits",
+    ("shared/census", "shared"): "address arguments limits tls_name",
 }
 
 # In shared nothing is loaded but limits and what all of its modules share; and

@@ -33,6 +33,7 @@ class Session:
         self.memory: int | None = None  # private octets; None where that may not be seen
         self.cpu_s = 0.0
         self.door = ""  # what started it
+        self.tls = ""  # "TLS 1.3", or "TLS" during the handshake; empty without TLS
 
 
 def live() -> list[Session]:
@@ -73,18 +74,15 @@ def _session(psutil: "Any", counted: processes.Process) -> Session | None:
         session.state, session.account = "transaction", name
     age_s = max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (process.create_time() - booted))
     session.started, session.age_s = round(time.time() - age_s, 2), round(age_s, 2)
-    session.peer, idle_s = connections.peer_and_idle(now.pid)
-    session.peer = session.peer or _peer(psutil, process)
+    session.tls = counted.security
+    session.peer, idle_s = connections.peer_and_idle(counted.connected)
+    session.peer = session.peer or _peer(psutil, counted.connected)
     if idle_s is not None:
         session.idle_s = min(idle_s, session.age_s)  # the connection may be older than the process
     session.memory, session.cpu_s = _cost(psutil, process)
-    if counted.child is not None and session.state == "authenticating":
-        try:
-            memory, cpu_s = _cost(psutil, psutil.Process(counted.child))
-            session.memory = None if session.memory is None or memory is None else session.memory + memory
-            session.cpu_s += cpu_s
-        except psutil.NoSuchProcess:
-            pass  # the client has just sent PASS
+    for pid in (counted.child if session.state == "authenticating" else None, counted.tls):
+        if pid is not None:
+            _add_cost(psutil, session, pid)
     session.cpu_s = round(session.cpu_s, 2)
     session.door = _door(psutil, process, now)
     return session if process.is_running() else None
@@ -98,11 +96,12 @@ def _name(uid: int) -> str:
         return str(uid)
 
 
-def _peer(psutil: "Any", process: "Any") -> str:
+def _peer(psutil: "Any", pid: int) -> str:
     """The peer's address from the kernel's tables, for kernels and containers that let nobody copy descriptors."""
     try:
+        process = psutil.Process(pid)
         sockets = getattr(process, "net_connections", process.connections)("inet")
-    except psutil.AccessDenied:
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
         return ""
     return next((numeric(socket.raddr.ip) for socket in sockets if socket.fd == 0 and socket.raddr), "")
 
@@ -114,6 +113,16 @@ def _cost(psutil: "Any", process: "Any") -> tuple[int | None, float]:
         return process.memory_full_info().uss, spent
     except psutil.AccessDenied:
         return None, spent
+
+
+def _add_cost(psutil: "Any", session: Session, pid: int) -> None:
+    """Another process of the session costs something, too."""
+    try:
+        memory, cpu_s = _cost(psutil, psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return  # the client has just sent PASS, or is gone
+    session.memory = None if session.memory is None or memory is None else session.memory + memory
+    session.cpu_s += cpu_s
 
 
 def _door(psutil: "Any", process: "Any", now: processes.Process) -> str:

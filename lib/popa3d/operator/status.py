@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .sessions import Session
 
 COLUMNS = 80
-_TITLES = ("PID", "STATE", "ACCOUNT", "PEER", "AGE", "IDLE", "MEMORY", "CPU", "DOOR")
+_TITLES = ("PID", "STATE", "ACCOUNT", "PEER", "AGE", "IDLE", "MEMORY", "CPU", "DOOR", "TLS")
 _RIGHT = frozenset(("PID", "AGE", "IDLE", "MEMORY", "CPU"))
 _ACCOUNT, _PEER = 2, 3
 _ACCOUNT_LEAST = 10  # what a long name keeps beside a long address
@@ -106,6 +106,7 @@ def _row(session: "Session") -> tuple[str, ...]:
         size(session.memory),
         cpu,
         _plain(session.door)[:_DOOR_MOST] or "-",
+        session.tls or "-",
     )
 
 

@@ -12,7 +12,7 @@ import _socket
 import posix as os  # as os, without its start-up time
 import sys
 
-from ..shared import EX_SOFTWARE, Failure, log, replies
+from ..shared import EX_SOFTWARE, Failure, log, replies, tls_name
 from ..shared.limits import CHROOT, KEEPER_FD, TLS_OCTETS, TLS_REPORT_OCTETS, TLS_USER
 from . import accounts, libc, privileges, process
 
@@ -143,6 +143,7 @@ def become(
             _signal.signal(number, _signal.SIG_IGN)
         _signal.alarm(0)
         pid, handshake_timeout_s, stls = asked
+        libc.set_name(tls_name.encode("", pid))
         copies = [os.dup(fd) for fd in fds]
         for fd, copy in enumerate(copies):
             os.dup2(copy, fd)
@@ -153,7 +154,7 @@ def become(
 
         def report(text: str) -> None:
             if not text.startswith("!"):
-                libc.set_name(f"{text.partition(' ')[0].replace('v', '').lower()} {pid}")
+                libc.set_name(tls_name.encode(text.partition(" ")[0], pid))
             try:
                 os.write(2, text.encode())
             except OSError:

@@ -12,9 +12,9 @@ import posix as os  # as os, without its start-up time
 import select
 import sys
 
-from ..shared import EX_SOFTWARE, Failure, log
+from ..shared import EX_SOFTWARE, Failure, log, tls_name
 from ..shared.limits import KEEPER_ANSWER_S, TLS_REPORT_OCTETS
-from . import channel, process
+from . import channel, libc, process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def check(settings: "Settings") -> str:
 def _be(settings: "Settings", tls: "Tls", fd: int, writing: int) -> "NoReturn":
     """The process: answer the listener, then those that ask, until nobody can."""
     try:
+        libc.set_name(tls_name.KEEPER)  # for the census it is no listener
         os.setsid()  # Ctrl-C on the listener's terminal is the listener's
         for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGCHLD):
             _signal.signal(number, _signal.SIG_IGN)  # CHLD: TLS processes that have ended leave nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutants.tables import (
+    census,
     conversation,
     documents,
     dotlock,
@@ -37,5 +38,6 @@ MUTATIONS = (
     *state.MUTATIONS,
     *recover.MUTATIONS,
     *tls.MUTATIONS,
+    *census.MUTATIONS,
     *documents.MUTATIONS,
 )

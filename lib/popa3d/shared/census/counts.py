@@ -26,8 +26,8 @@ def count_sessions(address: str) -> Counts:
     counted_source = source(address)
     counts = Counts()
     for session in processes.sessions():
-        address = connections.peer_and_idle(session.pid)[0]
+        address = connections.peer_and_idle(session.connected)[0]
         counts.total += 1
         counts.of_source += source(address) == counted_source
-        counts.unseen += not address and connections.denied(session.pid)
+        counts.unseen += not address and connections.denied(session.connected)
     return counts

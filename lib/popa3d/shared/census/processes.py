@@ -1,14 +1,18 @@
 """Which processes are sessions, and which listen: from their command lines and parents, in /proc.
 
-A session has its pre-auth child below it, and with -D a listener above it, all with the same command line.
+A session has its pre-auth child below it, and with -D a listener above it, all with the same command line. The TLS process
+of a session, which has it too, may have any parent: with -D the keeper of the key forks it. It says by its name whose it is.
 
 Runs as: the operator, and root where the administrator limits sessions.
-Trusts: the kernel. Any user can start processes that look like a session of that user's.
+Trusts: the kernel. Any user can start processes that look like a session of that user's. A TLS process could say that it is
+another session's.
 """
 
 import os
+import pwd
 
-from ..limits import COMMAND_LINE_OCTETS
+from .. import tls_name
+from ..limits import COMMAND_LINE_OCTETS, TLS_USER
 from . import command_lines, connections
 
 
@@ -16,18 +20,27 @@ class Process:
     """One process of popa3d.
 
     program: the path of the script as it was given, absolute or not. parent: a process id. uid: the effective one.
-    authenticated: it is popa3d-session. daemon: it was started to listen, or its listener was. child: a session's pre-auth
-    child, if it has one.
+    name: as the kernel shows it; any process can choose its own. authenticated: it is popa3d-session. daemon: it was started
+    to listen, or its listener was. child: a session's pre-auth child, if it has one. tls: its TLS process, if it has one.
+    security: what that says, or empty.
     """
 
-    def __init__(self, pid: int, line: command_lines.CommandLine, parent: int, uid: int) -> None:
+    def __init__(self, pid: int, line: command_lines.CommandLine, parent: int, uid: int, name: str) -> None:
         self.pid = pid
         self.program = line.program
         self.authenticated = line.authenticated
         self.daemon = line.daemon
         self.parent = parent
         self.uid = uid
+        self.name = name
         self.child: int | None = None
+        self.tls: int | None = None
+        self.security = ""
+
+    @property
+    def connected(self) -> int:
+        """The process whose descriptor 0 is the client's connection."""
+        return self.pid if self.tls is None else self.tls
 
 
 def look(pid: int) -> Process | None:
@@ -39,7 +52,9 @@ def look(pid: int) -> Process | None:
             return None
         with open(f"/proc/{pid}/status", "rb") as file:
             status = dict(line.partition(b":")[::2] for line in file.read().splitlines())
-        return Process(pid, line, int(status[b"PPid"]), int(status[b"Uid"].split()[1]))
+        own = len(status.get(b"NSpid", b"").split()) < 2  # in a container, a name has another process's number
+        name = status[b"Name"].strip().decode("ascii", "replace") if own else ""
+        return Process(pid, line, int(status[b"PPid"]), int(status[b"Uid"].split()[1]), name)
     except (OSError, KeyError):  # it ended meanwhile
         return None
 
@@ -70,18 +85,38 @@ def sessions() -> list[Process]:
 
 
 def _all() -> dict[int, Process]:
-    """All processes of popa3d, by process id. Empty if there is no /proc."""
+    """The processes of popa3d, by process id, but those of TLS: sessions know theirs. Empty if there is no /proc."""
     try:
         pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
     except OSError:
         return {}
-    return {process.pid: process for process in map(look, pids) if process}
+    processes = {process.pid: process for process in map(look, pids) if process}
+    keepers = [pid for pid, process in processes.items() if process.uid == 0 and process.name == tls_name.KEEPER]
+    for pid in keepers:
+        del processes[pid]
+    for pid, (security, session) in _tls_processes(processes).items():
+        del processes[pid]
+        if session in processes:
+            processes[session].tls, processes[session].security = pid, security
+    return processes
+
+
+def _tls_processes(processes: dict[int, Process]) -> dict[int, tuple[str, int]]:
+    """What those that are TLS processes say (tls_name.decode). The name is believed of nobody but their user."""
+    named = {pid: named for pid, process in processes.items() if (named := tls_name.decode(process.name))}
+    if not named:
+        return {}
+    try:
+        uid = pwd.getpwnam(TLS_USER).pw_uid
+    except KeyError:
+        return {}
+    return {pid: named for pid, named in named.items() if processes[pid].uid == uid}
 
 
 def _listeners(processes: dict[int, Process]) -> set[int]:
     """Those that listen: the daemons at the top, unless they have a client, as the sessions of one that has ended do."""
     tops = {pid for pid, process in processes.items() if process.daemon and process.parent not in processes}
-    return {pid for pid in tops if not connections.peer_and_idle(pid)[0]}
+    return {pid for pid in tops if not connections.peer_and_idle(processes[pid].connected)[0]}
 
 
 def _runs(process: Process, program: str) -> bool:
