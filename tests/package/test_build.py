@@ -17,6 +17,8 @@ FILES = """
     755 /etc/init.d/popa3d-recover
     644 /etc/pam.d/popa3d
     644 /lib/systemd/system/popa3d-recover.service
+    644 /lib/systemd/system/popa3d-tls.socket
+    644 /lib/systemd/system/popa3d-tls@.service
     644 /lib/systemd/system/popa3d.service
     644 /lib/systemd/system/popa3d.socket
     644 /lib/systemd/system/popa3d@.service
@@ -40,7 +42,7 @@ CONFFILES = ["/etc/init.d/popa3d", "/etc/init.d/popa3d-recover", "/etc/pam.d/pop
 DOCUMENTS = ["DESIGN.md", "NEWS.Debian.gz", "README.Debian", "README.md", "SECURITY.md"]
 DOCUMENTS += ["changelog.Debian.gz", "changelog.gz", "copyright"]
 EXAMPLES = ["fail2ban/filter.d/popa3d.conf", "fail2ban/jail.d/popa3d.conf"]
-EXAMPLES += ["inetd/inetd.conf", "popa3d.toml", "stunnel/popa3d.conf", "xinetd/popa3d"]
+EXAMPLES += ["inetd/inetd.conf", "popa3d.toml", "stunnel/popa3d.conf", "xinetd/popa3d", "xinetd/popa3d-tls"]
 
 
 def contents(package: Path) -> dict[str, tuple[str, str]]:

@@ -53,21 +53,22 @@ def test_nothing_listens(installed: Machine) -> None:
 
 
 def test_modes_on_the_host(installed: Machine) -> None:
-    """The directories have the modes that popa3d asks for, the user no home, no shell and no password."""
+    """The directories have the modes that popa3d asks for, the users no home, no shell and no password."""
     for name, mode in ((STATE, 0o711), ("var/lib/popa3d", 0o755)):
         status = (installed.root / name).stat()
         assert (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (mode, 0, 0)
         assert not list((installed.root / name).iterdir())
-    name, _, uid, gid, _, home, shell = installed.run("getent", "passwd", "popa3d").strip().split(":")
-    assert (home, shell) == ("/nonexistent", "/usr/sbin/nologin") and 0 < int(uid) < 1000 and 0 < int(gid) < 1000
-    assert installed.run("getent", "shadow", "popa3d").split(":")[1] in ("!", "!*", "*")
-    assert installed.run("id", "-nG", name).split() == ["popa3d"]
+    for user in ("popa3d", "popa3d-tls"):
+        name, _, uid, gid, _, home, shell = installed.run("getent", "passwd", user).strip().split(":")
+        assert (home, shell) == ("/nonexistent", "/usr/sbin/nologin") and 0 < int(uid) < 1000 and 0 < int(gid) < 1000
+        assert installed.run("getent", "shadow", user).split(":")[1] in ("!", "!*", "*")
+        assert installed.run("id", "-nG", name).split() == [user]
 
 
 def test_the_entries_of_systemd_are_the_same(installed: Machine) -> None:
     """What sysusers.d and tmpfiles.d would make on a host with an empty /var is what the package has made."""
-    (user,) = re.findall("^u .*$", (installed.root / "usr/lib/sysusers.d/popa3d.conf").read_text(), re.M)
-    assert user == 'u popa3d - "POP3 server" /nonexistent'
+    users = re.findall("^u .*$", (installed.root / "usr/lib/sysusers.d/popa3d.conf").read_text(), re.M)
+    assert users == ['u popa3d - "POP3 server" /nonexistent', 'u popa3d-tls - "POP3 server, TLS" /nonexistent']
     lines = re.findall("^d .*$", (installed.root / "usr/lib/tmpfiles.d/popa3d.conf").read_text(), re.M)
     assert lines == ["d /var/lib/popa3d 0755 root root -", "d /var/lib/popa3d-state 0711 root root -"]
 

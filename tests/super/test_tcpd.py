@@ -18,7 +18,7 @@ DENY = "popa3d: ALL\n"
 
 
 def _lines() -> tuple[str, str]:
-    """The two lines of the file: without tcpd, and (no comment here) with it."""
+    """The two lines of the file for pop3: without tcpd, and (no comment here) with it."""
     lines = [line for line in packaged("inetd/inetd.conf").splitlines() if line.lstrip("#").startswith("pop3\t")]
     plain, wrapped = lines
     assert wrapped.startswith("#")

@@ -6,10 +6,10 @@ import re
 
 from tests.super.foreground import packaged
 
-SESSION_UNITS = ("popa3d@.service", "popa3d.service")
+SESSION_UNITS = ("popa3d@.service", "popa3d-tls@.service", "popa3d.service")
 RECOVERY = "popa3d-recover.service"
 SERVICES = (*SESSION_UNITS, RECOVERY)
-UNITS = ("popa3d.socket", *SERVICES)
+UNITS = ("popa3d.socket", "popa3d-tls.socket", *SERVICES)
 
 
 def setting(unit: str, name: str) -> list[str]:
