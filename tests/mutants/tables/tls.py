@@ -7,6 +7,7 @@ from tests.mutants.mutation import wrong
 ENGINE = "tests/unit/tls/test_engine.py"
 SESSIONS = "tests/tls/test_sessions.py"
 DAEMON = "tests/tls/test_daemon.py"
+ATTACKS = "tests/tls/test_attacks.py"
 SEQUENCE = "tests/unit/root/test_sequence.py"
 FILE = "tests/unit/root/test_configuration.py"
 AUTHORIZATION = "tests/unit/preauth/test_authorization.py"
@@ -44,6 +45,8 @@ MUTATIONS = (
           "tests/unit/tls/test_relay.py::test_nothing_is_held_back"),
 
     # root
+    wrong("root/sequence.py", "            process.close_from(_RECORD_FD + 1)\n", "", "the pre-auth child can make locks for anybody",
+          f"{ATTACKS}::test_descriptors_of_the_preauth_child"),
     wrong("root/sequence.py", "preauth.start((False, channel is not None, logins)", "preauth.start((True, channel is not None, logins)",
           "STLS is offered again", f"{SESSIONS}::test_capabilities"),
     wrong("root/sequence.py", "and peer.is_local)", ")", "passwords cross the network in the clear", f"{SEQUENCE}::test_who_may_log_in_without_tls"),
