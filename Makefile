@@ -8,15 +8,16 @@ LIBDIR = $(PREFIX)/lib/popa3d
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/popa3d
 # Of packaging/, what is installed in DOCDIR/examples, with the paths of this installation.
-EXAMPLES = fail2ban inetd pam.d popa3d.toml stunnel systemd sysusers.d tmpfiles.d xinetd
+EXAMPLES = certbot fail2ban inetd pam.d popa3d.toml systemd sysusers.d tmpfiles.d xinetd
 
 # What popa3d needs at run time; psutil is for popa3d-status.
 RUN_PACKAGES = python3-pampy python3-psutil
 # The C popa3d, the super-servers and fail2ban are only unpacked (tests/peers.py): their packages would start or replace
 # services.
-TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase systemd $(CLIENT_PACKAGES)
+TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase openssl \
+	systemd $(CLIENT_PACKAGES)
 # Net::POP3, JavaMail with an interpreter for it, and nmap (tests/clients).
-CLIENT_PACKAGES = perl libauthen-sasl-perl libio-socket-ssl-perl openssl default-jre-headless libjakarta-mail-java bsh nmap
+CLIENT_PACKAGES = perl libauthen-sasl-perl default-jre-headless libjakarta-mail-java bsh nmap
 # What builds the Debian package, and what looks at it and makes hosts to install it on (tests/package).
 DEB_PACKAGES = dpkg-dev debhelper dh-python
 DEB_TEST_PACKAGES = $(DEB_PACKAGES) lintian mmdebstrap

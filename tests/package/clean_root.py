@@ -19,7 +19,7 @@ ARCHIVE = "srv/archive"
 # The C popa3d, what ours depends on or is used with, two init systems, and Dovecot. All that these need comes along.
 COMMON = (
     "popa3d openbsd-inetd netbase libwrap0 adduser libpam-runtime libpam0g python3 python3-pampy python3-psutil update-inetd"
-    " stunnel4 autopkgtest fail2ban python3-systemd"
+    " openssl autopkgtest fail2ban python3-systemd"
 )
 WANTED = (f"{COMMON} systemd-sysv dbus", f"{COMMON} sysvinit-core initscripts", "dovecot-pop3d sysvinit-core")
 # What ours recommends, with all that this recommends in turn, on a host with sysvinit.

@@ -41,8 +41,8 @@ POLICY = "out-of-date-standards-version,newer-standards-version"
 CONFFILES = ["/etc/init.d/popa3d", "/etc/init.d/popa3d-recover", "/etc/pam.d/popa3d"]
 DOCUMENTS = ["DESIGN.md", "NEWS.Debian.gz", "README.Debian", "README.md", "SECURITY.md"]
 DOCUMENTS += ["changelog.Debian.gz", "changelog.gz", "copyright"]
-EXAMPLES = ["fail2ban/filter.d/popa3d.conf", "fail2ban/jail.d/popa3d.conf"]
-EXAMPLES += ["inetd/inetd.conf", "popa3d.toml", "stunnel/popa3d.conf", "xinetd/popa3d", "xinetd/popa3d-tls"]
+EXAMPLES = ["certbot/popa3d", "fail2ban/filter.d/popa3d.conf", "fail2ban/jail.d/popa3d.conf"]
+EXAMPLES += ["inetd/inetd.conf", "popa3d.toml", "xinetd/popa3d", "xinetd/popa3d-tls"]
 
 
 def contents(package: Path) -> dict[str, tuple[str, str]]:
@@ -86,7 +86,7 @@ def test_what_it_says_of_itself(package: Path) -> None:
     for needed in ("python3 (>= 3.11)", *needed_packages.split()):
         assert needed in depends.split(", ")
     assert field(package, "Recommends") == "default-mta | mail-transport-agent, libwrap0"
-    assert field(package, "Suggests") == "fail2ban, openbsd-inetd | inet-superserver, stunnel4"
+    assert field(package, "Suggests") == "fail2ban, openbsd-inetd | inet-superserver"
     done = subprocess.run(["dpkg-deb", "--info", package, "conffiles"], capture_output=True, text=True, check=True)
     assert sorted(done.stdout.split()) == CONFFILES
 

@@ -26,7 +26,7 @@ def machine(host: Host, with_systemd: list[Path]) -> Iterator[Machine]:
 
 def enabled(machine: Machine) -> list[str]:
     """Which of popa3d's units start with the host."""
-    names = ["popa3d.service", "popa3d.socket", "popa3d-recover.service"]
+    names = ["popa3d.service", "popa3d.socket", "popa3d-tls.socket", "popa3d-recover.service"]
     return [name for name in names if machine.run("systemctl", "is-enabled", name, status=None).strip() == "enabled"]
 
 
@@ -45,7 +45,8 @@ def test_nothing_listens(installed: Machine) -> None:
         assert enabled(installed) == ["popa3d-recover.service"]
         assert installed.run("systemctl", "--failed", "--no-legend", "list-units", "popa3d*") == ""
         installed.reboot()
-    said = installed.run("systemd-analyze", "verify", "--man=no", "popa3d.socket", "popa3d.service", "popa3d-recover.service")
+    units = ["popa3d.socket", "popa3d-tls.socket", "popa3d.service", "popa3d-recover.service"]
+    said = installed.run("systemd-analyze", "verify", "--man=no", *units)
     assert "popa3d" not in said
 
 

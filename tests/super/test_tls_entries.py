@@ -11,8 +11,8 @@ from tests import peers
 from tests.host import Host
 from tests.super.foreground import HELLO, MBOX, Foreground, connected, everything, login, packaged
 from tests.super.test_tcpd import access
-from tests.super.test_unit_limits import as_root_may, keeps_to, places, small_view, under_filters
-from tests.super.units import UNITS
+from tests.super.test_unit_limits import as_root_may, keeps_to, small_view, under_filters
+from tests.super.units import UNITS, places
 from tests.talk import POPA3D, Talk, children, wait_until
 from tests.tls import NAME, client_context, install
 
