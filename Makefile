@@ -17,7 +17,7 @@ RUN_PACKAGES = python3-pampy python3-psutil
 TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase openssl \
 	systemd $(CLIENT_PACKAGES)
 # Net::POP3, JavaMail with an interpreter for it, and nmap (tests/clients).
-CLIENT_PACKAGES = perl libauthen-sasl-perl default-jre-headless libjakarta-mail-java bsh nmap
+CLIENT_PACKAGES = perl libauthen-sasl-perl libio-socket-ssl-perl openssl default-jre-headless libjakarta-mail-java bsh nmap
 # What builds the Debian package, and what looks at it and makes hosts to install it on (tests/package).
 DEB_PACKAGES = dpkg-dev debhelper dh-python
 DEB_TEST_PACKAGES = $(DEB_PACKAGES) lintian mmdebstrap

@@ -6,11 +6,13 @@ Messages are written as they are in a mailbox, with LF.
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.host import BOB, PASSWORDS
+from tests.host import BOB, PASSWORDS, Host
 
 HOST, PORT, NAME = "127.0.0.1", 110, "alice"
 PASSWORD = PASSWORDS[NAME]
@@ -107,6 +109,19 @@ def shown(message: bytes) -> list[bytes]:
     """A message's lines as the protocol sends them, up to the final dot, as a recorder shows them."""
     lines = message.removesuffix(b"\n").split(b"\n")
     return [b"S: " + (b"." if line.startswith(b".") else b"") + line for line in lines] + [b"S: ."]
+
+
+@contextlib.contextmanager
+def nobody_else_touched(host: Host) -> Iterator[None]:
+    """AssertionError if a session in the block ended in an internal error or touched bob's mailbox."""
+    text = b"From x Mon Nov 17 08:12:44 2025\nSubject: bob's\n\nnot for alice\n\n"
+    others = host.deliver("bob", text)
+    before = others.stat()
+    yield
+    assert others.read_bytes() == text
+    assert others.stat().st_mtime_ns == before.st_mtime_ns
+    for bad in ("Internal error", "Premature disconnect", "limit reached", "refused to start"):
+        assert bad not in host.syslog.text
 
 
 class Home:

@@ -1,11 +1,17 @@
-# Net::POP3, driven: port, "login" or "auth", name, password, folder for the mail, and "delete" or "keep".
-# Says what the server can do, and the sizes that it announced.
+# Net::POP3, driven: port, "login" or "auth", name, password, folder for the mail, "delete" or "keep"; for TLS also "stls" or
+# "pop3s", and a file with the certificates to trust. Says what the server can do, and the sizes that it announced.
 use strict;
 use warnings;
 use Net::POP3;
 
-my ($port, $how, $name, $password, $folder, $then) = @ARGV;
-my $pop = Net::POP3->new('127.0.0.1', Port => $port, Timeout => 60) or die "no greeting: $@\n";
+my ($port, $how, $name, $password, $folder, $then, $way, $trusted) = @ARGV;
+$way ||= 'clear';
+my @tls = $way eq 'clear' ? () : (SSL_ca_file => $trusted, SSL_verifycn_name => '127.0.0.1', SSL_verifycn_scheme => 'pop3');
+my $pop = Net::POP3->new('127.0.0.1', Port => $port, Timeout => 60, $way eq 'pop3s' ? (SSL => 1, @tls) : ())
+    or die "no greeting: $@\n";
+if ($way eq 'stls') {
+    $pop->starttls(@tls) or die "no TLS: $@\n";
+}
 my $capa = $pop->capa;
 print map { "$_=$capa->{$_}\n" } sort keys %$capa;
 my $count = $how eq 'auth' ? $pop->auth($name, $password) : $pop->login($name, $password);

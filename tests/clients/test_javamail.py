@@ -39,17 +39,20 @@ class Session(NamedTuple):
     folder: str  # for the mail
     then: str  # "keep" or "delete"
     name: str = NAME
+    way: str = "clear"  # or "stls" or "pop3s"
 
 
-def javamail(home: Home, port: int, *sessions: Session) -> list[bytes]:
-    """One Java process that fetches all mail in each of the sessions; how each went."""
+def javamail(home: Home, port: int, *sessions: Session, options: tuple[str, ...] = ()) -> list[bytes]:
+    """One Java process, with options, that fetches all mail in each of the sessions; how each went."""
     for session in sessions:
         folder = home.path / session.folder
         folder.mkdir()
         os.chown(folder, LOCAL, LOCAL)
-    words = [(str(port), each.how, each.name, each.password, str(home.path / each.folder), each.then) for each in sessions]
+    words = [
+        (str(port), each.how, each.name, each.password, str(home.path / each.folder), each.then, each.way) for each in sessions
+    ]
     # Java compiles less, and starts sooner.
-    java: tuple[str | Path, ...] = ("java", "-XX:TieredStopAtLevel=1", "-cp", CLASSES)
+    java: tuple[str | Path, ...] = ("java", "-XX:TieredStopAtLevel=1", *options, "-cp", CLASSES)
     java += ("bsh.Interpreter", HOME / "tests/clients/javamail.bsh")
     return home.run(*java, types="".join("\t".join(each) + "\n" for each in words).encode()).splitlines()
 

@@ -13,11 +13,11 @@ sys.path.insert(0, "/opt/popa3d/lib")
 from popa3d.root import start
 from popa3d.shared import record
 
-def preauth(pipe, timeout_s, login_timeout_s):
+def preauth(pipe, timeout_s, login_timeout_s, offer, first):
     os.write(1, b"+OK taken over\\r\\n")
     {code}
 
-start.main("/opt/popa3d/bin/popa3d-session", lambda: preauth, None, None)
+start.main("/opt/popa3d/bin/popa3d-session", lambda: preauth, None, None, None)
 """
 
 GOOD = 'record.Login(b"alice", b"sesame-1", b"STAT\\r\\nQUIT\\r\\n").encode()'

@@ -20,6 +20,7 @@ from tests.root.interrupted import AFTER, interrupt
 from tests.super.foreground import HELLO, MBOX, login
 from tests.super.units import RECOVERY, SERVICES, SESSION_UNITS, places, setting
 from tests.talk import POPA3D, Talk, connection
+from tests.tls import client_context, install
 
 pytestmark = pytest.mark.usefixtures("state_directory")
 
@@ -246,14 +247,18 @@ def test_the_kernel_denies_all_else(host: Host, unit: str) -> None:
     (recovers if unit == RECOVERY else serves)([*filtered, *as_root_may(unit)], host)
 
 
-def test_what_limits_in_the_configuration_need(host: Host) -> None:
-    """With what the session unit's comment adds for sessions_per_source, popa3d sees other sessions and refuses."""
-    configuration = host.configuration("[listen]\nsessions_per_source = 1\n")
-    program = [*as_root_may("popa3d@.service", more="CAP_SYS_PTRACE"), "-c", configuration]
-    small_proc = small_view(places("popa3d@.service"))
-    command = [*small_proc, *under_filters("popa3d@.service", "pidfd_getfd"), *program]
+@pytest.mark.parametrize("unit", ["popa3d@.service", "popa3d-tls@.service"])
+def test_what_limits_in_the_configuration_need(host: Host, unit: str) -> None:
+    """With what the session unit's comment adds for sessions_per_source, popa3d sees other sessions, also with TLS."""
+    configuration = host.configuration(install(host) + "[listen]\nsessions_per_source = 1\n")
+    speaks_tls = "tls" in unit
+    program = [*as_root_may(unit, more="CAP_SYS_PTRACE"), *(["-s"] if speaks_tls else []), "-c", configuration]
+    command = [*small_view(places(unit)), *under_filters(unit, "pidfd_getfd"), *program]
     with Talk(command, ends=connection(of=NEIGHBOUR)) as first:
+        if speaks_tls:
+            first.client = client_context().wrap_socket(first.client)
         assert first.line().startswith(b"+OK"), host.syslog.text
         with Talk(command, ends=connection(of=NEIGHBOUR)) as second:
             assert second.rest() == b""
     host.syslog.wait("limit reached")
+    assert "may not be looked at" not in host.syslog.text

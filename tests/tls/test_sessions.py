@@ -151,7 +151,7 @@ def test_truncated(host: Host) -> None:
 @pytest.mark.parametrize("implicit", [True, False], ids=["-s", "STLS"])
 def test_stalled_handshake(host: Host, implicit: bool) -> None:
     """A handshake that never comes to its end counts against the time of the login."""
-    file = host.configuration(install(host) + "[session]\nlogin_timeout_s = 1\n")
+    file = host.configuration(install(host) + "[session]\nlogin_timeout_s = 2\n")
     with Talk([*POPA3D, *(["-s"] if implicit else []), "-c", file]) as talk:
         if not implicit:
             talk.line()

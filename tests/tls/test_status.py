@@ -223,3 +223,22 @@ def test_names_that_a_user_chooses(host: Host) -> None:
             check(found[talk.process.pid], "", "")
             assert (found[alice.process.pid]["account"], found[alice.process.pid]["tls"]) == ("alice", "")
             alice.process.kill()
+
+
+def test_sessions_of_a_container(host: Host) -> None:
+    """The number in a name from another pid namespace is no session of this one, though there is a session with that number."""
+    file = host.configuration(install(host))
+    with Talk() as ours:
+        ours.line()
+        number = ours.process.pid
+        inner = f"echo {number - 1} > /proc/sys/kernel/ns_last_pid; {POPA3D_PROGRAM} -s -c {file}; true"
+        with Talk(["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", inner], connection(of="127.0.0.9")) as theirs:
+            theirs.client = client_context().wrap_socket(theirs.client)
+            theirs.line()
+            (shell,) = children(theirs.process.pid)
+            (session,) = children(shell)
+            assert Path(f"/proc/{session}/status").read_text().split("NSpid:")[1].split()[:2] == [str(session), str(number)]
+            found = shown()
+            check(found[number], "", "")
+            assert (found[session]["peer"], found[session]["tls"]) == ("", "")
+            assert not set(children(session)) & found.keys()

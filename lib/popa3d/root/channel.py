@@ -10,10 +10,12 @@ Trusts: of the TLS process nothing but the names of a version and a cipher, whic
 import _signal  # the standard library's signal module imports enum, which costs start-up time
 import _socket
 import posix as os  # as os, without its start-up time
+import select
 import sys
+import time
 
 from ..shared import EX_SOFTWARE, Failure, log, replies, tls_name
-from ..shared.limits import CHROOT, KEEPER_FD, TLS_OCTETS, TLS_REPORT_OCTETS, TLS_USER
+from ..shared.limits import CHROOT, KEEPER_ANSWER_S, KEEPER_FD, TLS_OCTETS, TLS_REPORT_OCTETS, TLS_USER
 from . import accounts, libc, privileges, process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 
 READY = b"+"  # the TLS process's first octet: it is confined, and has the key
 FAULT = b"!"  # or: it could not be, and why
-_NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-. ")
+_VERSIONS = ("TLSv1.2", "TLSv1.3")
+_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")  # of ciphers and OpenSSL's reasons: no address can be made of them
+_WORD_OCTETS = 64  # the longest of these has some 40
 
 
 class NotStarted(Failure):
@@ -46,15 +50,20 @@ class Channel:
         os.set_blocking(report, False)
 
     def outcome(self) -> tuple[str, str]:
-        """("VERSION CIPHER", "") once the handshake is complete; ("", REASON) if it failed; else ("", "")."""
+        """("VERSION CIPHER", "") once the handshake is complete; ("", REASON) if it failed; else ("", "").
+
+        Anything else that the process may have written counts as nothing: it could forge a line of the log.
+        """
         try:
             self._reported += os.read(self._report, TLS_REPORT_OCTETS)
         except OSError:
             pass  # nothing yet
         text = self._reported.decode("ascii", "replace")
-        failed = text.startswith("!")
-        text = "".join(letter for letter in text.removeprefix("!").strip() if letter in _NAMES)
-        return ("", text) if failed else (text, "")
+        if text.startswith("!"):
+            return "", "".join(letter for letter in text if letter in _LETTERS)[:_WORD_OCTETS] or "no reason"
+        version, _, cipher = text.partition(" ")
+        usual = version in _VERSIONS and 0 < len(cipher) <= _WORD_OCTETS and set(cipher) <= _LETTERS
+        return (text if usual else ""), ""
 
 
 def start(settings: "Settings", tls: "Tls", login_timeout_s: float, stls: bool, kept: bool) -> Channel:
@@ -63,21 +72,36 @@ def start(settings: "Settings", tls: "Tls", login_timeout_s: float, stls: bool, 
     login_timeout_s: for the handshake. stls: the client waits for the reply to STLS. kept: KEEPER_FD is the listener's keeper.
     """
     nobody = user()
+    deadline = time.monotonic() + login_timeout_s
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     reading, writing = os.pipe()
     asked = (os.getpid(), max(1, int(login_timeout_s)), stls)
     fds = (0, theirs.fileno(), writing)
-    if not (kept and _ask_keeper(asked, fds)):
+    kept = kept and _ask_keeper(asked, fds)
+    if not kept:
         _fork(settings, tls, nobody, asked, fds)
     theirs.close()
     os.close(writing)
-    answer = os.read(reading, TLS_REPORT_OCTETS)  # an alarm bounds the time
+    answer = _answer(reading, min(login_timeout_s / 2, KEEPER_ANSWER_S) if kept else login_timeout_s)
     if answer[:1] != READY:
-        raise NotStarted(f"TLS is not possible: {answer[1:].decode('utf-8', 'replace') or 'its process has ended'}")
+        # Closed before anything else: a process that comes too late ends, without a word to the client.
+        os.close(reading)
+        ours.close()
+        if kept and not answer:
+            log.write(log.ERROR, "The keeper of the TLS key does not answer")
+            return start(settings, tls, deadline - time.monotonic(), stls, False)
+        raise NotStarted(f"TLS is not possible: {answer[1:].decode('utf-8', 'replace') or 'its process does not answer'}")
     for fd in (0, 1):
         os.dup2(ours.fileno(), fd)
     ours.close()
     return Channel(reading, answer[1:])
+
+
+def _answer(reading: int, timeout_s: float) -> bytes:
+    """What the TLS process writes first; nothing if it is late, or has ended."""
+    poll = select.poll()
+    poll.register(reading, select.POLLIN)
+    return os.read(reading, TLS_REPORT_OCTETS) if poll.poll(max(0.0, timeout_s) * 1000) else b""
 
 
 def user() -> "pwd.struct_passwd":
@@ -100,11 +124,11 @@ def decode(message: bytes) -> tuple[int, int, bool]:
 
 
 def _ask_keeper(asked: tuple[int, int, bool], fds: tuple[int, int, int]) -> bool:
-    """False: it is gone, and the session starts a TLS process of its own."""
+    """False: it is gone or has too much to do, and the session starts a TLS process of its own."""
     keeper = _socket.socket(fileno=KEEPER_FD)
     try:
         packed = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
-        keeper.sendmsg([encode(asked)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)])
+        keeper.sendmsg([encode(asked)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)], _socket.MSG_DONTWAIT)
     except OSError:
         return False
     finally:

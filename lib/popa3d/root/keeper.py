@@ -48,7 +48,14 @@ def start(settings: "Settings", tls: "Tls", warn: "Any") -> Keeper:
     """A new keeper, with the pair of the settings. warn: gets a line about a certificate that has expired. Raises NotStarted."""
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     reading, writing = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        ours.close()
+        theirs.close()
+        os.close(reading)
+        os.close(writing)
+        raise NotStarted(f"The keeper of the TLS key cannot be started: {error.strerror}") from None
     if not pid:
         _be(settings, tls, theirs.detach(), writing)
     theirs.close()
@@ -56,6 +63,7 @@ def start(settings: "Settings", tls: "Tls", warn: "Any") -> Keeper:
     try:
         if not select.select([reading], [], [], KEEPER_ANSWER_S)[0]:
             os.kill(pid, _signal.SIGKILL)
+            ours.close()
             raise NotStarted("The keeper of the TLS key does not answer")
         answer = os.read(reading, 8 * TLS_REPORT_OCTETS).decode("utf-8", "replace")
     finally:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Preauth = Callable[[], Callable[[int, float, float, tuple[bool, bool, bool], bytes], None]]
     Count = Callable[[str], Counts]
 
+_RECORD_FD = 3  # of the pre-auth child, besides 0 to 2
+
 
 class Parts:
     """What a session is made of besides root's own modules.
@@ -68,7 +70,7 @@ def serve(parts: Parts, settings: "Settings", speaks_tls: bool, accepted: Accept
             _limit(parts.count, peer, settings)
         nobody = accounts.nobody()
         channel = _start_tls(parts, settings, deadline, False, KEEPER_FD in passed) if speaks_tls else None
-        preauth = Preauthentication(parts.preauth, nobody, settings, deadline, passed)
+        preauth = Preauthentication(parts.preauth, nobody, settings, deadline)
         preauth.start(_offer(settings, peer, speaks_tls), replies.GREETING)
         from . import authentication, handover  # the client is greeted, and types meanwhile
 
@@ -167,16 +169,13 @@ def _security(channel: "Channel", peer: Peer) -> str:
 
 
 class Preauthentication:
-    """The pre-auth child: one, or with STLS another one after it. passed: the listener's descriptors, which it must not have."""
+    """The pre-auth child: one, or with STLS another one after it."""
 
-    def __init__(
-        self, load: "Preauth", nobody: "pwd.struct_passwd", settings: "Settings", deadline: float, passed: tuple[int, ...]
-    ) -> None:
+    def __init__(self, load: "Preauth", nobody: "pwd.struct_passwd", settings: "Settings", deadline: float) -> None:
         self._load = load
         self._nobody = nobody
         self._timeout_s = settings.timeout_s
         self._deadline = deadline
-        self._passed = passed
         self._pid = self._pipe = -1
 
     def start(self, offer: tuple[bool, bool, bool], first: bytes) -> None:
@@ -188,13 +187,13 @@ class Preauthentication:
             return
         status = EX_SOFTWARE
         try:
-            os.close(self._pipe)
-            for fd in self._passed:
-                os.close(fd)  # only root says who has logged in
+            log.stop()
+            # The listener's pipe and the keeper, the TLS process's report and the locker are for root alone.
+            os.dup2(writing, _RECORD_FD)
+            process.close_from(_RECORD_FD + 1)
             run = self._load()  # inside the chroot there is nothing to load
             privileges.confine(self._nobody.pw_uid, self._nobody.pw_gid, CHROOT)
-            log.stop()
-            run(writing, self._timeout_s, max(0.0, self._deadline - time.monotonic()), offer, first)
+            run(_RECORD_FD, self._timeout_s, max(0.0, self._deadline - time.monotonic()), offer, first)
             status = 0
         except BaseException as error:
             log.crash(error)

@@ -102,7 +102,7 @@ TLS_GOODBYE_S = 2
 # The longest message to or from a TLS process but for reasons: a version and a cipher have some 40 octets.
 TLS_REPORT_OCTETS = 512
 
-# How long the listener waits until the key's keeper has read certificate and key.
+# How long the listener waits until the key's keeper has the pair, and a session until it has forked a TLS process.
 KEEPER_ANSWER_S = 10
 
 # How much more memory the pre-auth child may use than it has at its start. It needs one read, its replies, and Python's

@@ -27,8 +27,9 @@ def run(context: "Any", timeout_s: int, handshake_timeout_s: int, report: "Calla
     context: an _SSLContext. timeout_s: for each piece that the client is to take. handshake_timeout_s: for all of the
     handshake. report: called with "VERSION CIPHER" when that is complete, or with "! REASON" if it fails.
     """
-    # The session has the same limit, and should be the first to notice: it logs that.
-    Relay(Engine(context), timeout_s + RECORD_GRACE_S, time.monotonic() + handshake_timeout_s, report).run()
+    # The session has the same limits, and should be the first to notice: it logs that.
+    deadline = time.monotonic() + handshake_timeout_s + RECORD_GRACE_S
+    Relay(Engine(context), timeout_s + RECORD_GRACE_S, deadline, report).run()
 
 
 def _of(fd: int) -> _socket.socket:

@@ -25,6 +25,8 @@ MUTATIONS = (
           f"{PROCESSES}::test_names_that_others_choose", f"{STATUS}::test_names_that_a_user_chooses"),
     wrong("shared/census/processes.py", "if process.uid == 0 and process.name == tls_name.KEEPER]", "if process.name == tls_name.KEEPER]",
           "a session hides", f"{PROCESSES}::test_names_that_others_choose"),
+    wrong("shared/census/processes.py", 'own = len(status.get(b"NSpid", b"").split()) < 2', "own = True",
+          "a container's session gives another one its address", f"{STATUS}::test_sessions_of_a_container"),
     wrong("shared/census/processes.py", "    except KeyError:\n        return {}\n", "    except ZeroDivisionError:\n        return {}\n",
           "no census without the user", f"{PROCESSES}::test_without_the_user"),
 

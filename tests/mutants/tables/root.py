@@ -64,8 +64,6 @@ MUTATIONS = (
           "PAM's alarm stays on, and ends each session after three minutes", "tests/root/test_start.py::test_alarms"),
     wrong("root/authentication.py", "    _signal.alarm(PAM_TIMEOUT_S)  # until the exec\n", "    pass\n", "PAM may hang for ever",
           "tests/root/test_start.py::test_alarms"),
-    wrong("root/sequence.py", "                os.close(fd)  # only root says who has logged in", "                pass",
-          "the listener waits for a login that has been", "tests/super/test_daemon_limits.py::test_a_login_makes_room"),
     wrong("root/sequence.py", '        os.write(LOGINS_FD, os.getpid().to_bytes(LOGIN_OCTETS, "big"))', "        pass",
           "who has logged in counts as one who has not", "tests/super/test_daemon_limits.py::test_a_login_makes_room"),
     wrong("root/ending.py", "    _log(end)\n    privileges.become(nobody.pw_uid, nobody.pw_gid)\n",

@@ -7,6 +7,8 @@ from tests.mutants.mutation import wrong
 ENGINE = "tests/unit/tls/test_engine.py"
 SESSIONS = "tests/tls/test_sessions.py"
 DAEMON = "tests/tls/test_daemon.py"
+ATTACKS = "tests/tls/test_attacks.py"
+CHANNEL = "tests/unit/root/test_channel.py"
 SEQUENCE = "tests/unit/root/test_sequence.py"
 FILE = "tests/unit/root/test_configuration.py"
 AUTHORIZATION = "tests/unit/preauth/test_authorization.py"
@@ -38,12 +40,14 @@ MUTATIONS = (
           "tests/unit/tls/test_relay.py::test_stalled_handshake"),
     wrong("tls/relay.py", "        if self._engine.is_shaking_hands:\n            return False\n", "",
           "a TLS process outlives its session", f"{SESSIONS}::test_stalled_handshake"),
-    wrong("tls/relay.py", "timeout_s + RECORD_GRACE_S", "timeout_s", "the TLS process comes before the session's own limit",
+    wrong("tls/relay.py", "Relay(Engine(context), timeout_s + RECORD_GRACE_S", "Relay(Engine(context), timeout_s", "the TLS process comes before the session's own limit",
           f"{SESSIONS}::test_idle"),
     wrong("tls/relay.py", "endpoint.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)", "pass", "each handshake costs 40 ms",
           "tests/unit/tls/test_relay.py::test_nothing_is_held_back"),
 
     # root
+    wrong("root/sequence.py", "            process.close_from(_RECORD_FD + 1)\n", "", "the pre-auth child can make locks for anybody",
+          f"{ATTACKS}::test_descriptors_of_the_preauth_child"),
     wrong("root/sequence.py", "preauth.start((False, channel is not None, logins)", "preauth.start((True, channel is not None, logins)",
           "STLS is offered again", f"{SESSIONS}::test_capabilities"),
     wrong("root/sequence.py", "and peer.is_local)", ")", "passwords cross the network in the clear", f"{SEQUENCE}::test_who_may_log_in_without_tls"),
@@ -51,8 +55,22 @@ MUTATIONS = (
           f"{SESSIONS}::test_garbage"),
     wrong("root/channel.py", "TLS_OCTETS, descriptors=2)", "TLS_OCTETS, descriptors=200)", "a TLS process can open descriptors",
           f"{SESSIONS}::test_what_the_tls_process_may"),
-    wrong("root/channel.py", "if not (kept and _ask_keeper(asked, fds)):", "if not kept or (_ask_keeper(asked, fds) and False):",
+    wrong("root/channel.py", "kept = kept and _ask_keeper(asked, fds)", "kept = False",
           "the keeper is not asked", f"{DAEMON}::test_where_the_key_is"),
+    wrong("root/channel.py", "set(cipher) <= _LETTERS", "True", "a TLS process forges lines of the log", f"{CHANNEL}::test_forged_reports"),
+    wrong("root/channel.py", "len(cipher) <= _WORD_OCTETS", "True", "a TLS process fills lines of the log", f"{CHANNEL}::test_forged_reports"),
+    wrong("root/channel.py", "for letter in text if letter in _LETTERS", "for letter in text", "a TLS process forges lines of the log",
+          f"{CHANNEL}::test_forged_reasons"),
+    wrong("root/channel.py", "packed)], _socket.MSG_DONTWAIT)", "packed)])", "a keeper that hangs stops all sessions",
+          f"{CHANNEL}::test_a_keeper_with_too_much_to_do"),
+    wrong("root/channel.py", "if poll.poll(max(0.0, timeout_s) * 1000) else", "if True else", "a keeper that hangs stops the session",
+          f"{CHANNEL}::test_a_late_answer", f"{ATTACKS}::test_a_keeper_that_hangs"),
+    wrong("root/channel.py", "        if kept and not answer:", "        if False:", "nobody replaces a keeper that hangs",
+          f"{ATTACKS}::test_a_keeper_that_hangs"),
+    wrong("root/listen/listener.py", "                keeper.close()", "                pass", "each reload that fails leaves a process with the key",
+          f"{ATTACKS}::test_reloads_that_fail"),
+    wrong("tls/relay.py", "+ handshake_timeout_s + RECORD_GRACE_S", "+ handshake_timeout_s", "a stalled handshake is not logged as one",
+          f"{SESSIONS}::test_stalled_handshake"),
     wrong("preauth/loop.py", "record.INJECTED if connection.ahead() else record.START_TLS", "record.START_TLS",
           "what came with STLS is forgiven", f"{SESSIONS}::test_injected"),
     wrong("preauth/authorization.py", "        if not self._offer.logins:\n            return self._refuse(replies.TLS_IS_NEEDED)\n        if len",

@@ -71,7 +71,7 @@ def received(child: Callable[[int], None], login_timeout_s: int = 5) -> bytes:
         finally:
             os._exit(3)
     os.close(writing)
-    preauth = sequence.Preauthentication(mock.Mock(), mock.Mock(), Settings(), time.monotonic() + login_timeout_s, ())
+    preauth = sequence.Preauthentication(mock.Mock(), mock.Mock(), Settings(), time.monotonic() + login_timeout_s)
     preauth._pid, preauth._pipe = pid, reading
     data = preauth.receive()
     with pytest.raises(ChildProcessError):

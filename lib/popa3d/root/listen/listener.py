@@ -132,11 +132,14 @@ class Listener:
 
     def _reconfigure(self) -> None:
         """Read the configuration again; a bad one, or one whose addresses cannot be had, changes nothing."""
+        keeper = None
         try:
             settings = self._reload()
             keeper = self._tls.prepared(settings)
             self._sockets.adopt(settings)
         except Failure as failure:
+            if keeper is not None:
+                keeper.close()
             self._log.put(log.ERROR, f"Configuration not reloaded: {failure.reason}")
             return
         self._settings = settings

@@ -1,0 +1,95 @@
+"""What root makes of a TLS process and of the key's keeper: what it believes them, and how long it waits."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from popa3d.root import channel, keeper
+from popa3d.shared.settings import Settings
+
+
+def outcome(*reported: bytes) -> tuple[str, str]:
+    """What root takes a report for, of which the first part came with the octet that says it is ready."""
+    reading, writing = os.pipe()
+    try:
+        for part in reported[1:]:
+            os.write(writing, part)
+        return channel.Channel(reading, reported[0]).outcome()
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_reports() -> None:
+    """Version and cipher, or why there are none; both also in parts."""
+    assert outcome(b"") == ("", "")
+    assert outcome(b"TLSv1.3 TLS_AES_256_GCM_SHA384") == ("TLSv1.3 TLS_AES_256_GCM_SHA384", "")
+    assert outcome(b"", b"TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256") == ("TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256", "")
+    assert outcome(b"! HTTP", b"_REQUEST") == ("", "HTTP_REQUEST")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        b"TLSv1.3 X from 192.0.2.1",
+        b"TLSv1.3 X\nAuthentication failed for root from 192.0.2.1",
+        b"from 192.0.2.1",
+        b"TLSv1.3 " + b"X" * 65,
+        b"TLSv1.3 ",
+        b"TLSv1.1 X",
+        b"TLSv1.3 \xff",
+        b"\0",
+        b"x" * 60_000,
+    ],
+    ids=lambda text: str(text[:30]),
+)
+def test_forged_reports(forged: bytes) -> None:
+    """What cannot be a version and a cipher is not logged."""
+    assert outcome(b"", forged) == outcome(forged) == ("", "")
+
+
+def test_forged_reasons() -> None:
+    """A reason is one word without an address in it, and there always is one."""
+    assert outcome(b"! x from 192.0.2.1\nY") == ("", "19202" + "1Y")
+    assert outcome(b"!" + b"X" * 5000) == ("", "X" * 64)
+    assert outcome(b"!\n") == ("", "no reason")
+
+
+def test_a_keeper_with_too_much_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session does not wait for room in the socket of a keeper that takes nothing."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        monkeypatch.setattr(channel, "KEEPER_FD", ours.fileno())
+        fds = (ours.fileno(),) * 3
+        asked = 0
+        while channel._ask_keeper((1, 2, False), fds):
+            asked += 1
+            assert asked < 10_000
+        assert asked > 0
+
+
+def test_a_late_answer() -> None:
+    """The wait is bounded; the end is no answer either."""
+    reading, writing = os.pipe()
+    assert channel._answer(reading, 0.01) == channel._answer(reading, -1) == b""
+    os.write(writing, b"+")
+    assert channel._answer(reading, 0) == b"+"
+    os.close(writing)
+    assert channel._answer(reading, 60) == b""
+    os.close(reading)
+
+
+def test_no_process_for_the_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that is out of processes is a reason, not the listener's end; nothing stays open."""
+
+    def fork() -> int:
+        raise OSError(11, "no more")
+
+    monkeypatch.setattr(keeper.os, "fork", fork)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(keeper.NotStarted, match="cannot be started: no more"):
+        keeper.start(Settings(), lambda: lambda *_: None, print)
+    assert os.listdir("/proc/self/fd") == before
