@@ -36,7 +36,7 @@ define root
 @if [ "$$(id -u)" != 0 ]; then echo "popa3d: make $@ needs root: $(1)" >&2; exit 1; fi
 endef
 
-.PHONY: all run check coverage test sessions test-pythons test-fresh faults mutants bench lint compile deb install uninstall clean
+.PHONY: all run check coverage test sessions test-pythons test-fresh faults mutants bench scan lint compile deb install uninstall clean
 all: compile
 
 run: compile
@@ -108,6 +108,12 @@ bench: compile
 	@$(PYTHON) -B -m tests.peers popa3d openbsd-inetd dovecot-core dovecot-pop3d
 	$(call root,the servers set user ids for real)
 	@exec unshare --pid --fork --kill-child $(PYTHON) -B -m tests.bench $(if $(QUICK),--quick)
+
+# Scanners for TLS, for ten minutes: what the suite does with one of them, here with two, both ports and both kinds of keys.
+scan: .venv/installed compile
+	$(call need,$(RUN_PACKAGES) util-linux openssl testssl.sh)
+	$(call root,the server sets user ids for real)
+	@PYTHONPATH=lib exec unshare --pid --fork --kill-child --mount-proc .venv/bin/python -B -m tests.tls.scan
 
 lint: .venv/installed
 	$(call need,mandoc)
