@@ -282,7 +282,7 @@ def test_sessions_that_come_and_go(host: Host) -> None:
 def test_kernels_tables_as_second_choice(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where descriptors cannot be copied the peer comes from the kernel's tables, and there is no idle time."""
 
-    def refuse(pid: int) -> int:
+    def refuse(pid: int, of: int) -> int:
         raise PermissionError
 
     monkeypatch.setattr(connections, "_copied", refuse)

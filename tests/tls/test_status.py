@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from tests.tls.test_daemon import LOOPBACK, Secure
 
 MAILBOX = b"From a\nSubject: x\n\nbody\n\n"
 POPA3D_PROGRAM = str(HOME / "bin/popa3d")
+TLS_UID = 20101  # of popa3d-tls on tests' hosts
 HELLO = b"\x16\x03\x01\x02\x00"  # how a handshake begins
 
 
@@ -125,8 +128,8 @@ def test_a_user_sees_no_address(host: Host) -> None:
 def test_kernels_tables_as_second_choice(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where descriptors cannot be copied the address comes from the kernel's tables."""
 
-    def refuse(pid: int) -> int:
-        raise PermissionError
+    def refuse(pid: int, of: int) -> int:
+        raise PermissionError(errno.EPERM, "")
 
     monkeypatch.setattr(connections, "_copied", refuse)
     with Tls(host) as talk:
@@ -208,25 +211,31 @@ def test_limit_of_the_daemon(host: Host) -> None:
             assert other.line().startswith(b"+OK")
 
 
-def test_names_that_a_user_chooses(host: Host) -> None:
-    """A user's process with the name of a session's TLS process, and popa3d's command line, changes nothing of that session."""
-    own = host.base / "named"
+@pytest.mark.parametrize("uid", [ALICE.uid, TLS_UID], ids=["a user", "popa3d-tls"])
+@pytest.mark.parametrize("on", ["a connection", "no socket"])
+def test_names_that_others_choose(host: Host, uid: int, on: str) -> None:
+    """A process that says it is a session's TLS process changes nothing of that session: a user's, or one that was taken over."""
+    own = host.base / f"named-{uid}-{on[:2]}"
     own.mkdir()
-    with Talk() as talk:
+    with Talk(ends=connection(of="127.0.0.9")) as talk:
         talk.line()
         name = f"tls1.3 {talk.process.pid}"
         (own / "popa3d").write_text(f"import time\nopen('/proc/self/comm', 'w').write({name!r})\ntime.sleep(60)\n")
-        with Talk(["/usr/bin/python3", "-IBS", str(own / "popa3d")], user=ALICE.uid, group=ALICE.uid, extra_groups=[]) as alice:
-            comm = Path(f"/proc/{alice.process.pid}/comm")
-            wait_until(lambda: comm.read_text() == f"{name}\n")
-            found = shown()
-            check(found[talk.process.pid], "", "")
-            assert (found[alice.process.pid]["account"], found[alice.process.pid]["tls"]) == ("alice", "")
-            alice.process.kill()
+        command = ["/usr/bin/python3", "-IBS", str(own / "popa3d")]
+        client, server = connection()
+        out = server.fileno() if on == "a connection" else subprocess.DEVNULL
+        with client, server, subprocess.Popen(command, stdout=out, user=uid, group=uid, extra_groups=[]) as other:
+            try:
+                wait_until(lambda: Path(f"/proc/{other.pid}/comm").read_text() == f"{name}\n")
+                found = shown()
+                check(found[talk.process.pid], "", "", "127.0.0.9")
+                assert found.get(other.pid, {"tls": ""})["tls"] == ""
+            finally:
+                other.kill()
 
 
 def test_sessions_of_a_container(host: Host) -> None:
-    """The number in a name from another pid namespace is no session of this one, though there is a session with that number."""
+    """They have their clients' addresses, though the name of a TLS process there has the number of a session here."""
     file = host.configuration(install(host))
     with Talk() as ours:
         ours.line()
@@ -240,5 +249,5 @@ def test_sessions_of_a_container(host: Host) -> None:
             assert Path(f"/proc/{session}/status").read_text().split("NSpid:")[1].split()[:2] == [str(session), str(number)]
             found = shown()
             check(found[number], "", "")
-            assert (found[session]["peer"], found[session]["tls"]) == ("", "")
+            check(found[session], "", "TLS 1.3", "127.0.0.9")
             assert not set(children(session)) & found.keys()

@@ -21,12 +21,18 @@ MUTATIONS = (
     wrong("root/keeper.py", "libc.set_name(tls_name.KEEPER)", "pass", "packages end the keeper", f"{STATUS}::test_when_the_listener_is_killed"),
 
     # whom they are believed of
-    wrong("shared/census/processes.py", "if processes[pid].uid == uid}", "}", "a user gives sessions other addresses",
-          f"{PROCESSES}::test_names_that_others_choose", f"{STATUS}::test_names_that_a_user_chooses"),
+    wrong("shared/census/processes.py", "        if processes[pid].uid == uid\n", "", "a user gives sessions other addresses",
+          f"{PROCESSES}::test_names_that_others_choose", f"{STATUS}::test_names_that_others_choose"),
     wrong("shared/census/processes.py", "if process.uid == 0 and process.name == tls_name.KEEPER]", "if process.name == tls_name.KEEPER]",
           "a session hides", f"{PROCESSES}::test_names_that_others_choose"),
-    wrong("shared/census/processes.py", 'own = len(status.get(b"NSpid", b"").split()) < 2', "own = True",
-          "a container's session gives another one its address", f"{STATUS}::test_sessions_of_a_container"),
+    wrong("shared/census/processes.py", "session if (maker := connections.maker(pid)) is None else maker", "session",
+          "a TLS process chooses a session", f"{STATUS}::test_names_that_others_choose"),
+    wrong("shared/census/processes.py", "session if (maker := connections.maker(pid)) is None else maker", "connections.maker(pid) or 0",
+          "users see no TLS", f"{STATUS}::test_a_user_sees_no_address"),
+    wrong("shared/census/connections.py", "return None if error.errno in _DENIALS else 0", "return None",
+          "a TLS process without a session chooses one", f"{STATUS}::test_names_that_others_choose"),
+    wrong("shared/census/connections.py", "fileno=_copied(pid, 1)", "fileno=_copied(pid, 0)", "the kernel is asked of the client",
+          f"{STATUS}::test_behind_a_super_server"),
     wrong("shared/census/processes.py", "    except KeyError:\n        return {}\n", "    except ZeroDivisionError:\n        return {}\n",
           "no census without the user", f"{PROCESSES}::test_without_the_user"),
 

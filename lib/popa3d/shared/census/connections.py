@@ -1,4 +1,6 @@
-"""Another process's connection with its client: descriptor 0, copied for a moment. Nothing is read or written.
+"""Another process's connections: the client's on descriptor 0, and the session's on 1 of a TLS process, copied for a moment.
+
+Nothing is read or written.
 
 Runs as: the operator, and root where the administrator limits sessions.
 Trusts: the kernel.
@@ -14,7 +16,9 @@ import sys
 from ..address import numeric
 
 _PIDFD_GETFD = 438  # the same number on every architecture; Linux 5.6
+_PEERCRED_OCTETS = 12  # struct ucred: process, user and group of who made a socketpair, or connected (unix(7))
 _LAST_DATA_RECV = 52  # offset of tcpi_last_data_recv in struct tcp_info (linux/tcp.h), in milliseconds
+_DENIALS = (errno.EPERM, errno.EACCES, errno.ENOSYS)  # copying takes root with CAP_SYS_PTRACE, or the owner, and Linux 5.6
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -25,7 +29,7 @@ def peer_and_idle(pid: int) -> tuple[str, float | None]:
     "" and None if it is not an internet socket, has ended, or may not be seen.
     """
     try:
-        connection = _socket.socket(fileno=_copied(pid))
+        connection = _socket.socket(fileno=_copied(pid, 0))
     except OSError:
         return "", None
     peer = ""
@@ -40,20 +44,34 @@ def peer_and_idle(pid: int) -> tuple[str, float | None]:
         connection.close()
 
 
+def maker(pid: int) -> int | None:
+    """The process that made the socketpair of which descriptor 1 of `pid` is an end; 0 if it is none, None if that is hidden."""
+    try:
+        connection = _socket.socket(fileno=_copied(pid, 1))
+    except OSError as error:
+        return None if error.errno in _DENIALS else 0
+    try:
+        return int.from_bytes(connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, _PEERCRED_OCTETS)[:4], sys.byteorder)
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
 def denied(pid: int) -> bool:
     """Whether descriptor 0 of `pid` may not be copied: that takes root with CAP_SYS_PTRACE, and Linux 5.6."""
     try:
-        os.close(_copied(pid))
+        os.close(_copied(pid, 0))
     except OSError as error:
-        return error.errno in (errno.EPERM, errno.EACCES, errno.ENOSYS)
+        return error.errno in _DENIALS
     return False
 
 
-def _copied(pid: int) -> int:
-    """A copy of descriptor 0 of `pid`, which is a socket. Raises OSError."""
+def _copied(pid: int, of: int) -> int:
+    """A copy of descriptor `of` of `pid`, which is a socket. Raises OSError."""
     process = os.pidfd_open(pid)
     try:
-        fd = int(_libc.syscall(_PIDFD_GETFD, process, 0, 0))
+        fd = int(_libc.syscall(_PIDFD_GETFD, process, of, 0))
     finally:
         os.close(process)
     if fd < 0:

@@ -1,11 +1,11 @@
 """Which processes are sessions, and which listen: from their command lines and parents, in /proc.
 
 A session has its pre-auth child below it, and with -D a listener above it, all with the same command line. The TLS process
-of a session, which has it too, may have any parent: with -D the keeper of the key forks it. It says by its name whose it is.
+of a session, which has it too, may have any parent: with -D the keeper of the key forks it. The kernel knows which session
+made its socket; whoever may not ask that reads it in the process's name.
 
 Runs as: the operator, and root where the administrator limits sessions.
-Trusts: the kernel. Any user can start processes that look like a session of that user's. A TLS process could say that it is
-another session's.
+Trusts: the kernel. Any user can start processes that look like a session of that user's. A TLS process could hide.
 """
 
 import os
@@ -52,8 +52,7 @@ def look(pid: int) -> Process | None:
             return None
         with open(f"/proc/{pid}/status", "rb") as file:
             status = dict(line.partition(b":")[::2] for line in file.read().splitlines())
-        own = len(status.get(b"NSpid", b"").split()) < 2  # in a container, a name has another process's number
-        name = status[b"Name"].strip().decode("ascii", "replace") if own else ""
+        name = status[b"Name"].strip().decode("ascii", "replace")
         return Process(pid, line, int(status[b"PPid"]), int(status[b"Uid"].split()[1]), name)
     except (OSError, KeyError):  # it ended meanwhile
         return None
@@ -102,7 +101,7 @@ def _all() -> dict[int, Process]:
 
 
 def _tls_processes(processes: dict[int, Process]) -> dict[int, tuple[str, int]]:
-    """What those that are TLS processes say (tls_name.decode). The name is believed of nobody but their user."""
+    """What those that are TLS processes say, and their sessions. The name is believed of nobody but their user."""
     named = {pid: named for pid, process in processes.items() if (named := tls_name.decode(process.name))}
     if not named:
         return {}
@@ -110,7 +109,11 @@ def _tls_processes(processes: dict[int, Process]) -> dict[int, tuple[str, int]]:
         uid = pwd.getpwnam(TLS_USER).pw_uid
     except KeyError:
         return {}
-    return {pid: named for pid, named in named.items() if processes[pid].uid == uid}
+    return {
+        pid: (security, session if (maker := connections.maker(pid)) is None else maker)
+        for pid, (security, session) in named.items()
+        if processes[pid].uid == uid
+    }
 
 
 def _listeners(processes: dict[int, Process]) -> set[int]:

@@ -44,6 +44,7 @@ def census(monkeypatch: pytest.MonkeyPatch) -> Census:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     # Connections of TLS processes alone are the internet's here, and only listeners and the keeper have no socket.
     monkeypatch.setattr(connections, "peer_and_idle", lambda pid: (PEER if pid > 90 else "", None))
+    monkeypatch.setattr(connections, "maker", lambda pid: None)  # nobody may ask
     monkeypatch.setattr(processes, "_has_socket", lambda pid: pid > 10)
     return sessions
 
@@ -99,3 +100,12 @@ def test_without_the_user(census: Census, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(pwd, "getpwnam", missing)
     assert census({91: (SESSION, 1, TLS_UID, "tls1.3 91")}) == {91: (None, None, "")}
+
+
+def test_what_the_kernel_says(census: Census, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session that made a TLS process's socket is its session, whatever its name says."""
+    monkeypatch.setattr(connections, "maker", lambda pid: {91: 20}[pid])
+    made = {20: (SESSION, 1, 0, "popa3d"), 30: (SESSION, 1, 0, "popa3d"), 91: (SESSION, 20, TLS_UID, "tls1.3 30")}
+    assert census(made) == {20: (None, 91, "TLS 1.3"), 30: (None, None, "")}
+    monkeypatch.setattr(connections, "maker", lambda pid: 0)  # it has closed that one
+    assert census(made) == {20: (None, None, ""), 30: (None, None, "")}
