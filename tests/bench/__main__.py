@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import imports, logins, mailboxes, measure, report, servers
+from tests.bench import imports, logins, mailboxes, measure, report, servers, tls
 from tests.bench.bench import Bench
 
 CASES = {
@@ -20,6 +20,7 @@ CASES = {
     "Growth": mailboxes.growth,
     "RETR": mailboxes.fetching,
     "QUIT": mailboxes.deleting,
+    "TLS": tls.sessions,
     "Memory": logins.memory,
 }
 

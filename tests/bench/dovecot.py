@@ -19,12 +19,12 @@ from tests.talk import wait_until
 
 HOMES = Path("/var/lib/dovecot-home")
 
-# Debian 12 has 2.3, Debian 13 has 2.4, whose settings have other names. @HOMES@ and @PORT@ are filled in.
+# Debian 12 has 2.3, Debian 13 has 2.4, whose settings have other names. What is between two @ is filled in.
 COMMON = """listen = 127.0.0.1
 base_dir = /run/dovecot
 state_dir = /run/dovecot-state
 log_path = /run/dovecot.log
-ssl = no
+ssl = yes
 auth_mechanisms = plain
 auth_failure_delay = 0
 default_vsz_limit = 8 G
@@ -39,13 +39,16 @@ service pop3-login {
     port = @PORT@
   }
   inet_listener pop3s {
-    port = 0
+    port = @TLS_PORT@
+    ssl = yes
   }
 }
 """
 CONFIGURATIONS = {
     "2.3": """protocols = pop3
 disable_plaintext_auth = no
+ssl_cert = <@TLS@/certificate
+ssl_key = <@TLS@/key
 mail_location = mbox:@HOMES@/%u/mail:INBOX=/var/mail/%u:INDEX=@HOMES@/%u/index
 passdb {
   driver = pam
@@ -63,6 +66,8 @@ service pop3-login {
 dovecot_storage_version = 2.4.0
 protocols = pop3
 auth_allow_cleartext = yes
+ssl_server_cert_file = @TLS@/certificate
+ssl_server_key_file = @TLS@/key
 mail_driver = mbox
 mail_path = @HOMES@/%{user}/mail
 mail_inbox_path = /var/mail/%{user}
@@ -94,20 +99,23 @@ def make_home(account: Account) -> None:
     os.chown(home, account.uid, account.uid)
 
 
-def _configuration(port: int) -> str:
+def _configuration(port: int, tls_port: int, pair: Path) -> str:
     """For the version that is there; OSError if it is neither of the two."""
     done = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, text=True, check=True)
     if done.stdout[:3] not in CONFIGURATIONS:
         raise OSError(f"no configuration for Dovecot {done.stdout.strip()}")
     text = CONFIGURATIONS[done.stdout[:3]] + COMMON  # 2.4 wants its version first
-    return text.replace("@HOMES@", str(HOMES)).replace("@PORT@", str(port))
+    values = {"@HOMES@": HOMES, "@PORT@": port, "@TLS_PORT@": tls_port, "@TLS@": pair}
+    for name, value in values.items():
+        text = text.replace(name, str(value))
+    return text
 
 
 @contextlib.contextmanager
-def running(here: Host, port: int, accounts: Sequence[Account]) -> Iterator[None]:
+def running(here: Host, port: int, tls_port: int, accounts: Sequence[Account]) -> Iterator[None]:
     """Dovecot at the places its programs have compiled in: /usr shows its packages too, for this namespace only.
 
-    Raises OSError if it is missing or ends, AssertionError if it does not listen.
+    Its certificate is that of tests.tls. Raises OSError if it is missing or ends, AssertionError if it does not listen.
     """
     unpacked = [here.base / "copy/build/peers" / package / "usr" for package in ("dovecot-core", "dovecot-pop3d")]
     for path in unpacked:
@@ -118,7 +126,7 @@ def running(here: Host, port: int, accounts: Sequence[Account]) -> Iterator[None
     for account in accounts:
         make_home(account)
     configuration = here.base / "dovecot.conf"
-    configuration.write_text(_configuration(port))
+    configuration.write_text(_configuration(port, tls_port, here.base / "tls"))
     master = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", str(configuration)], cwd="/", env={"PATH": "/usr/sbin:/usr/bin"})
     try:
         wait_until(lambda: master.poll() is not None or listens(port), 20)

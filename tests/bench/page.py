@@ -13,6 +13,7 @@ TITLES = {
     "Growth": "Opening, by size",
     "RETR": "Fetching",
     "QUIT": "Deleting",
+    "TLS": "With TLS",
     "Memory": "Private memory of a session",
 }
 UNITS = {"ms": "milliseconds", "s": "seconds", "1/s": "per second", "MB/s": "megabytes per second", "MB": "megabytes"}
@@ -62,6 +63,9 @@ machine's own disk, which has the mailbox before it is opened. There popa3d wait
 have reached the disk, in the order that survives a loss of power. Disks differ a thousandfold in how long that takes:
 the facts above have the time of a single sync. A virtual disk that takes a small fraction of a millisecond answers
 before anything is safe, and these rows then say little.""",
+    "TLS": """\
+From connect to the reply to PASS, and one large message, over TLS 1.3 from the first octet with the same certificate
+(ECDSA, P-256). popa3d -D and Dovecot each have a TLS of their own; the client is Python's.""",
     "Memory": """\
 Private memory (`Private_*` of smaps_rollup) of the process that serves the session, after the reply to PASS, on
 mailboxes that have been opened before. "Python" is an interpreter that sleeps.""",

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests import host, peers
+from tests import host, peers, tls
 from tests.bench import dovecot
 from tests.host import Account, Host
 from tests.sockets import listens
@@ -32,6 +32,7 @@ PREFIX = Path("/opt/bench")
 STATE = Path("/var/lib/popa3d-state")
 WORKERS = 16  # accounts of each server
 PASSWORD = "sesame-1"
+TLS_PORTS = {OURS: 1113, DOVECOT: 1115}  # of -D, and of Dovecot
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -116,7 +117,7 @@ class Place:
                 Door(C, "-D", 110, ACCOUNTS[C]),
             ]
             try:
-                stack.enter_context(dovecot.running(self.host, 1105, ACCOUNTS[DOVECOT]))
+                stack.enter_context(dovecot.running(self.host, 1105, TLS_PORTS[DOVECOT], ACCOUNTS[DOVECOT]))
                 doors.append(Door(DOVECOT, "", 1105, ACCOUNTS[DOVECOT]))
             except (OSError, AssertionError, subprocess.SubprocessError) as error:
                 self.missing = f"{type(error).__name__}: {error}"
@@ -148,7 +149,8 @@ class Place:
     def _configuration(self) -> str:
         """-D without the flood checks' limits: a client that comes back at once is what is measured."""
         return self.host.configuration(
-            '[listen]\nport = 1103\naddresses = ["127.0.0.1"]\nsessions = 10000\nsessions_per_source = 10000\nmin_delay_s = 0\n'
+            f'[listen]\nport = 1103\ntls_port = {TLS_PORTS[OURS]}\naddresses = ["127.0.0.1"]\n'
+            f"sessions = 10000\nsessions_per_source = 10000\nmin_delay_s = 0\n{tls.install(self.host)}"
         )
 
 

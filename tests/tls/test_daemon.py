@@ -6,15 +6,17 @@ import os
 import re
 import signal
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from popa3d.shared import replies
+from popa3d.shared.census import processes
 from tests.host import Host
 from tests.super.daemon import Connected, Daemon, refused
-from tests.talk import children, wait_until
+from tests.talk import POPA3D, children, wait_until
 from tests.tls import NAME, client_context, install, memory, pair
 
 LOOPBACK = '[listen]\naddresses = ["127.0.0.1"]\n'
@@ -115,6 +117,29 @@ def test_the_keeper_is_killed(host: Host, daemon: Daemon) -> None:
         assert talk.ask(b"QUIT") == OK
     assert keeper(daemon) != first
     assert logged_in() == der(0)
+
+
+def test_a_daemon_that_detaches(host: Host) -> None:
+    """Its keeper is a child of the process that stays: another one is started when it ends. A wrong pair is told before that."""
+    command = [*POPA3D, "-D", "-c", host.configuration(install(host) + LOOPBACK)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    try:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert logged_in() == der(0)
+        (pid,) = processes.listeners(POPA3D[0])
+        (first,) = children(pid)
+        os.kill(first, signal.SIGKILL)
+        host.syslog.wait("The keeper of the TLS key has ended: starting another one")
+        assert logged_in() == der(0)
+        wait_until(lambda: len(children(pid)) == 1)
+    finally:
+        for pid in processes.listeners(POPA3D[0]):
+            os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: refused("127.0.0.1", 995))
+    (host.base / "tls/key").unlink()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch("popa3d: tls.key: .*/key: No such file or directory\n", done.stderr)
 
 
 def reload(host: Host, daemon: Daemon, line: str) -> None:

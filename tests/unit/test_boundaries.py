@@ -101,7 +101,7 @@ CALLS = {
     "execve execv execl": "root/handover.py",
     "alarm": "root/sequence.py root/authentication.py root/ending.py root/channel.py "
     "root/listen/listener.py root/listen/log_queue.py",
-    "waitpid": "root/sequence.py root/recover_runner.py owner/mailbox/child.py root/listen/listener.py",
+    "waitpid": "root/sequence.py root/keeper.py root/recover_runner.py owner/mailbox/child.py root/listen/listener.py",
 }
 
 # The first folder is the user id. In shared some modules are for fewer than all.

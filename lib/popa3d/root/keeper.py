@@ -43,6 +43,11 @@ class Keeper:
         """The listener asks it no more. It ends when no session can ask it either."""
         os.close(self.fd)
 
+    def end(self) -> None:
+        """The same of one that no session knows: wait until it has ended."""
+        self.close()
+        os.waitpid(self.pid, 0)
+
 
 def start(settings: "Settings", tls: "Tls", warn: "Any") -> Keeper:
     """A new keeper, with the pair of the settings. warn: gets a line about a certificate that has expired. Raises NotStarted."""

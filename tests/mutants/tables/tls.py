@@ -77,6 +77,8 @@ MUTATIONS = (
           "        if len", "names cross the network in the clear", f"{AUTHORIZATION}::test_tls_is_needed"),
     wrong("preauth/authorization.py", "        if self._offer.tls:\n            return self._refuse(replies.TLS_IS_ACTIVE)\n", "",
           "TLS in TLS is called an invalid command", f"{AUTHORIZATION}::test_no_tls_to_start"),
+    wrong("root/listen/listener.py", "        self._tls.begin(self._settings)  # as a child of the process that stays\n", "",
+          "a daemon without a keeper", f"{DAEMON}::test_a_daemon_that_detaches"),
     wrong("root/listen/tls.py", "        if self._keeper is None or pid != self._keeper.pid:\n            return\n", "        return\n",
           "nobody replaces a dead keeper", f"{DAEMON}::test_the_keeper_is_killed"),
     wrong("root/configuration.py", 'if name.startswith("tls.") and not settings.certificate:', "if False:",

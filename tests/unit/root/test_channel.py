@@ -88,7 +88,7 @@ def test_no_process_for_the_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
     def fork() -> int:
         raise OSError(11, "no more")
 
-    monkeypatch.setattr(keeper.os, "fork", fork)
+    monkeypatch.setattr("posix.fork", fork)
     before = os.listdir("/proc/self/fd")
     with pytest.raises(keeper.NotStarted, match="cannot be started: no more"):
         keeper.start(Settings(), lambda: lambda *_: None, print)

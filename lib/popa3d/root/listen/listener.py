@@ -76,7 +76,7 @@ class Listener:
         self._sockets = SocketSet(families, self._log)
         self._sockets.adopt(settings)
         self._tls = KeyKeeper(keep, self._log)
-        self._tls.adopt(settings)
+        self._tls.check(settings)
         self._notification = Notification()
         try:
             self._libwrap: Libwrap | None = Libwrap()
@@ -87,6 +87,7 @@ class Listener:
     def loop(self) -> None:
         """Serve until SIGTERM and the end of the last session."""
         self._signals.take_over()
+        self._tls.begin(self._settings)  # as a child of the process that stays
         self._notification.ready()
         while not self._signals.stopping or self._flood.living():
             self._log.start()  # here no connection is open, which would stay so until the line is logged

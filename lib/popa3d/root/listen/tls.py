@@ -25,9 +25,17 @@ class KeyKeeper:
         self._queue = queue
         self._keeper: "Keeper | None" = None
 
-    def adopt(self, settings: "Settings") -> None:
-        """Have one for these settings. Raises what `keep` raises; then it is as it was."""
-        self.replace(self.prepared(settings))
+    def check(self, settings: "Settings") -> None:
+        """Whether there could be one for these settings, while the administrator still reads what is wrong. Raises as `keep`."""
+        if settings.certificate:
+            self._keep(settings, lambda _: None).end()
+
+    def begin(self, settings: "Settings") -> None:
+        """Have one for these settings; if that fails (logged), sessions read certificate and key themselves."""
+        try:
+            self.replace(self.prepared(settings))
+        except Failure as failure:
+            self._queue.put(log.ERROR, failure.reason)
 
     def prepared(self, settings: "Settings") -> "Keeper | None":
         """A new one for these settings, which may have the same files: these may have been renewed. Raises what `keep` raises."""
@@ -45,10 +53,7 @@ class KeyKeeper:
             return
         self._queue.put(log.ERROR, "The keeper of the TLS key has ended: starting another one")
         self.replace(None)
-        try:
-            self.adopt(settings)
-        except Failure as failure:  # sessions read certificate and key themselves
-            self._queue.put(log.ERROR, failure.reason)
+        self.begin(settings)
 
     def leave_to_session(self) -> bool:
         """In a session's process: have the socket as KEEPER_FD, if there is one; whether there is."""
