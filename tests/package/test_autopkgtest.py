@@ -11,7 +11,7 @@ from popa3d import VERSION
 from tests.host import Host
 from tests.package.machine import Machine
 
-TESTS = ["inetd", "daemon", "systemd"]
+TESTS = ["inetd", "daemon", "tls", "systemd"]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ ATTACKS = "tests/tls/test_attacks.py"
 CHANNEL = "tests/unit/root/test_channel.py"
 SEQUENCE = "tests/unit/root/test_sequence.py"
 FILE = "tests/unit/root/test_configuration.py"
+CHECK = "tests/tls/test_check.py"
 AUTHORIZATION = "tests/unit/preauth/test_authorization.py"
 
 # fmt: off
@@ -28,6 +29,15 @@ MUTATIONS = (
     wrong("root/certificate.py", "status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)", "status.st_uid != 0",
           "a certificate that others can write", f"{DAEMON}::test_wrong_pairs"),
     wrong("root/certificate.py", "status.st_uid != 0 or", "", "a user's key", f"{DAEMON}::test_wrong_pairs"),
+    wrong("root/certificate.py", "except (OSError, ValueError) as error:\n        raise Unusable(f\"tls.key:",
+          "except OSError as error:\n        raise Unusable(f\"tls.key:", "a key with a password is a bug", f"{CHECK}::test_a_key_with_a_password"),
+    wrong("root/keeper.py", "    if certificate.valid_s(settings) < 0:", "    if False:", "nobody is told that it has expired",
+          f"{CHECK}::test_an_expired_certificate"),
+    wrong("root/keeper.py", "        warn(answer[1:])", "        pass", "the daemon's log has nothing of it", f"{CHECK}::test_an_expired_certificate"),
+    wrong("root/keeper.py", "    channel.user()\n    certificate.context(settings)", "    certificate.context(settings)",
+          "-t is content without the user of TLS", f"{CHECK}::test_without_its_user"),
+    wrong("root/start.py", "    if settings.certificate:\n        from . import keeper", "    if False:\n        from . import keeper",
+          "-t looks at no certificate", f"{CHECK}::test_wrong_pairs"),
 
     # the engine and the relay
     wrong("tls/engine.py", "            self._incoming.write_eof()", "            pass", "a cut connection is waited for",
