@@ -77,6 +77,8 @@ MUTATIONS = (
           f"{CHANNEL}::test_a_late_answer", f"{ATTACKS}::test_a_keeper_that_hangs"),
     wrong("root/channel.py", "        if kept and not answer:", "        if False:", "nobody replaces a keeper that hangs",
           f"{ATTACKS}::test_a_keeper_that_hangs"),
+    wrong("root/channel.py", "            _signal.signal(number, _signal.SIG_IGN)", "            pass", "the end of a session takes its last words away",
+          "tests/tls/test_differential.py::test_what_the_session_said_last"),
     wrong("root/listen/listener.py", "                keeper.close()", "                pass", "each reload that fails leaves a process with the key",
           f"{ATTACKS}::test_reloads_that_fail"),
     wrong("tls/relay.py", "+ handshake_timeout_s + RECORD_GRACE_S", "+ handshake_timeout_s", "a stalled handshake is not logged as one",
