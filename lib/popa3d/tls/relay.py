@@ -53,6 +53,7 @@ class Relay:
         self._timeout_s = timeout_s
         self._handshake_deadline = handshake_deadline
         self._taken_at = 0.0  # when the client took something, while something waits for it
+        self._session_ended_at = 0.0  # 0: not yet
         self._report = report
         self._client = _of(CLIENT_FD)
         self._session = _of(SESSION_FD)
@@ -78,12 +79,13 @@ class Relay:
         poll = select.poll()
         poll.register(CLIENT_FD, self._client_events())
         session_events = self._session_events()
-        if session_events or self._engine.is_shaking_hands:  # its end (POLLHUP) is seen in any case
+        if session_events or not self._session_ended_at:  # its end (POLLHUP) is seen in any case, once
             poll.register(SESSION_FD, session_events)
         if self._engine.is_shaking_hands:
             limit_s = self._handshake_deadline - time.monotonic()
         elif len(self._to_client):
-            limit_s = self._taken_at + self._timeout_s - time.monotonic()
+            # Nobody counts a process whose session has ended, so progress does not keep it for longer.
+            limit_s = (self._session_ended_at or self._taken_at) + self._timeout_s - time.monotonic()
         else:
             return dict(poll.poll())
         return (dict(poll.poll(limit_s * 1000)) or None) if limit_s > 0 else None
@@ -103,6 +105,8 @@ class Relay:
         """False: it has ended in the middle of the handshake."""
         if self._engine.is_shaking_hands:
             return False
+        if events & select.POLLHUP and not self._session_ended_at:
+            self._session_ended_at = time.monotonic()
         if events & (select.POLLIN | select.POLLHUP | select.POLLERR) and not len(self._to_client):
             octets = _receive(self._session)
             if octets:

@@ -121,6 +121,35 @@ def test_a_client_that_does_not_read() -> None:
         running.ended()
 
 
+def test_a_client_that_takes_its_time() -> None:
+    """After the session's end what that said is sent for one timeout, not for one with each piece."""
+    with Running(timeout_s=2) as running:
+        for end in (running.client, running.session):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        with socket.socket(fileno=os.dup(running.client_fd)) as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        client = running.shake_hands()
+        running.session.setblocking(False)
+        sent = 0
+        for _ in range(20):
+            try:
+                sent += running.session.send(bytes(100_000))
+            except BlockingIOError:
+                time.sleep(0.01)
+        running.session.close()
+        got = 0
+        was_cut = False
+        while not was_cut and got < sent:
+            try:
+                got += len(client.recv(1500))
+            except OSError:  # also without close_notify
+                was_cut = True
+            time.sleep(0.08)
+        assert was_cut
+        assert 10_000 < got < sent
+        running.ended()
+
+
 @pytest.mark.parametrize("end", ["close_notify", "cut"])
 def test_the_client_ends(end: str) -> None:
     """The session reads what was said, then the end; a client that has only said that no more comes still gets the reply."""
