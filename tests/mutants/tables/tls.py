@@ -19,6 +19,9 @@ MUTATIONS = (
     # the context
     wrong("root/certificate.py", "_ssl.OP_NO_COMPRESSION | _ssl.OP_NO_RENEGOTIATION", "_ssl.OP_NO_COMPRESSION", "renegotiation",
           f"{ENGINE}::test_no_tickets_no_renegotiation"),
+    wrong("shared/limits.py", '"ECDHE+AESGCM:ECDHE+CHACHA20"', '"ECDHE+AES:ECDHE+CHACHA20"', "ciphers that RFC 9325 advises against",
+          "tests/tls/test_scan.py::test_sslyze"),
+    wrong("shared/capabilities.py", '_STLS = b"STLS"', '_STLS = b"STLS "', "K-9 sees no STLS", "tests/clients/tls/test_orders.py::test_k9"),
     wrong("root/certificate.py", "made.minimum_version = _MINIMUM[settings.minimum]", "pass", "old versions of TLS",
           f"{ENGINE}::test_old_versions"),
     wrong("root/certificate.py", "    made.options &= ~_ssl.OP_IGNORE_UNEXPECTED_EOF\n", "", "a cut connection looks complete",
