@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.host import Host
 from tests.super.daemon import Daemon
 from tests.talk import children, descriptors, ids, wait_until
 from tests.tls import Tls, install
-from tests.tls.test_daemon import LOOPBACK, Secure, keeper, reload
+from tests.tls.test_daemon import LOOPBACK, Secure, keeper, logged_in, reload
 
 DOTLOCK = '[mailbox]\nlocks = ["fcntl", "dotlock"]\n'
 PREAUTH_USER = "20100"
@@ -74,3 +75,37 @@ def test_reloads_that_fail(host: Host) -> None:
             reload(host, daemon, "Configuration not reloaded")
         assert keeper(daemon) == keeping
         wait_until(lambda: daemon.descriptors() <= open_ones)  # the log's comes and goes
+
+
+SAID = b"STLS\r\nUSER alice\r\nPASS sesame-1\r\nSTAT\r\n"
+STLS_OCTETS = len(b"STLS\r\n")
+
+
+@pytest.mark.parametrize("first", [1, 4, 5, STLS_OCTETS - 1, STLS_OCTETS, STLS_OCTETS + 1, 17, 18, 19, len(SAID) - 1])
+def test_injected_in_two_segments(host: Host, first: int) -> None:
+    """However the segments are cut, what came with STLS or after it, but before the handshake, is no command."""
+    with Tls(host, implicit=False) as talk:
+        talk.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        talk.line()
+        talk.send(SAID[:first])
+        if first == STLS_OCTETS:
+            assert talk.line() == replies.TLS_STARTS
+        talk.send(SAID[first:])
+        assert b"+OK" not in talk.rest()
+        assert talk.status() == 0
+    host.syslog.wait("TLS handshake failed from 127.0.0.1: " if first == STLS_OCTETS else "Octets behind STLS from 127.0.0.1")
+    assert "Authentication" not in host.syslog.text
+
+
+def test_many_reloads(host: Host) -> None:
+    """However many there are at once, one process has the key in the end, and clients are served meanwhile."""
+    with Daemon(host, install(host) + LOOPBACK) as daemon:
+        first, open_ones = keeper(daemon), daemon.descriptors()
+        for _ in range(10):
+            for _ in range(20):
+                daemon.process.send_signal(signal.SIGHUP)
+            assert logged_in()
+        wait_until(lambda: len(children(daemon.pid)) == 1)
+        assert keeper(daemon) != first
+        wait_until(lambda: daemon.descriptors() <= open_ones)
+        assert logged_in(110)

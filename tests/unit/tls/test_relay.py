@@ -123,7 +123,7 @@ def test_a_client_that_does_not_read() -> None:
 
 def test_a_client_that_takes_its_time() -> None:
     """After the session's end what that said is sent for one timeout, not for one with each piece."""
-    with Running(timeout_s=2) as running:
+    with Running(timeout_s=3) as running:
         for end in (running.client, running.session):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         with socket.socket(fileno=os.dup(running.client_fd)) as server:
@@ -144,7 +144,7 @@ def test_a_client_that_takes_its_time() -> None:
                 got += len(client.recv(1500))
             except OSError:  # also without close_notify
                 was_cut = True
-            time.sleep(0.08)
+            time.sleep(0.03)
         assert was_cut
         assert 10_000 < got < sent
         running.ended()
