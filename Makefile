@@ -109,7 +109,7 @@ bench: compile
 	$(call root,the servers set user ids for real)
 	@exec unshare --pid --fork --kill-child $(PYTHON) -B -m tests.bench $(if $(QUICK),--quick)
 
-# Scanners for TLS, for ten minutes: what the suite does with one of them, here with two, both ports and both kinds of keys.
+# Scanners for TLS: what the suite does with one of them, here with two, both ports and both kinds of keys.
 scan: .venv/installed compile
 	$(call need,$(RUN_PACKAGES) util-linux openssl testssl.sh)
 	$(call root,the server sets user ids for real)
