@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests import peers
 from tests.host import Host
-from tests.super.foreground import HELLO, MBOX, Foreground, connected, everything, login, packaged
+from tests.super.foreground import HELLO, MBOX, RETR, Foreground, connected, everything, login, packaged
 from tests.super.test_tcpd import access
 from tests.super.test_unit_limits import as_root_may, keeps_to, small_view, under_filters
 from tests.super.units import UNITS, places
@@ -154,3 +156,16 @@ def test_the_system_calls_are_enough(host: Host, state_directory: None, tmp_path
     trace = tmp_path / "trace"
     serves_under(["strace", "-f", "-qq", "-o", str(trace), *POPA3D], host)
     keeps_to("popa3d-tls@.service", trace)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+def test_a_service_manager_that_ends_what_a_session_leaves(host: Host, number: signal.Signals) -> None:
+    """The TLS process does not heed the signal: it ends after its session, when the client has the last reply."""
+    host.deliver("alice", MBOX)
+    with SecureTalk([*POPA3D, "-s", "-c", host.configuration(install(host))]) as talk:
+        assert talk.login() == b"+OK\r\n"
+        (pid,) = children(talk.process.pid)  # the pre-auth child is gone
+        os.kill(pid, number)
+        talk.send(RETR)
+        assert talk.rest().endswith(HELLO + b"\r\n")
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"))

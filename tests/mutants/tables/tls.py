@@ -12,6 +12,7 @@ CHANNEL = "tests/unit/root/test_channel.py"
 SEQUENCE = "tests/unit/root/test_sequence.py"
 FILE = "tests/unit/root/test_configuration.py"
 CHECK = "tests/tls/test_check.py"
+ENTRIES = "tests/super/test_tls_entries.py"
 AUTHORIZATION = "tests/unit/preauth/test_authorization.py"
 
 # fmt: off
@@ -83,7 +84,8 @@ MUTATIONS = (
     wrong("root/channel.py", "        if kept and not answer:", "        if False:", "nobody replaces a keeper that hangs",
           f"{ATTACKS}::test_a_keeper_that_hangs"),
     wrong("root/channel.py", "            _signal.signal(number, _signal.SIG_IGN)", "            pass", "the end of a session takes its last words away",
-          "tests/tls/test_differential.py::test_what_the_session_said_last"),
+          "tests/tls/test_differential.py::test_what_the_session_said_last",
+          f"{ENTRIES}::test_a_service_manager_that_ends_what_a_session_leaves"),
     wrong("root/listen/listener.py", "                keeper.close()", "                pass", "each reload that fails leaves a process with the key",
           f"{ATTACKS}::test_reloads_that_fail"),
     wrong("tls/relay.py", "+ handshake_timeout_s + RECORD_GRACE_S", "+ handshake_timeout_s", "a stalled handshake is not logged as one",
