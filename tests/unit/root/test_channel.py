@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+from collections.abc import Iterator
 
 import pytest
 
 from popa3d.root import channel, keeper
 from popa3d.shared.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def bound() -> Iterator[None]:
+    """What waits for ever fails."""
+
+    def late(*_: object) -> None:
+        pytest.fail("it waits for ever")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def outcome(*reported: bytes) -> tuple[str, str]:
