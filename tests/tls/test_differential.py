@@ -29,8 +29,8 @@ COMMANDS = (
     b"NOOP",
     b"DELE 1",
     b"RSET",
+    *(b"LAST", b"STLS", b"XYZZY", b"x" * 300, b"", b"USER a", b"list 2", b"UIDL 3"),
 )
-COMMANDS += (b"LAST", b"STLS", b"XYZZY", b"x" * 300, b"", b"USER a", b"list 2", b"UIDL 3")
 
 
 def mailbox(random: random.Random) -> bytes:

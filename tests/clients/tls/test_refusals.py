@@ -49,8 +49,8 @@ def test_versions(host: Host, home: Home, way: str, version: str, passes: bool) 
     """curl that may use one version only; the log has the one that was used."""
     host.deliver(NAME, mbox(MESSAGES[:1]))
     url = f"{'pop3s' if way == 'pop3s' else 'pop3'}://{HOST}:{PORTS[way]}/1"
-    options = ("-sS", "--cacert", trusted(home), "-u", f"{NAME}:{PASSWORD}", "--ssl-reqd", "--ciphers", "DEFAULT@SECLEVEL=0")
-    options += (f"--tlsv{version}", "--tls-max", version)
+    options = ["-sS", "--cacert", trusted(home), "-u", f"{NAME}:{PASSWORD}", "--ssl-reqd", "--ciphers", "DEFAULT@SECLEVEL=0"]
+    options += [f"--tlsv{version}", "--tls-max", version]
     got = home.run("curl", *options, url, statuses=(0,) if passes else (35,))
     if passes:
         assert got.replace(b"\r\n", b"\n") == received(MESSAGES)[0]
