@@ -179,7 +179,7 @@ install:
 	install -m 644 docs/* $(DESTDIR)$(DOCDIR)/docs/
 	for file in $$(cd packaging && find $(EXAMPLES) -type f); do \
 		install -D -m 644 packaging/$$file $(DESTDIR)$(DOCDIR)/examples/$$file && \
-		sed -i 's|/usr/sbin/popa3d|$(SBINDIR)/popa3d|' $(DESTDIR)$(DOCDIR)/examples/$$file || exit 1; done
+		sed -i 's|/usr/sbin/popa3d|$(SBINDIR)/popa3d|g' $(DESTDIR)$(DOCDIR)/examples/$$file || exit 1; done
 	find $(DESTDIR)$(DOCDIR)/examples -type d -exec chmod 755 {} +
 
 uninstall:
