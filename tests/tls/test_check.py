@@ -29,12 +29,28 @@ def check(host: Host, table: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+AUTHORITY = """[ca]
+default_ca = this
+[this]
+database = PLACE/database
+new_certs_dir = PLACE
+default_md = sha256
+rand_serial = yes
+policy = any
+[any]
+commonName = supplied
+"""
+
+
 def expired() -> Pair:
-    """A pair that has expired yesterday."""
+    """A pair that has expired long ago: only `openssl ca` can be told when, in every version."""
     with tempfile.TemporaryDirectory() as place:
         key, request, certificate = (f"{place}/{name}" for name in ("key", "request", "certificate"))
+        Path(place, "database").touch()
+        Path(place, "configuration").write_text(AUTHORITY.replace("PLACE", place))
         new = ["req", "-new", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", f"/CN={NAME}"]
-        signed = ["x509", "-req", "-in", request, "-signkey", key, "-days", "-1", "-out", certificate]
+        signed = ["ca", "-batch", "-notext", "-config", f"{place}/configuration", "-selfsign", "-keyfile", key, "-in", request]
+        signed += ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z", "-out", certificate]
         for words in ([*new, "-keyout", key, "-out", request], signed):
             subprocess.run(["openssl", *words], check=True, capture_output=True)
         return Pair(Path(certificate).read_text(), Path(key).read_text())
