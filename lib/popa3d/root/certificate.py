@@ -11,6 +11,7 @@ import time
 
 from ..shared import Failure
 from ..shared.limits import TLS_CIPHERS
+from . import settings_file
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -73,16 +74,12 @@ def _opened(name: str, path: str) -> int:
     except OSError as error:
         raise Unusable(f"tls.{name}: {path}: {error.strerror}") from None
     status = os.fstat(fd)
-    fault = ""
-    if not stat.S_ISREG(status.st_mode):
-        fault = "not a regular file"
-    elif status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        fault = "must belong to root and be writable by root alone"
-    elif name == "key" and status.st_mode & stat.S_IROTH:
-        fault = "can be read by everybody"
-    if fault:
+    reason = settings_file.fault(status)
+    if not reason and name == "key" and status.st_mode & stat.S_IROTH:
+        reason = "can be read by everybody"
+    if reason:
         os.close(fd)
-        raise Unusable(f"tls.{name}: {path}: {fault}")
+        raise Unusable(f"tls.{name}: {path}: {reason}")
     return fd
 
 

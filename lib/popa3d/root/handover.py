@@ -89,7 +89,7 @@ def become(worker: str, handed_over: int, locker: int = -1) -> "NoReturn":
     """Become `worker`, with the pipe of `send` as HANDOVER_FD, and `locker`, if any, as LOCKER_FD. Raises NotStarted."""
     log.stop()  # as its descriptor is about to be closed or replaced
     if locker >= 0:
-        handed_over, locker = _above(handed_over), _above(locker)
+        handed_over, locker = (process.copy_above(LOCKER_FD, fd) for fd in (handed_over, locker))
         os.dup2(locker, LOCKER_FD)
     os.dup2(handed_over, HANDOVER_FD)
     os.set_inheritable(HANDOVER_FD, True)
@@ -99,11 +99,3 @@ def become(worker: str, handed_over: int, locker: int = -1) -> "NoReturn":
         os.execve(worker, [worker], {})
     except OSError as error:
         raise NotStarted(f"{worker}: {os.strerror(error.errno or 0)}") from None
-
-
-def _above(fd: int) -> int:
-    """A copy of a descriptor, above those that the program will have. The other ones are closed later."""
-    copy = os.dup(fd)
-    while copy <= LOCKER_FD:
-        copy = os.dup(fd)
-    return copy

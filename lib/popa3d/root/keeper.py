@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .channel import Tls
 
 _FDS = 3  # of each that asks; see channel.start
-_DAY_S = 24 * 60 * 60
+_ASKING_FD, _ANSWER_FD = 3, 4  # the keeper's own, besides /dev/null
 
 
 class NotStarted(Failure):
@@ -81,15 +81,17 @@ def start(settings: "Settings", tls: "Tls", warn: "Any") -> Keeper:
     return Keeper(pid, ours.detach())
 
 
-def check(settings: "Settings") -> str:
-    """What is to be said of a pair that can be used: mostly nothing. Raises certificate.Unusable or channel.NotStarted."""
+def prepare(settings: "Settings") -> "tuple[Any, pwd.struct_passwd, str]":
+    """What TLS processes need: a context and their account; and what is to be said of the pair, which mostly is nothing.
+
+    Raises certificate.Unusable or channel.NotStarted.
+    """
     from . import certificate  # it loads OpenSSL, which the listener must not have
 
-    channel.user()
-    certificate.context(settings)
-    if certificate.valid_s(settings) < 0:
-        return f"tls.certificate: {settings.certificate} has expired"
-    return ""
+    nobody = channel.user()
+    context = certificate.context(settings)
+    expired = certificate.valid_s(settings) < 0
+    return context, nobody, f"tls.certificate: {settings.certificate} has expired" if expired else ""
 
 
 def _be(settings: "Settings", tls: "Tls", fd: int, writing: int) -> "NoReturn":
@@ -101,35 +103,26 @@ def _be(settings: "Settings", tls: "Tls", fd: int, writing: int) -> "NoReturn":
             _signal.signal(number, _signal.SIG_IGN)  # CHLD: TLS processes that have ended leave nothing
         _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
-        asking = os.dup(fd) if fd < 3 else fd
-        answer = os.dup(writing)
-        _close_all_but(asking, answer)
-        from . import certificate  # see check
-
+        copies = [process.copy_above(_ANSWER_FD, one) for one in (fd, writing)]
+        process.send_to_null(0, 1, 2)
+        log.stop()
+        for copy, own in zip(copies, (_ASKING_FD, _ANSWER_FD), strict=True):
+            os.dup2(copy, own)
+        process.close_from(_ANSWER_FD + 1)  # the listener's sockets above all, which must not stay open when it ends
+        log.start()
         try:
-            warning = check(settings)
-            context, nobody = certificate.context(settings), channel.user()
-        except (certificate.Unusable, channel.NotStarted) as failure:
-            os.write(answer, b"!" + failure.reason.encode("utf-8", "replace"))
+            context, nobody, warning = prepare(settings)
+        except Failure as failure:
+            os.write(_ANSWER_FD, b"!" + failure.reason.encode("utf-8", "replace"))
             os._exit(1)
         tls()
-        os.write(answer, b"+" + warning.encode("utf-8", "replace"))
-        os.close(answer)
-        _serve(_socket.socket(fileno=asking), context, tls, nobody, settings.timeout_s)
+        os.write(_ANSWER_FD, b"+" + warning.encode("utf-8", "replace"))
+        os.close(_ANSWER_FD)
+        _serve(_socket.socket(fileno=_ASKING_FD), context, tls, nobody, settings.timeout_s)
     except BaseException as error:
         log.crash(error)
         os._exit(EX_SOFTWARE)
     os._exit(0)
-
-
-def _close_all_but(*kept: int) -> None:
-    """Close what the listener has open: its sockets above all, which must not stay open when it ends."""
-    process.send_to_null(0, 1, 2)
-    log.stop()
-    for fd in [int(name) for name in os.listdir("/proc/self/fd")]:
-        if fd > 2 and fd not in kept:
-            os.closerange(fd, fd + 1)
-    log.start()
 
 
 def _serve(asking: _socket.socket, context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", timeout_s: int) -> None:

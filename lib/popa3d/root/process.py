@@ -116,6 +116,14 @@ def decode(data: bytes) -> str:
     return data.decode(sys.getfilesystemencoding(), "surrogateescape")
 
 
+def copy_above(highest: int, fd: int) -> int:
+    """A copy of a descriptor with a number above `highest`, so that it stays when those up to that are given out anew."""
+    copy = os.dup(fd)
+    while copy <= highest:
+        copy = os.dup(fd)  # the lower copies are closed later
+    return copy
+
+
 def close_from(low: int) -> None:
     """Close all descriptors from `low` on, also those beyond a limit that was lowered after they were opened."""
     try:

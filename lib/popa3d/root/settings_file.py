@@ -44,13 +44,21 @@ def read(name: str) -> Settings:
     return settings
 
 
+def fault(status: "os.stat_result") -> str:
+    """Why a file is not as the administrator's should be; empty if it is."""
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "must belong to root and be writable by root alone"
+    return ""
+
+
 def _text(fd: int, name: str) -> bytes:
     """What is in the open file, if it is a file as the administrator's should be. Raises Misconfigured."""
     status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
-        raise Misconfigured(f"{name}: not a regular file")
-    if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise Misconfigured(f"{name}: must belong to root and be writable by root alone")
+    reason = fault(status)
+    if reason:
+        raise Misconfigured(f"{name}: {reason}")
     if status.st_size > CONFIGURATION_OCTETS:
         raise Misconfigured(f"{name}: larger than {CONFIGURATION_OCTETS} octets")
     return os.read(fd, CONFIGURATION_OCTETS)

@@ -69,7 +69,7 @@ def _check(settings: "Settings") -> "NoReturn":
         from . import keeper
 
         try:
-            warning = keeper.check(settings)
+            warning = keeper.prepare(settings)[2]
         except Failure as failure:
             _fail(failure.reason)
         if warning and not process.is_connection(2):

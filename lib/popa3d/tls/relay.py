@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# This process's descriptors: the client's connection, the session's end, and the pipe on which root is told of the handshake.
-CLIENT_FD, SESSION_FD, REPORT_FD = 0, 1, 2
+# This process's descriptors: the client's connection, and the session's end.
+CLIENT_FD, SESSION_FD = 0, 1
 
 
 def run(context: "Any", timeout_s: int, handshake_timeout_s: int, report: "Callable[[str], None]") -> None:
