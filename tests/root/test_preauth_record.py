@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from popa3d.shared import replies
 from tests.host import PAM_QUICK, Host
 from tests.talk import Talk
+from tests.tls import install
 
 PROGRAM = """#!/usr/bin/python3 -IBS
 import os, sys, time
@@ -63,11 +65,22 @@ def test_the_seam_works(host: Host) -> None:
 def test_forged(host: Host, code: str, logged: str) -> None:
     """A missing, truncated, oversized, forged or impossible record ends the session with one log line, never with a login."""
     host.pam_stack(PAM_QUICK)
-    replies, _ = taken_over(host, code)
-    assert replies in (b"+OK taken over\r\n", b"+OK taken over\r\n-ERR [AUTH] Authentication failed (bad password?)\r\n")
+    said, _ = taken_over(host, code)
+    assert said in (b"+OK taken over\r\n", b"+OK taken over\r\n-ERR [AUTH] Authentication failed (bad password?)\r\n")
     host.syslog.wait(logged)
     assert "passed" not in host.syslog.text
     assert "sesame" not in host.syslog.text
+
+
+@pytest.mark.parametrize(("rule", "passes"), [("never", False), ("always", True)])
+def test_a_login_that_needs_tls(host: Host, rule: str, passes: bool) -> None:
+    """Root itself refuses a login that was not offered, whatever the child has let pass, and does not ask PAM."""
+    host.pam_stack(PAM_QUICK)
+    configuration = install(host) + f'plaintext_logins = "{rule}"\n'
+    rest = b"+OK\r\n+OK 0 0\r\n+OK\r\n" if passes else replies.TLS_IS_NEEDED
+    assert taken_over(host, f"os.write(pipe, {GOOD})", configuration) == (b"+OK taken over\r\n" + rest, 0 if passes else 1)
+    host.syslog.wait("Authentication passed" if passes else "The pre-auth child wrote a login that needs TLS")
+    assert ("Authentication" in host.syslog.text) == passes
 
 
 @pytest.mark.parametrize(

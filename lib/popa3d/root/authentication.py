@@ -44,12 +44,15 @@ def load_pam() -> "Pam | None":
         privileges.undumpable()
 
 
-def log_in(pam: "Pam | None", data: bytes, peer: "Peer", settings: "Settings") -> "tuple[pwd.struct_passwd, bytes]":
+def log_in(
+    pam: "Pam | None", data: bytes, peer: "Peer", settings: "Settings", offered: bool
+) -> "tuple[pwd.struct_passwd, bytes]":
     """The account that has logged in with the record `data`, and what its client sent ahead. Raises End for all else.
 
+    offered: whether the pre-auth child may take a login, as far as TLS is concerned (see capabilities.Offer).
     From here on an alarm bounds the time that PAM and the name services take.
     """
-    login = _login(data, peer)
+    login = _login(data, peer, offered)
     if pam is None:
         raise End("Authentication is impossible without PAM", replies.MISCONFIGURED)
     try:
@@ -64,7 +67,7 @@ def log_in(pam: "Pam | None", data: bytes, peer: "Peer", settings: "Settings") -
     return owner, login.ahead
 
 
-def _login(data: bytes, peer: "Peer") -> record.Login:
+def _login(data: bytes, peer: "Peer", offered: bool) -> record.Login:
     """The Login in a record. Raises End if it is another record, or none."""
     if data == record.LEFT:
         raise End("Didn't attempt authentication", priority=log.INFO)
@@ -79,6 +82,8 @@ def _login(data: bytes, peer: "Peer") -> record.Login:
     login = record.decode_login(data)
     if login is None:
         raise End("The pre-auth child wrote a malformed record")
+    if not offered:
+        raise End("The pre-auth child wrote a login that needs TLS", replies.TLS_IS_NEEDED)
     return login
 
 

@@ -83,7 +83,8 @@ def serve(parts: Parts, settings: "Settings", speaks_tls: bool, accepted: Accept
             if data == record.START_TLS and settings.certificate and channel is None:
                 channel, data = _go_on_with_tls(parts, settings, deadline, KEEPER_FD in passed, preauth, peer)
             security = "" if channel is None else _security(channel, peer)
-            owner, ahead = authentication.log_in(pam, data, peer, settings)
+            *_, logins = _offer(settings, peer, channel is not None)
+            owner, ahead = authentication.log_in(pam, data, peer, settings, logins)
             del data
             handed_over = handover.send(owner, peer.address, settings, ahead, locker)
             if accepted is not None:

@@ -13,6 +13,7 @@ SEQUENCE = "tests/unit/root/test_sequence.py"
 FILE = "tests/unit/root/test_configuration.py"
 CHECK = "tests/tls/test_check.py"
 ENTRIES = "tests/super/test_tls_entries.py"
+RECORD = "tests/root/test_preauth_record.py"
 AUTHORIZATION = "tests/unit/preauth/test_authorization.py"
 
 # fmt: off
@@ -66,6 +67,10 @@ MUTATIONS = (
           f"{ATTACKS}::test_descriptors_of_the_preauth_child"),
     wrong("root/sequence.py", "preauth.start((False, channel is not None, logins)", "preauth.start((True, channel is not None, logins)",
           "STLS is offered again", f"{SESSIONS}::test_capabilities"),
+    wrong("root/sequence.py", "data, peer, settings, logins)", "data, peer, settings, True)", "root believes the pre-auth child that TLS is there",
+          f"{RECORD}::test_a_login_that_needs_tls"),
+    wrong("root/authentication.py", "    if not offered:\n", "    if False:\n", "root believes the pre-auth child that TLS is there",
+          "tests/unit/root/test_authentication.py::test_a_login_that_needs_tls"),
     wrong("root/sequence.py", "and peer.is_local)", ")", "passwords cross the network in the clear", f"{SEQUENCE}::test_who_may_log_in_without_tls"),
     wrong("root/channel.py", "    return Channel(reading, answer[1:])", "    return Channel(reading, b\"\")", "an early failure is not logged",
           f"{SESSIONS}::test_garbage"),

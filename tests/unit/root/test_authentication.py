@@ -49,7 +49,7 @@ def log_in(pam: Pam | None, data: bytes) -> tuple[pwd.struct_passwd, bytes]:
     """authentication.log_in, with that PAM, where names may be e-mail addresses."""
     settings = Settings()
     settings.domains = ("example.org",)
-    return authentication.log_in(pam, data, PEER, settings)  # type: ignore[arg-type]
+    return authentication.log_in(pam, data, PEER, settings, True)  # type: ignore[arg-type]
 
 
 def ending(pam: Pam | None, data: bytes) -> tuple[str, bytes, int]:
@@ -113,6 +113,19 @@ def test_no_login(alarms: list[int], data: bytes, reason: str, priority: int) ->
     pam = Pam(b"alice")
     assert ending(pam, data) == (reason, b"", priority)
     assert not pam.asked and not alarms
+
+
+def test_a_login_that_needs_tls() -> None:
+    """PAM is not asked about a login that the pre-auth child had no leave to take; other records mean what they always do."""
+    pam = Pam(b"alice")
+    for data, reason, reply in (
+        (LOGIN, "The pre-auth child wrote a login that needs TLS", replies.TLS_IS_NEEDED),
+        (record.LEFT, "Didn't attempt authentication", b""),
+    ):
+        with pytest.raises(End) as raised:
+            authentication.log_in(pam, data, PEER, Settings(), False)  # type: ignore[arg-type]
+        assert (raised.value.reason, raised.value.reply) == (reason, reply)
+    assert not pam.asked
 
 
 def test_without_pam(alarms: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
