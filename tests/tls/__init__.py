@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.host import Host
-from tests.talk import POPA3D, Talk
+from tests.talk import POPA3D, Talk, connection
 
 NAME = "pop.example.org"
 
@@ -94,6 +95,14 @@ class Tls(Talk):
         assert self.ask(b"STLS").startswith(b"+OK")
         assert self.got == b""
         self.handshake()
+
+
+def small_connection() -> tuple[socket.socket, socket.socket]:
+    """A connection on whose way little has room."""
+    client, server = connection()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    return client, server
 
 
 def memory(pid: int) -> bytes:

@@ -9,10 +9,11 @@ import socket
 import pytest
 
 from popa3d.shared import replies
+from tests import talk as talking
 from tests.host import Host
 from tests.super.daemon import Daemon
 from tests.talk import children, descriptors, ids, wait_until
-from tests.tls import Tls, install
+from tests.tls import Tls, install, small_connection
 from tests.tls.test_daemon import LOOPBACK, Secure, keeper, logged_in, reload
 
 DOTLOCK = '[mailbox]\nlocks = ["fcntl", "dotlock"]\n'
@@ -109,3 +110,14 @@ def test_many_reloads(host: Host) -> None:
         assert keeper(daemon) != first
         wait_until(lambda: daemon.descriptors() <= open_ones)
         assert logged_in(110)
+
+
+def test_who_reads_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that has not logged in and takes no reply keeps no TLS process when its session, which is counted, has ended."""
+    monkeypatch.setattr(talking, "connection", small_connection)
+    with Tls(host) as talk:
+        talk.line()
+        (tls,) = [pid for pid in children(talk.process.pid) if pid != preauth(talk.process.pid)]
+        talk.send(b"CAPA\r\n" * 190 + b"QUIT\r\n")  # of the 200 lines that it may send
+        assert talk.status() == 0
+        wait_until(lambda: not os.path.exists(f"/proc/{tls}"))

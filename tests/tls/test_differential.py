@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import threading
 
 import pytest
@@ -13,8 +12,8 @@ import pytest
 from popa3d.shared import replies
 from tests import talk as talking
 from tests.host import Host
-from tests.talk import POPA3D, Talk, children, connection, script, wait_until
-from tests.tls import Tls
+from tests.talk import POPA3D, Talk, children, script, wait_until
+from tests.tls import Tls, small_connection
 
 COMMANDS = (
     b"STAT",
@@ -86,14 +85,6 @@ def test_as_without_tls(host: Host, seed: int) -> None:
     assert results[0][0].startswith(replies.OK * 2)
     assert results[1] == results[0], f"-s, seed {seed}"
     assert results[2] == results[0], f"STLS, seed {seed}"
-
-
-def small_connection() -> tuple[socket.socket, socket.socket]:
-    """A connection on whose way little has room."""
-    client, server = connection()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-    return client, server
 
 
 def test_what_the_session_said_last(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,10 +76,10 @@ ALLOWED = {
 # no log, since there is none in its chroot, and the counting of sessions is given to root by bin/popa3d.
 ONLY = {
     ("preauth", "shared"): "capabilities commands connection limits record replies",
-    ("tls", "shared"): "limits",
+    ("tls", "shared"): "limits tls_limits",
     ("root", "shared/census"): "",
     ("root/listen", "root"): "process",
-    ("shared/census", "shared"): "address arguments limits tls_name",
+    ("shared/census", "shared"): "address arguments limits tls_limits tls_name",
 }
 
 # In shared nothing is loaded but limits and what all of its modules share; and

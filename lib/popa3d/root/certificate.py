@@ -10,7 +10,7 @@ import posix as os  # as os, without its start-up time
 import time
 
 from ..shared import Failure
-from ..shared.limits import TLS_CIPHERS
+from ..shared.tls_limits import TLS_CIPHERS
 from . import settings_file
 
 TYPE_CHECKING = False  # the typing module would cost start-up time

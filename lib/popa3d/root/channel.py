@@ -15,7 +15,8 @@ import sys
 import time
 
 from ..shared import EX_SOFTWARE, Failure, log, replies, tls_name
-from ..shared.limits import CHROOT, KEEPER_ANSWER_S, KEEPER_FD, TLS_OCTETS, TLS_REPORT_OCTETS, TLS_USER
+from ..shared.limits import CHROOT, KEEPER_FD
+from ..shared.tls_limits import KEEPER_ANSWER_S, TLS_OCTETS, TLS_REPORT_OCTETS, TLS_USER
 from . import accounts, libc, privileges, process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time

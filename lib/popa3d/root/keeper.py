@@ -13,7 +13,7 @@ import select
 import sys
 
 from ..shared import EX_SOFTWARE, Failure, log, tls_name
-from ..shared.limits import KEEPER_ANSWER_S, TLS_REPORT_OCTETS
+from ..shared.tls_limits import KEEPER_ANSWER_S, TLS_REPORT_OCTETS
 from . import channel, libc, process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time

@@ -1,4 +1,4 @@
-"""Every limit and path, each with its reason and source.
+"""Every limit and path, each with its reason and source; those of TLS are in tls_limits.
 
 Runs as: any uid (constants only).
 Trusts: nothing.
@@ -80,31 +80,6 @@ PIPE_OCTETS = 512
 
 # --- Root ---
 
-# --- TLS ---
-
-# The user of the TLS processes. It must own no files.
-TLS_USER = "popa3d-tls"
-
-POP3S_PORT = 995  # RFC 8314 section 7.3
-
-# What RFC 9325 section 4.2 recommends of TLS 1.2: an ephemeral key, and authenticated encryption. TLS 1.3 has nothing else.
-TLS_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-
-# How much more memory a TLS process may use than it has at its start: its buffers, and what OpenSSL needs for one connection.
-TLS_OCTETS = 16 * 1024 * 1024
-
-# What a TLS process reads at once. Four records; with more, each step takes longer than the other side needs to go on.
-TLS_BUFFER_OCTETS = 64 * 1024
-
-# How long a TLS process waits for the client to close, when all is sent.
-TLS_GOODBYE_S = 2
-
-# The longest message to or from a TLS process but for reasons: a version and a cipher have some 40 octets.
-TLS_REPORT_OCTETS = 512
-
-# How long the listener waits until the key's keeper has the pair, and a session until it has forked a TLS process.
-KEEPER_ANSWER_S = 10
-
 # How much more memory the pre-auth child may use than it has at its start. It needs one read, its replies, and Python's
 # blocks of a megabyte.
 PREAUTH_OCTETS = 8 * 1024 * 1024
@@ -166,6 +141,7 @@ COMMAND_LINE_OCTETS = 64 * 1024
 # --- popa3d -D: C popa3d's DAEMON_PORT, MAX_SESSIONS, MAX_SESSIONS_PER_SOURCE and MIN_DELAY (params.h) ---
 
 POP3_PORT = 110  # where services(5) does not know "pop3"
+POP3S_PORT = 995  # RFC 8314 section 7.3
 SESSIONS = 500
 SESSIONS_PER_SOURCE = 50
 MIN_DELAY_S = 10

@@ -9,7 +9,8 @@ import posix as os  # as os, without its start-up time
 import select
 import time
 
-from ..shared.limits import RECORD_GRACE_S, TLS_BUFFER_OCTETS, TLS_GOODBYE_S
+from ..shared.limits import RECORD_GRACE_S
+from ..shared.tls_limits import TLS_BUFFER_OCTETS, TLS_GOODBYE_S, TLS_LAST_OCTETS, TLS_LINGER_S
 from .engine import Engine
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -85,7 +86,8 @@ class Relay:
             limit_s = self._handshake_deadline - time.monotonic()
         elif len(self._to_client):
             # Nobody counts a process whose session has ended, so progress does not keep it for longer.
-            limit_s = (self._session_ended_at or self._taken_at) + self._timeout_s - time.monotonic()
+            end = self._session_ended_at + TLS_LINGER_S if self._session_ended_at else self._taken_at + self._timeout_s
+            limit_s = end - time.monotonic()
         else:
             return dict(poll.poll())
         return (dict(poll.poll(limit_s * 1000)) or None) if limit_s > 0 else None
@@ -107,6 +109,7 @@ class Relay:
             return False
         if events & select.POLLHUP and not self._session_ended_at:
             self._session_ended_at = time.monotonic()
+            self._leave_to_the_kernel()
         if events & (select.POLLIN | select.POLLHUP | select.POLLERR) and not len(self._to_client):
             octets = _receive(self._session)
             if octets:
@@ -171,6 +174,11 @@ class Relay:
             if not len(self._to_client):
                 self._taken_at = time.monotonic()
             self._to_client = bytes(self._to_client) + octets
+
+    def _leave_to_the_kernel(self) -> None:
+        """From now on the kernel takes what is to be sent, whether the client does or not."""
+        if self._client.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF) < TLS_LAST_OCTETS:
+            self._client.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, TLS_LAST_OCTETS)
 
     def _say_goodbye(self) -> None:
         """Close so that the client gets everything: closing a connection with unread octets would take back what was sent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutation import wrong
 
+RELAY = "tests/unit/tls/test_relay.py"
 ENGINE = "tests/unit/tls/test_engine.py"
 SESSIONS = "tests/tls/test_sessions.py"
 DAEMON = "tests/tls/test_daemon.py"
@@ -21,7 +22,7 @@ MUTATIONS = (
     # the context
     wrong("root/certificate.py", "_ssl.OP_NO_COMPRESSION | _ssl.OP_NO_RENEGOTIATION", "_ssl.OP_NO_COMPRESSION", "renegotiation",
           f"{ENGINE}::test_no_tickets_no_renegotiation"),
-    wrong("shared/limits.py", '"ECDHE+AESGCM:ECDHE+CHACHA20"', '"ECDHE+AES:ECDHE+CHACHA20"', "ciphers that RFC 9325 advises against",
+    wrong("shared/tls_limits.py", '"ECDHE+AESGCM:ECDHE+CHACHA20"', '"ECDHE+AES:ECDHE+CHACHA20"', "ciphers that RFC 9325 advises against",
           "tests/tls/test_scan.py::test_sslyze"),
     wrong("shared/capabilities.py", '_STLS = b"STLS"', '_STLS = b"STLS "', "K-9 sees no STLS", "tests/clients/tls/test_orders.py::test_k9"),
     wrong("root/certificate.py", "made.minimum_version = _MINIMUM[settings.minimum]", "pass", "old versions of TLS",
@@ -52,15 +53,19 @@ MUTATIONS = (
           f"{ENGINE}::test_no_tls"),
     wrong("tls/relay.py", "                self._engine.close()\n", "", "the end looks cut to the client", f"{SESSIONS}::test_session"),
     wrong("tls/relay.py", "limit_s = self._handshake_deadline - time.monotonic()", "limit_s = 600", "a stalled handshake keeps a process",
-          "tests/unit/tls/test_relay.py::test_stalled_handshake"),
+          f"{RELAY}::test_stalled_handshake"),
     wrong("tls/relay.py", "        if self._engine.is_shaking_hands:\n            return False\n", "",
-          "a TLS process outlives its session", f"{SESSIONS}::test_stalled_handshake"),
+          "a TLS process outlives its session", f"{RELAY}::test_the_session_ends_during_the_handshake"),
     wrong("tls/relay.py", "Relay(Engine(context), timeout_s + RECORD_GRACE_S", "Relay(Engine(context), timeout_s", "the TLS process comes before the session's own limit",
           f"{SESSIONS}::test_idle"),
-    wrong("tls/relay.py", "(self._session_ended_at or self._taken_at)", "self._taken_at", "slow readers keep processes that nobody counts",
-          "tests/unit/tls/test_relay.py::test_a_client_that_takes_its_time"),
+    wrong("tls/relay.py", "self._session_ended_at + TLS_LINGER_S if self._session_ended_at else self._taken_at", "self._taken_at",
+          "slow readers keep processes that nobody counts", f"{RELAY}::test_a_client_that_takes_its_time"),
+    wrong("tls/relay.py", "            self._leave_to_the_kernel()\n", "", "who has not logged in keeps processes that nobody counts",
+          f"{RELAY}::test_what_the_kernel_delivers", f"{ATTACKS}::test_who_reads_nothing"),
+    wrong("tls/relay.py", "_socket.SO_SNDBUF) < TLS_LAST_OCTETS", "_socket.SO_SNDBUF) > 0", "there is less room than before",
+          f"{RELAY}::test_room_is_not_taken_away"),
     wrong("tls/relay.py", "endpoint.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)", "pass", "each handshake costs 40 ms",
-          "tests/unit/tls/test_relay.py::test_nothing_is_held_back"),
+          f"{RELAY}::test_nothing_is_held_back"),
 
     # root
     wrong("root/sequence.py", "            process.close_from(_RECORD_FD + 1)\n", "", "the pre-auth child can make locks for anybody",
@@ -73,7 +78,7 @@ MUTATIONS = (
           "tests/unit/root/test_authentication.py::test_a_login_that_needs_tls"),
     wrong("root/sequence.py", "and peer.is_local)", ")", "passwords cross the network in the clear", f"{SEQUENCE}::test_who_may_log_in_without_tls"),
     wrong("root/channel.py", "    return Channel(reading, answer[1:])", "    return Channel(reading, b\"\")", "an early failure is not logged",
-          f"{SESSIONS}::test_garbage"),
+          f"{CHANNEL}::test_an_early_report"),
     wrong("root/channel.py", "TLS_OCTETS, descriptors=2)", "TLS_OCTETS, descriptors=200)", "a TLS process can open descriptors",
           f"{SESSIONS}::test_what_the_tls_process_may"),
     wrong("root/channel.py", "kept = kept and _ask_keeper(asked, fds)", "kept = False",

@@ -98,6 +98,14 @@ def test_a_late_answer() -> None:
     os.close(reading)
 
 
+def test_an_early_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes together with the word that the process is ready is not lost."""
+    monkeypatch.setattr(channel, "user", lambda: None)
+    monkeypatch.setattr(channel, "_fork", lambda *words: os.write(words[-1][2], channel.READY + b"! HTTP_REQUEST"))
+    monkeypatch.setattr("posix.dup2", lambda *_: None)  # descriptors 0 and 1 are the test's own
+    assert channel.start(Settings(), lambda: lambda *_: None, 60, False, False).outcome() == ("", "HTTP_REQUEST")
+
+
 def test_no_process_for_the_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
     """A system that is out of processes is a reason, not the listener's end; nothing stays open."""
 

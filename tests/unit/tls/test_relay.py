@@ -13,6 +13,7 @@ import pytest
 
 from popa3d.tls import relay
 from popa3d.tls.engine import Engine
+from tests.talk import wait_until
 from tests.tls import client_context
 from tests.unit.tls import context
 
@@ -20,7 +21,8 @@ from tests.unit.tls import context
 class Running:
     """A relay in a thread, with the client's end and the session's in hand."""
 
-    def __init__(self, timeout_s: float = 60, handshake_s: float = 60) -> None:
+    def __init__(self, timeout_s: float = 60, handshake_s: float = 60, goodbye_s: float = 0.1) -> None:
+        self._goodbye_s = goodbye_s
         self.reports: list[str] = []
         with socket.create_server(("127.0.0.1", 0)) as listening:
             self.client = socket.create_connection(listening.getsockname())
@@ -41,7 +43,8 @@ class Running:
         self.thread = threading.Thread(target=run, daemon=True)
 
     def __enter__(self) -> Running:
-        self._patch = mock.patch.multiple(relay, CLIENT_FD=self.client_fd, SESSION_FD=self.session_fd)
+        own = {"CLIENT_FD": self.client_fd, "SESSION_FD": self.session_fd, "TLS_GOODBYE_S": self._goodbye_s}
+        self._patch = mock.patch.multiple(relay, **own)
         self._patch.start()
         self.thread.start()
         return self
@@ -97,8 +100,8 @@ def test_stalled_handshake() -> None:
 
 
 def test_the_session_ends_during_the_handshake() -> None:
-    """Then there is nobody to talk to."""
-    with Running() as running:
+    """Then there is nobody to talk to: the client is not waited for."""
+    with Running(goodbye_s=600) as running:
         running.session.close()
         running.ended()
 
@@ -121,21 +124,36 @@ def test_a_client_that_does_not_read() -> None:
         running.ended()
 
 
-def test_a_client_that_takes_its_time() -> None:
-    """After the session's end what that said is sent for one timeout, not for one with each piece."""
-    with Running(timeout_s=3) as running:
-        for end in (running.client, running.session):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-        with socket.socket(fileno=os.dup(running.client_fd)) as server:
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-        client = running.shake_hands()
-        running.session.setblocking(False)
-        sent = 0
-        for _ in range(20):
-            try:
-                sent += running.session.send(bytes(100_000))
-            except BlockingIOError:
-                time.sleep(0.01)
+def with_little_room(running: Running) -> ssl.SSLSocket:
+    """The client's end with TLS, where the kernel keeps little of what is on the way."""
+    running.client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    with socket.socket(fileno=os.dup(running.client_fd)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    client = running.shake_hands()
+    wait_until(lambda: running.reports)  # the client believes that sooner
+    return client
+
+
+def speak(running: Running, count: int) -> int:
+    """Let the session say as much as there is room for, at most `count` octets; how many these were."""
+    running.session.setblocking(False)
+    said = 0
+    end = time.monotonic() + 1
+    while said < count and time.monotonic() < end:
+        try:
+            said += running.session.send(bytes(min(10_000, count - said)))
+        except BlockingIOError:
+            time.sleep(0.01)
+    return said
+
+
+def test_a_client_that_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the session's end, what the kernel has no room for is sent for a while, and not for one more with each piece."""
+    monkeypatch.setattr(relay, "TLS_LINGER_S", 1)
+    monkeypatch.setattr(relay, "TLS_LAST_OCTETS", 0)
+    with Running() as running:
+        client = with_little_room(running)
+        sent = speak(running, 400_000)
         running.session.close()
         got = 0
         was_cut = False
@@ -148,6 +166,34 @@ def test_a_client_that_takes_its_time() -> None:
         assert was_cut
         assert 10_000 < got < sent
         running.ended()
+
+
+def test_what_the_kernel_delivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a client that takes nothing the relay rids itself when the session has ended; what that said arrives all the same."""
+    monkeypatch.setattr(relay, "TLS_LINGER_S", 600)
+    with Running() as running:
+        client = with_little_room(running)
+        assert speak(running, 100_000) == 100_000
+        running.session.close()
+        running.ended()
+        got = 0
+        while more := client.recv(100_000):  # to close_notify: without one this raises
+            got += len(more)
+        assert got == 100_000
+
+
+def test_room_is_not_taken_away() -> None:
+    """A connection for which the kernel keeps more than that already goes on so."""
+    with Running() as running, socket.socket(fileno=os.dup(running.client_fd)) as server:
+        running.shake_hands()
+        wait_until(lambda: running.reports)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, relay.TLS_LAST_OCTETS)
+        before = server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        with mock.patch.object(relay, "TLS_LAST_OCTETS", 10_000):
+            running.session.close()
+            running.client.close()
+            running.ended()
+        assert server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == before
 
 
 @pytest.mark.parametrize("end", ["close_notify", "cut"])

@@ -12,7 +12,8 @@ import os
 import pwd
 
 from .. import tls_name
-from ..limits import COMMAND_LINE_OCTETS, TLS_USER
+from ..limits import COMMAND_LINE_OCTETS
+from ..tls_limits import TLS_USER
 from . import command_lines, connections
 
 

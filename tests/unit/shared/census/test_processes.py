@@ -10,7 +10,7 @@ import pytest
 
 from popa3d.shared import tls_name
 from popa3d.shared.census import command_lines, connections, processes
-from popa3d.shared.limits import TLS_USER
+from popa3d.shared.tls_limits import TLS_USER
 
 TLS_UID, PEER = 20101, "192.0.2.7"
 SESSION = "python3 -IBS /usr/sbin/popa3d"
