@@ -50,6 +50,11 @@ class Daemon:
         """Whether no session, and no zombie of one, is left."""
         return not children(self.pid)
 
+    def idle_but_for_the_keeper(self) -> bool:
+        """The same with TLS: its only child is the keeper of the key, and that has no TLS process."""
+        left = children(self.pid)
+        return len(left) == 1 and not children(left[0])
+
     def descriptors(self) -> int:
         """How many the listener has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))

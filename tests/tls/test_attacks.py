@@ -12,8 +12,8 @@ from popa3d.shared import replies
 from tests import talk as talking
 from tests.host import Host
 from tests.super.daemon import Daemon
-from tests.talk import children, descriptors, ids, wait_until
-from tests.tls import Tls, install, small_connection
+from tests.talk import POPA3D, Talk, children, descriptors, ids, wait_until
+from tests.tls import NAME, Tls, client_context, install, small_connection
 from tests.tls.test_daemon import LOOPBACK, Secure, keeper, logged_in, reload
 
 DOTLOCK = '[mailbox]\nlocks = ["fcntl", "dotlock"]\n'
@@ -78,26 +78,6 @@ def test_reloads_that_fail(host: Host) -> None:
         wait_until(lambda: daemon.descriptors() <= open_ones)  # the log's comes and goes
 
 
-SAID = b"STLS\r\nUSER alice\r\nPASS sesame-1\r\nSTAT\r\n"
-STLS_OCTETS = len(b"STLS\r\n")
-
-
-@pytest.mark.parametrize("first", [1, 4, 5, STLS_OCTETS - 1, STLS_OCTETS, STLS_OCTETS + 1, 17, 18, 19, len(SAID) - 1])
-def test_injected_in_two_segments(host: Host, first: int) -> None:
-    """However the segments are cut, what came with STLS or after it, but before the handshake, is no command."""
-    with Tls(host, implicit=False) as talk:
-        talk.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        talk.line()
-        talk.send(SAID[:first])
-        if first == STLS_OCTETS:
-            assert talk.line() == replies.TLS_STARTS
-        talk.send(SAID[first:])
-        assert b"+OK" not in talk.rest()
-        assert talk.status() == 0
-    host.syslog.wait("TLS handshake failed from 127.0.0.1: " if first == STLS_OCTETS else "Octets behind STLS from 127.0.0.1")
-    assert "Authentication" not in host.syslog.text
-
-
 def test_many_reloads(host: Host) -> None:
     """However many there are at once, one process has the key in the end, and clients are served meanwhile."""
     with Daemon(host, install(host) + LOOPBACK) as daemon:
@@ -121,3 +101,27 @@ def test_who_reads_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         talk.send(b"CAPA\r\n" * 190 + b"QUIT\r\n")  # of the 200 lines that it may send
         assert talk.status() == 0
         wait_until(lambda: not os.path.exists(f"/proc/{tls}"))
+
+
+# A program's own descriptors from 3 on: a socket that listens, and a file that nobody else may read.
+PASSED = "exec 3<&$1 4</etc/shadow; shift; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$@\""
+
+
+def test_sockets_that_are_passed_to_a_session(host: Host) -> None:
+    """With -s what LISTEN_FDS names is closed, and no process of the session has it; the client is the one on descriptor 0."""
+    host.deliver("alice", b"From a\nSubject: x\n\nx\n\n")
+    file = host.configuration(install(host))
+    with socket.create_server(("127.0.0.1", 0)) as stray:
+        command = ["bash", "--norc", "-c", PASSED, "bash", str(stray.fileno()), *POPA3D, "-s", "-c", file]
+        with Talk(command, pass_fds=[stray.fileno()]) as talk:
+            talk.client = client_context().wrap_socket(talk.client, server_hostname=NAME, suppress_ragged_eofs=False)
+            assert talk.line() == replies.GREETING
+            first = talk.process.pid
+            seen = {pid: descriptors(pid) for pid in (first, *children(first))}
+            assert talk.ask(b"USER alice") == talk.ask(b"PASS sesame-1") == replies.OK
+            seen[0] = descriptors(first)  # now the owner's program
+            assert len(seen) == 4
+            inode = os.fstat(stray.fileno()).st_ino
+            for pid, open_ones in seen.items():
+                assert not {f"socket:[{inode}]", "/etc/shadow"} & set(open_ones.values()), (pid, open_ones)
+            assert talk.ask(b"QUIT") == replies.OK

@@ -99,27 +99,6 @@ def test_what_user_said_is_forgotten(host: Host) -> None:
         assert talk.ask(b"PASS sesame-1") == replies.INVALID
 
 
-@pytest.mark.parametrize("behind", [b"USER alice\r\nPASS sesame-1\r\n", b"\r\n", b"x"], ids=str)
-def test_injected(host: Host, behind: bytes) -> None:
-    """What comes in one segment with STLS ends the connection, without a handshake (CVE-2011-0411 and its kind)."""
-    with Tls(host, implicit=False) as talk:
-        talk.line()
-        talk.send(b"STLS\r\n" + behind)
-        assert talk.rest() == b""
-    host.syslog.wait("Octets behind STLS from 127.0.0.1")
-
-
-def test_injected_later(host: Host) -> None:
-    """What comes in a segment of its own before the handshake is no handshake: it is never taken for a command."""
-    with Tls(host, implicit=False) as talk:
-        talk.line()
-        assert talk.ask(b"STLS").startswith(b"+OK")
-        talk.send(b"USER alice\r\nPASS sesame-1\r\nSTAT\r\n")
-        assert b"+OK" not in talk.rest()
-    host.syslog.wait("TLS handshake failed from 127.0.0.1: ")
-    assert "Authentication passed" not in host.syslog.text
-
-
 @pytest.mark.parametrize(
     "said", [b"GET / HTTP/1.0\r\n\r\n", b"QUIT\r\n", b"\x16\x03\x01\x02\x00\x01\x00", os.urandom(3000)], ids=len
 )
