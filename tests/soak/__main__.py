@@ -1,11 +1,14 @@
-"""A minute (or SECONDS) of it for each kind of locks, with counts: python3 -B -m tests.soak [SECONDS [SEED]], as root."""
+"""A minute (or SECONDS) of it for all kinds of locks, with counts, then sessions over TLS (many.py).
+
+python3 -B -m tests.soak [SECONDS [SEED]]    as root
+"""
 
 from __future__ import annotations
 
 import sys
 
 from tests import host
-from tests.soak import run
+from tests.soak import many, run
 
 
 def main(words: list[str]) -> int:
@@ -24,6 +27,10 @@ def main(words: list[str]) -> int:
         outcome = run.soak(here, locks, seconds / len(run.LOCKS), seed)
         print(run.report(locks, outcome), flush=True)
         faults += len(outcome.faults)
+    here.reset()
+    left = many.sessions(here)
+    print(f"{many.COUNT} sessions over TLS: faults: {len(left)}", *left[:20], sep="\n    ", flush=True)
+    faults += len(left)
     return 1 if faults else 0
 
 

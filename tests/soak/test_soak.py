@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.host import Host
-from tests.soak import Delivery, Visit, run
+from tests.soak import Delivery, Visit, many, run
 from tests.soak.judge import Judge
 
 SECONDS = 3
@@ -17,6 +17,11 @@ def test_nothing_is_lost(host: Host, locks: str) -> None:
     outcome = run.soak(host, locks, SECONDS, run.any_seed())
     assert not outcome.faults, run.report(locks, outcome)
     assert outcome.counts["sessions"] and outcome.counts["delivered"] and outcome.counts["fetched"]
+
+
+def test_many_sessions_over_tls(host: Host) -> None:
+    """One after the other and some at a time: no process and no descriptor is left."""
+    assert many.sessions(host, 4 * many.AT_ONCE) == []
 
 
 DELIVERED = [Delivery(name, 1, 2, True) for name in ("a-1", "a-2", "a-3", "b-1")]

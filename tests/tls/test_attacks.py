@@ -104,7 +104,7 @@ def test_who_reads_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # A program's own descriptors from 3 on: a socket that listens, and a file that nobody else may read.
-PASSED = "exec 3<&$1 4</etc/shadow; shift; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$@\""
+PASSED = 'exec 3<&$1 4</etc/shadow; shift; LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"'
 
 
 def test_sockets_that_are_passed_to_a_session(host: Host) -> None:
