@@ -27,10 +27,12 @@ def node() -> Path:
     return place
 
 
-def node_pop3(home: Home, node: Path, port: int, password: str, then: str, statuses: tuple[int, ...] = (0,)) -> list[bytes]:
-    """Fetch all mail with node-pop3; the lines that the driver wrote."""
+def node_pop3(
+    home: Home, node: Path, port: int, password: str, then: str, *trusted: str, statuses: tuple[int, ...] = (0,)
+) -> list[bytes]:
+    """Fetch all mail with node-pop3; the lines that the driver wrote. trusted: for TLS, a certificate's file and its name."""
     modules = f"NODE_PATH={HOME / 'build/node/node_modules'}"
-    words = (str(port), NAME, password, home.box, then)
+    words: list[str | Path] = [str(port), NAME, password, home.box, then, *trusted]
     driver = HOME / "tests/clients/node/fetch.cjs"
     return home.run("env", modules, node, driver, *words, statuses=statuses).splitlines()
 

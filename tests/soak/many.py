@@ -18,7 +18,7 @@ COUNT = 1000
 def sessions(host: Host, count: int = COUNT) -> list[str]:
     """Have so many, in turn by POP3S and by STLS. What is wrong then: sessions that failed, or processes and descriptors left."""
     host.pam_stack(PAM_QUICK)
-    faults = []
+    faults: list[str] = []
     with Daemon(host, install(host) + LOOPBACK + "min_delay_s = 0\n") as daemon:
         keeping = keeper(daemon)
         logged_in()  # what is opened once is open

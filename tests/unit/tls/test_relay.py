@@ -7,10 +7,12 @@ import socket
 import ssl
 import threading
 import time
+from typing import Any
 from unittest import mock
 
 import pytest
 
+from popa3d.shared.tls_limits import TLS_LAST_OCTETS
 from popa3d.tls import relay
 from popa3d.tls.engine import Engine
 from tests.talk import wait_until
@@ -43,7 +45,7 @@ class Running:
         self.thread = threading.Thread(target=run, daemon=True)
 
     def __enter__(self) -> Running:
-        own = {"CLIENT_FD": self.client_fd, "SESSION_FD": self.session_fd, "TLS_GOODBYE_S": self._goodbye_s}
+        own: Any = {"CLIENT_FD": self.client_fd, "SESSION_FD": self.session_fd, "TLS_GOODBYE_S": self._goodbye_s}
         self._patch = mock.patch.multiple(relay, **own)
         self._patch.start()
         self.thread.start()
@@ -187,7 +189,7 @@ def test_room_is_not_taken_away() -> None:
     with Running() as running, socket.socket(fileno=os.dup(running.client_fd)) as server:
         running.shake_hands()
         wait_until(lambda: running.reports)
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, relay.TLS_LAST_OCTETS)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TLS_LAST_OCTETS)
         before = server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
         with mock.patch.object(relay, "TLS_LAST_OCTETS", 10_000):
             running.session.close()
