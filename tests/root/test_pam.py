@@ -294,6 +294,7 @@ def test_what_is_loaded_with_it() -> None:
     loaded = set(done.stdout.split())
     assert {"pam.__internals", "ctypes"} <= loaded
     assert not loaded & {"typing", "six", "ctypes.util", "os", "types", "re", "enum", "subprocess"}
+    assert not loaded & {"struct", "ctypes._endian", "pam"}
 
 
 def test_renamed_user(host: Host, front: Path) -> None:

@@ -10,6 +10,7 @@ Trusts: PAM and its modules. Not the user name, not the password; an exception o
 
 import posix
 import sys
+from _struct import calcsize
 
 from ...shared.limits import PAM_LIBRARIES, PAM_SERVICE, PAM_TTY, PYTHON_DIRECTORIES
 from .answer import FAILED, PASSED, Answer, judge, name
@@ -38,11 +39,15 @@ def _no_terminal(_fd: int) -> bool:
 
 
 # The names that ctypes and python-pam use of modules that are slow to import: together these modules take longer than an
-# interpreter's start. ctypes.util takes longer still, and runs ldconfig or a compiler.
+# interpreter's start. ctypes.util takes longer still, and runs ldconfig or a compiler. Of ctypes._endian ctypes only has the
+# names, which python-pam does not use.
+_ENDIAN = ("BigEndianStructure", "BigEndianUnion", "LittleEndianStructure", "LittleEndianUnion")
 _STAND_INS: "dict[str, dict[str, object]]" = {
+    "ctypes._endian": dict.fromkeys(_ENDIAN, _Anything),
     "ctypes.util": {"find_library": PAM_LIBRARIES.get},
     "os": {"name": "posix", "environ": {}, "isatty": _no_terminal, "fspath": posix.fspath},
     "six": {"text_type": str, "PY2": False, "PY3": True},
+    "struct": {"calcsize": calcsize},
     "types": {"GenericAlias": type(list[int])},
     "typing": dict.fromkeys(("Any", "Callable", "Dict", "List", "Optional", "Tuple", "Union"), _Anything),
 }
@@ -73,7 +78,8 @@ def _python_pam() -> "tuple[Any, Any]":
     sys.path += directories
     try:
         try:
-            return _imported(_STAND_INS)
+            # In place of the package pam, which would import all names from its inner module one by one.
+            return _imported({**_STAND_INS, "pam": {"__path__": [f"{directory}/pam" for directory in directories]}})
         except (ImportError, AttributeError, NameError, TypeError):
             for name in ("pam", "pam.__internals"):
                 sys.modules.pop(name, None)
