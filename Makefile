@@ -119,9 +119,10 @@ lint: .venv/installed
 	$(call need,mandoc)
 	$(PYTEST) tests/lint
 
-# The interpreter never writes bytecode when a session starts (-B), so it is written here.
+# The interpreter never writes bytecode when a session starts (-B), so it is written here; and what sessions load as one file.
 compile:
 	@$(PYTHON) -m compileall -q lib
+	@$(PYTHON) -IBS bin/popa3d-images
 
 .venv/installed: requirements-test.txt
 	$(call need,python3-venv)
@@ -167,11 +168,13 @@ install:
 	find $(DESTDIR)$(LIBDIR) -name __pycache__ -prune -exec rm -r {} +
 	find $(DESTDIR)$(LIBDIR)/popa3d -type d -empty -delete
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(LIBDIR)
+	$(PYTHON) -IBS bin/popa3d-images $(DESTDIR)$(LIBDIR)
 	chmod -R u=rwX,go=rX $(DESTDIR)$(LIBDIR)
 	$(call program,popa3d,$(SBINDIR))
 	$(call program,popa3d-status,$(SBINDIR))
 	$(call program,popa3d-recover,$(SBINDIR))
 	$(call program,popa3d-session,$(LIBDIR))
+	$(call program,popa3d-images,$(LIBDIR))
 	install -m 644 man/popa3d.8 man/popa3d-status.8 man/popa3d-recover.8 $(DESTDIR)$(MANDIR)/man8/
 	sed 's|/usr/local/sbin|$(SBINDIR)|' man/popa3d.8 > $(DESTDIR)$(MANDIR)/man8/popa3d.8
 	install -m 644 man/popa3d.toml.5 $(DESTDIR)$(MANDIR)/man5/
@@ -191,3 +194,4 @@ uninstall:
 clean:
 	rm -rf build .venv .coverage .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -r {} +
+	rm -f lib/*.image

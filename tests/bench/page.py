@@ -99,8 +99,8 @@ It needs root, like the tests, and leaves the host as it was.
 
 _IMPORTS = """
 popa3d's part of that is imports: a module's own milliseconds, without what it imports in turn, as reported by
-`python3 -X importtime`, which takes some time itself. With -D everything that root needs was loaded before
-the client came.
+`python3 -X importtime`, which takes some time itself. It is without images, from which sessions load the same in less
+time (DESIGN.md). With -D everything that root needs was loaded before the client came.
 
 """
 

@@ -22,6 +22,7 @@ FILES = """
     644 /lib/systemd/system/popa3d.service
     644 /lib/systemd/system/popa3d.socket
     644 /lib/systemd/system/popa3d@.service
+    755 /usr/lib/popa3d/popa3d-images
     755 /usr/lib/popa3d/popa3d-session
     644 /usr/lib/sysusers.d/popa3d.conf
     644 /usr/lib/tmpfiles.d/popa3d.conf
@@ -99,7 +100,13 @@ def field(package: Path, name: str) -> str:
 def test_the_programs_are_as_they_were_written(package: Path, tmp_path: Path) -> None:
     """No tool has changed the first line of a program, and each finds the library and the worker in their new places."""
     subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True)
-    for name in ("sbin/popa3d", "sbin/popa3d-recover", "sbin/popa3d-status", "lib/popa3d/popa3d-session"):
+    for name in (
+        "sbin/popa3d",
+        "sbin/popa3d-recover",
+        "sbin/popa3d-status",
+        "lib/popa3d/popa3d-session",
+        "lib/popa3d/popa3d-images",
+    ):
         text = (tmp_path / "usr" / name).read_text()
         assert text.startswith("#!/usr/bin/python3 -IBS\n")
         assert 'LIBRARY = "/usr/lib/popa3d"\n' in text and "HERE" not in text

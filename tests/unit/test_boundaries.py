@@ -90,6 +90,7 @@ CALLS = {
     "setuid setgid setreuid setregid setresuid setresgid seteuid setegid setgroups initgroups chroot": "root/privileges.py",
     "ftruncate truncate posix_fallocate": "owner/mailbox/file.py",
     "lockf": "owner/mailbox/locks.py",
+    "exec marshal": "shared/image.py",
     "flock": "owner/mailbox/locks.py shared/dotlock.py",
     "pwrite": "owner/mailbox/file.py owner/update/file_journal.py",
     "mkdir chmod chown": "root/state_directories.py",
@@ -202,7 +203,7 @@ def test_what_is_loaded_of_a_room(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_calls(path: Path) -> None:
-    """set*id, chroot, locks, truncation and exec are each called by one module only; nothing runs code from text."""
+    """set*id, chroot, locks, truncation and exec are each called by one module only; nothing else runs code but imports."""
     name = str(path.relative_to(LIB / "popa3d"))
     called = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -213,7 +214,7 @@ def test_calls(path: Path) -> None:
     for calls, only in CALLS.items():
         if name not in only.split():
             assert not called & set(calls.split())
-    assert not called & {"eval", "exec", "system", "popen", "subprocess", "pickle", "print", "input"}
+    assert not called & {"eval", "system", "popen", "subprocess", "pickle", "print", "input"}
 
 
 def test_who_loads_openssl() -> None:

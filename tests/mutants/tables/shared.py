@@ -8,6 +8,7 @@ LOG = "tests/unit/shared/test_log.py"
 RECORD = "tests/unit/shared/test_record.py"
 COMMANDS = "tests/unit/shared/test_commands.py"
 LINES = "tests/unit/shared/test_lines.py"
+IMAGE = "tests/unit/shared/test_image.py"
 
 # fmt: off
 MUTATIONS = (
@@ -52,4 +53,28 @@ MUTATIONS = (
           f"{RECORD}::test_forged_login"),
     wrong("shared/limits.py", "READ_OCTETS = 4096", "READ_OCTETS = 4095", "what root takes as sent ahead",
           f"{RECORD}::test_longest_login"),
+
+    # image
+    wrong("shared/image.py", "status.st_mtime_ns != time_ns or ", "", "a file that was edited counts as it was before",
+          f"{IMAGE}::test_of_other_sources"),
+    wrong("shared/image.py", " or status.st_size != octets", "", "a file with another size counts as it was before",
+          f"{IMAGE}::test_of_other_sources"),
+    wrong("shared/image.py", "            self._sections.clear()", "            pass", "modules of two versions in one program",
+          f"{IMAGE}::test_changed_meanwhile"),
+    wrong("shared/image.py", "        except OSError:\n            return False", "        except OSError:\n            return True",
+          "a module that was removed is still there", f"{IMAGE}::test_source_removed"),
+    wrong("shared/image.py", "            if part[0] not in sys.modules:", "            if True:", "two modules of one name",
+          f"{IMAGE}::test_each_module_once"),
+    wrong("shared/image.py", "            del sys.modules[name]\n", "            pass\n", "a module that failed counts as loaded",
+          f"{IMAGE}::test_module_that_fails"),
+    wrong("shared/image.py", "name if is_package else package", "package", "a package that takes itself for a module",
+          f"{IMAGE}::test_as_without"),
+    wrong("bin/popa3d-session", "MAGIC_NUMBER + len(image).to_bytes(4, \"big\")", "image[:8]", "half an image is run",
+          f"{IMAGE}::test_not_whole"),
+    wrong("bin/popa3d-session", "image[:8] == MAGIC_NUMBER +", "image[4:8] ==", "another Python's code is run",
+          f"{IMAGE}::test_not_whole"),
+    wrong("bin/popa3d-images", "        status = os.stat(file.fileno())  # before it is read: what is written meanwhile makes the file "
+          "look different\n", "        status = os.stat(library)\n", "the image is never used", f"{IMAGE}::test_as_without"),
+    wrong("bin/popa3d-images", "os.fchmod(file.fileno(), 0o644)", "pass", "the owner's program cannot read its image",
+          f"{IMAGE}::test_the_same_again"),
 )
