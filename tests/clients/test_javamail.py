@@ -40,6 +40,7 @@ class Session(NamedTuple):
     then: str  # "keep" or "delete"
     name: str = NAME
     way: str = "clear"  # or "stls" or "pop3s"
+    trusted: str = ""  # for these, a file with the certificate to trust
 
 
 def javamail(home: Home, port: int, *sessions: Session, options: tuple[str, ...] = ()) -> list[bytes]:
@@ -49,7 +50,8 @@ def javamail(home: Home, port: int, *sessions: Session, options: tuple[str, ...]
         folder.mkdir()
         os.chown(folder, LOCAL, LOCAL)
     words = [
-        (str(port), each.how, each.name, each.password, str(home.path / each.folder), each.then, each.way) for each in sessions
+        (str(port), each.how, each.name, each.password, str(home.path / each.folder), each.then, each.way, each.trusted)
+        for each in sessions
     ]
     # Java compiles less, and starts sooner.
     java: tuple[str | Path, ...] = ("java", "-XX:TieredStopAtLevel=1", *options, "-cp", CLASSES)

@@ -19,7 +19,7 @@ _SECRETS = (NAME.encode(), PASSWORD.encode(), plain(), plain(authorize_as=NAME.e
 
 def trusted(home: Home, number: int = 0) -> str:
     """A file with the certificate that the client is to trust: the server's, or another one for the same name; its path."""
-    return str(home.write("trusted.pem", pair(number=number).certificate))
+    return str(home.write(f"trusted-{number}.pem", pair(number=number).certificate))
 
 
 def cipher(host: Host) -> str:

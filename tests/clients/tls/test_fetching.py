@@ -11,7 +11,6 @@ import pytest
 
 from tests.clients import HOST, MESSAGES, NAME, PASSWORD, SECONDS, Home, mbox, received
 from tests.clients.recorder import Recorder
-from tests.clients.test_javamail import Session, javamail
 from tests.clients.tls import PORTS, check_secrecy, cipher, trusted
 from tests.host import HOME, Host
 from tests.tls import NAME as SERVER_NAME
@@ -69,22 +68,6 @@ def net_pop3(home: Home, port: int, way: str, trust: str, delete: bool, statuses
     home.run("perl", HOME / "tests/clients/net_pop3.pl", *words, statuses=statuses)
 
 
-def java(home: Home, port: int, way: str, trust: str, delete: bool, statuses: Statuses) -> None:
-    """JavaMail, which sends USER and PASS together."""
-    store = home.path / "trusted.p12"
-    home.run("keytool", "-importcert", "-noprompt", "-file", trust, "-keystore", store, "-storepass", "changeit")
-    hosts = home.write("hosts", f"{HOST} {SERVER_NAME}\n")
-    options: tuple[str, ...] = (f"-Djdk.net.hosts.file={hosts}", f"-Dpopa3d.host={SERVER_NAME}")
-    options += (f"-Djavax.net.ssl.trustStore={store}", "-Djavax.net.ssl.trustStorePassword=changeit")
-    session = Session("pipelining", PASSWORD, "got", "delete" if delete else "keep", NAME, way)
-    (outcome,) = javamail(home, port, session, options=options)
-    store.unlink()
-    assert (outcome == b"well") is (statuses == (0,)), outcome
-    for path in (home.path / "got").iterdir():
-        path.rename(home.box / path.name)
-    (home.path / "got").rmdir()
-
-
 def python(home: Home, port: int, way: str, trust: str, delete: bool, statuses: Statuses) -> None:
     """poplib: POP3_SSL, or stls()."""
     context = ssl.create_default_context(cafile=trust)
@@ -126,7 +109,6 @@ REFUSES: dict[Client, Statuses] = {  # and its exit statuses if the certificate 
     fetchmail: (2,),
     getmail: (127,),
     net_pop3: (2, 111, 255),
-    java: (1,),
     python: (1,),
     openssl: (1,),
 }
