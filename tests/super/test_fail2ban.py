@@ -107,21 +107,16 @@ def found(fail2ban: list[str], log: Path, name: str) -> list[str]:
 
 
 def test_only_the_peer_is_found(host: Host, fail2ban: list[str], tmp_path: Path) -> None:
-    """Each failed login gives the client's own address, whatever the client calls itself; no other address is found."""
+    """Each failed login gives the client's own address, whatever the client calls itself; no other address is found.
+
+    The same holds for fail2ban's own filter for PAM and the lines of pam_unix.
+    """
     failed = attack(host)
     log = tmp_path / "syslog"
     text = syslog(host, log)
     assert found(fail2ban, log, "popa3d") == [PEER] * failed, text
-
-
-def test_pam_generic_finds_the_peer(host: Host, fail2ban: list[str], tmp_path: Path) -> None:
-    """fail2ban's own filter for PAM finds the client's address in pam_unix's lines, and no other."""
-    attack(host)
-    log = tmp_path / "auth.log"
-    text = syslog(host, log)
-    addresses = found(fail2ban, log, "pam-generic")
-    assert set(addresses) == {PEER}, text
-    assert len(addresses) == text.count("authentication failure;"), text
+    assert found(fail2ban, log, "pam-generic") == [PEER] * text.count("authentication failure;"), text
+    assert "authentication failure;" in text
 
 
 def test_ipv6(host: Host, fail2ban: list[str], tmp_path: Path) -> None:
