@@ -44,9 +44,9 @@ run: compile
 	@$(PYTHON) -B -m tests.peers openbsd-inetd
 	@exec $(PYTHON) -B -m tests.demo
 
-# Tests run in workers, each with a private host of its own (tests/parallel.py). There is one more than there are
-# processors, since many tests wait.
-WORKERS = $(shell expr $$(nproc) + 1)
+# Tests run in workers, each with a private host of its own (tests/parallel.py). There are two for each processor, since
+# many tests wait: a worker needs less than half of one.
+WORKERS = $(shell expr $$(nproc) \* 2)
 PYTEST = .venv/bin/python -B -m pytest
 PARALLEL = -n $(WORKERS) --dist worksteal
 

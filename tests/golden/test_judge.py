@@ -11,7 +11,7 @@ from tests.host import PAM_OPEN, Host
 from tests.talk import POPA3D, c_popa3d, piped, script
 from tests.unit.owner import plain
 
-CASES = 120
+CASES = 60  # of each part
 
 
 @pytest.mark.parametrize("part", range(5))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 PLACE = Path(__file__).resolve().parents[2] / "build/clean-root"
 ROOT = PLACE / "root"
+LAYERS = PLACE / "layers"  # what is installed there for several tests (machine.layers)
 ARCHIVE = "srv/archive"
 # The C popa3d, what ours depends on or is used with, two init systems, and Dovecot. All that these need comes along.
 COMMON = (

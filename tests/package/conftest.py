@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import parallel
 from tests.host import ALICE, CHECKOUT, Host
 from tests.package import clean_root
-from tests.package.machine import Machine, ready
+from tests.package.machine import Machine, layers
 
 DEPENDENCIES = ["adduser", "libpam-runtime", "python3", "python3-pampy", "python3-psutil", "update-inetd", "netbase"]
 
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package that this tree makes."""
-    place = tmp_path_factory.mktemp("package")
-    done = subprocess.run(["packaging/make-deb", str(place)], cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.strip())
+    """The package that this tree makes; one for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "package"
+    with parallel.once(place) as making:
+        if making is not None:
+            done = subprocess.run(["packaging/make-deb", making], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+    (made,) = place.glob("popa3d_*_all.deb")
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -32,19 +38,15 @@ def minimal() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def depends(minimal: list[Path]) -> Iterator[list[Path]]:
+def depends(minimal: list[Path]) -> list[Path]:
     """The same with what popa3d depends on, an inetd, and the account alice."""
-    machine = ready(minimal, ALICE, *DEPENDENCIES, "openbsd-inetd", "libwrap0", "sysvinit-core", "initscripts")
-    yield machine.layers()
-    machine.discard()
+    return layers(minimal, ALICE, *DEPENDENCIES, "openbsd-inetd", "libwrap0", "sysvinit-core", "initscripts")
 
 
 @pytest.fixture(scope="session")
-def with_systemd(minimal: list[Path]) -> Iterator[list[Path]]:
+def with_systemd(minimal: list[Path]) -> list[Path]:
     """The same with systemd, and without an inetd."""
-    machine = ready(minimal, ALICE, *DEPENDENCIES, "systemd-sysv", "dbus")
-    yield machine.layers()
-    machine.discard()
+    return layers(minimal, ALICE, *DEPENDENCIES, "systemd-sysv", "dbus")
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests import parallel
 from tests.host import BASE, Account, _mount, bind, crypted, tmpfs, unmount
+from tests.package import clean_root
 from tests.talk import children, state, wait_until
 
 ENVIRONMENT = {
@@ -150,9 +152,9 @@ class Machine:
         unmount(self._place)
         self._place.rmdir()
 
-    def layers(self) -> list[Path]:
-        """What another machine needs to begin where this one has ended."""
-        return [self._place / "upper", *self._lowers]
+    def copy_to(self, place: Path) -> None:
+        """Put what was written, which is a layer for other machines, into an empty directory; after the machine has ended."""
+        subprocess.run(["cp", "-a", f"{self._place}/upper/.", place], check=True)
 
     def run(self, *command: str, status: int | None = 0, **environment: str) -> str:
         """What a command in the machine prints, in both ways; AssertionError if it does not end with `status` (None: any)."""
@@ -252,10 +254,17 @@ class Machine:
         raise OSError("no cgroup2 is mounted")
 
 
-def ready(lowers: list[Path], account: Account, *packages: str) -> Machine:
-    """A machine that has ended, with these packages installed and an account; for layers()."""
-    with Machine(lowers) as machine:
-        machine.install(*packages)
-        if account.name not in machine.run("getent", "passwd", account.name, status=None):
-            machine.add(account)
-    return machine
+def layers(lowers: list[Path], account: Account, *packages: str) -> list[Path]:
+    """What a machine with these packages and this account is put on; it is made once for each minimal root."""
+    key = hashlib.sha256(repr((Path(__file__).read_bytes(), lowers, account, packages)).encode()).hexdigest()[:16]
+    clean_root.LAYERS.mkdir(exist_ok=True)
+    place = clean_root.LAYERS / key
+    with parallel.once(place) as making:
+        if making is not None:
+            with Machine(lowers) as machine:
+                machine.install(*packages)
+                if account.name not in machine.run("getent", "passwd", account.name, status=None):
+                    machine.add(account)
+            machine.copy_to(making)
+            machine.discard()
+    return [place, *lowers]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from popa3d import VERSION
-from tests.host import Host
-from tests.package.machine import Machine
+from tests.host import ALICE, Host
+from tests.package.machine import Machine, layers
 
 TESTS = ["inetd", "daemon", "tls", "systemd"]
 
@@ -17,9 +17,7 @@ TESTS = ["inetd", "daemon", "tls", "systemd"]
 @pytest.fixture(scope="session")
 def with_autopkgtest(with_systemd: list[Path]) -> list[Path]:
     """Layers for a host with systemd that can run them."""
-    with Machine(with_systemd) as machine:
-        machine.install("autopkgtest")
-    return machine.layers()
+    return layers(with_systemd, ALICE, "autopkgtest")
 
 
 def test_autopkgtest(host: Host, with_autopkgtest: list[Path], package: Path) -> None:

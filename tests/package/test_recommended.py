@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.host import ALICE, Host
-from tests.package.machine import Machine, ready
+from tests.package.machine import Machine, layers
 from tests.package.sessions import serves
 from tests.package.test_upgrade import old
 
@@ -16,11 +16,9 @@ DEFAULT = ("apt-get", "-qy", "-o", "APT::Install-Recommends=true", "install")
 
 
 @pytest.fixture(scope="module")
-def with_sysvinit(minimal: list[Path]) -> Iterator[list[Path]]:
+def with_sysvinit(minimal: list[Path]) -> list[Path]:
     """Layers for a host with sysvinit and no inetd."""
-    machine = ready(minimal, ALICE, "sysvinit-core", "initscripts")
-    yield machine.layers()
-    machine.discard()
+    return layers(minimal, ALICE, "sysvinit-core", "initscripts")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.host import ALICE, CHECKOUT, Host
-from tests.package.machine import Machine, ready
+from tests.package.machine import Machine, layers
 from tests.package.sessions import AGAIN, INETD_ON, MAIL
 from tests.sockets import listens
 from tests.talk import wait_until
@@ -94,11 +94,9 @@ def by_hook(machine: Machine) -> None:
 
 
 @pytest.fixture(scope="module")
-def with_openssl(depends: list[Path]) -> Iterator[list[Path]]:
+def with_openssl(depends: list[Path]) -> list[Path]:
     """Layers with sysvinit, an inetd, and openssl's command."""
-    machine = ready(depends, ALICE, "openssl")
-    yield machine.layers()
-    machine.discard()
+    return layers(depends, ALICE, "openssl")
 
 
 @pytest.fixture
