@@ -168,7 +168,7 @@ class Machine:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                timeout=120,
+                timeout=600,  # what has not ended by then hangs
                 check=False,
             )
             output.seek(0)
