@@ -27,11 +27,13 @@ FILES = """
     644 /usr/lib/sysusers.d/popa3d.conf
     644 /usr/lib/tmpfiles.d/popa3d.conf
     755 /usr/sbin/popa3d
+    755 /usr/sbin/popa3d-migrate
     755 /usr/sbin/popa3d-recover
     755 /usr/sbin/popa3d-status
     755 /usr/share/python3/runtime.d/popa3d.rtupdate
     644 /usr/share/lintian/overrides/popa3d
     644 /usr/share/man/man5/popa3d.toml.5.gz
+    644 /usr/share/man/man8/popa3d-migrate.8.gz
     644 /usr/share/man/man8/popa3d-recover.8.gz
     644 /usr/share/man/man8/popa3d-status.8.gz
     644 /usr/share/man/man8/popa3d.8.gz
@@ -102,6 +104,7 @@ def test_the_programs_are_as_they_were_written(package: Path, tmp_path: Path) ->
     subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True)
     for name in (
         "sbin/popa3d",
+        "sbin/popa3d-migrate",
         "sbin/popa3d-recover",
         "sbin/popa3d-status",
         "lib/popa3d/popa3d-session",
@@ -110,7 +113,9 @@ def test_the_programs_are_as_they_were_written(package: Path, tmp_path: Path) ->
         text = (tmp_path / "usr" / name).read_text()
         assert text.startswith("#!/usr/bin/python3 -IBS\n")
         assert 'LIBRARY = "/usr/lib/popa3d"\n' in text and "HERE" not in text
-        assert ('WORKER = "/usr/lib/popa3d/popa3d-session"\n' in text) == (name in ("sbin/popa3d", "sbin/popa3d-recover"))
+        assert ('WORKER = "/usr/lib/popa3d/popa3d-session"\n' in text) == (
+            name in ("sbin/popa3d", "sbin/popa3d-migrate", "sbin/popa3d-recover")
+        )
     for path in tmp_path.rglob("*"):
         if path.is_file() and path.suffix != ".gz" and "doc" not in path.parts:
             assert "/usr/local" not in path.read_text() or path.name == "limits.py", path

@@ -67,7 +67,8 @@ ALLOWED = {
     "owner/mailbox": "owner/index shared",
     "owner/update": "owner/index owner/mailbox shared",
     "owner/pop3": "owner/index owner/mailbox shared",
-    "owner": "owner/mailbox owner/update owner/pop3 shared",
+    "owner/moving": "owner/index shared",
+    "owner": "owner/index owner/mailbox owner/moving owner/update owner/pop3 shared",
     "operator": "shared/census shared .",
     ".": "",
 }
@@ -83,7 +84,7 @@ ONLY = {
 }
 
 # In shared nothing is loaded but limits and what all of its modules share; and
-WITHIN_SHARED = {"capabilities": "replies", "connection": "lines", "record": "settings"}
+WITHIN_SHARED = {"capabilities": "replies", "connection": "lines", "record": "settings", "uidl_list": "migration_limits"}
 
 # name of a call -> the only modules with it
 CALLS = {
@@ -94,15 +95,15 @@ CALLS = {
     "flock": "owner/mailbox/locks.py shared/dotlock.py",
     "pwrite": "owner/mailbox/file.py owner/update/file_journal.py",
     "mkdir chmod chown": "root/state_directories.py",
-    "fork forkpty posix_spawn": "root/sequence.py root/recover_runner.py root/locker.py owner/mailbox/child.py "
+    "fork forkpty posix_spawn": "root/sequence.py root/runner.py root/locker.py owner/mailbox/child.py "
     "root/listen/children.py root/listen/background.py root/channel.py root/keeper.py",
     "call_function": "root/libc.py",
     "prctl": "root/libc.py root/privileges.py",
-    "setsid": "root/process.py root/recover_runner.py root/listen/listener.py root/listen/background.py root/keeper.py",
+    "setsid": "root/process.py root/runner.py root/listen/listener.py root/listen/background.py root/keeper.py",
     "execve execv execl": "root/handover.py",
     "alarm": "root/sequence.py root/authentication.py root/ending.py root/channel.py "
     "root/listen/listener.py root/listen/log_queue.py",
-    "waitpid": "root/sequence.py root/keeper.py root/recover_runner.py owner/mailbox/child.py root/listen/listener.py",
+    "waitpid": "root/sequence.py root/keeper.py root/runner.py owner/mailbox/child.py root/listen/listener.py",
 }
 
 # The first folder is the user id. In shared some modules are for fewer than all.

@@ -38,7 +38,7 @@ def written_options(program: str) -> set[str]:
     assert len(modules) == 1, f"the command line of {program}: {modules}"
     nodes = ast.walk(ast.parse(modules[0].read_text()))
     texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return {text for text in texts if re.fullmatch(r"-[A-Za-z]|--[a-z]+", text)}
+    return {text for text in texts if re.fullmatch(r"-[A-Za-z]|--[a-z-]+", text)}
 
 
 def accepted_options() -> set[str]:
@@ -56,6 +56,7 @@ def accepted_options() -> set[str]:
 
 OPTIONS = {
     "popa3d": accepted_options(),
+    "popa3d-migrate": written_options("popa3d-migrate"),
     "popa3d-recover": written_options("popa3d-recover"),
     "popa3d-status": written_options("popa3d-status") | {"-h", "--help"},  # argparse's own
 }

@@ -89,7 +89,7 @@ def logged(tree: ast.AST) -> Iterator[tuple[str, str]]:
 def manual_lines() -> dict[str, str]:
     """Each line of the log, and each reason, that the manual pages list: the priority; empty for reasons."""
     lines = {}
-    for page in ("popa3d.8", "popa3d-recover.8"):
+    for page in ("popa3d.8", "popa3d-migrate.8", "popa3d-recover.8"):
         text = (CHECKOUT / "man" / page).read_text().replace("\\(dq", '"')
         priority = ""
         for line in text[text.index(".Sh DIAGNOSTICS") : text.index(".Sh SEE ALSO")].splitlines():

@@ -1,4 +1,4 @@
-"""Loading a mailbox: its locks, an update that an earlier session left unfinished, and looking again while somebody writes.
+"""Opening and loading a mailbox: its locks, an update that was left unfinished, and looking again while somebody writes.
 
 Runs as: the mailbox owner.
 Trusts: the kernel; not the file, nor the programs that write it (they may ignore locks).
@@ -6,7 +6,7 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 
 import time
 
-from ..shared.limits import LOCK_TIMEOUT_S, LOOK_AGAIN_S, QUIET_S
+from ..shared.limits import LOCK_TIMEOUT_S, LOCKER_FD, LOOK_AGAIN_S, QUIET_S
 from .mailbox import InUse, Refused, Unfinished
 from .mailbox.changes import is_same_state, is_young
 from .mailbox.file import MboxFile
@@ -16,6 +16,18 @@ from .mailbox.state_directory import State
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     import os
+
+    from ..shared import record
+
+
+def open_file(handover: "record.Handover") -> MboxFile:
+    """The mailbox that the record names. Raises Refused or OSError."""
+    return MboxFile(handover.path, handover.locks, LOCKER_FD if handover.locker else -1)
+
+
+def reason_of(error: Refused | OSError) -> str:
+    """What the log says of an error."""
+    return error.strerror or "" if isinstance(error, OSError) else error.reason
 
 
 def load(file: MboxFile, state: State, max_messages: int, max_octets: int) -> Maildrop:
@@ -31,9 +43,13 @@ def load(file: MboxFile, state: State, max_messages: int, max_octets: int) -> Ma
     while not file.absent:
         file.lock(exclusive=False, deadline=start + LOCK_TIMEOUT_S)
         finish_any_update(file, state)
+        if state.has_id_map:
+            _settle_id_map(file, state)
         status = file.status()
         try:
             if maildrop.parse(status, may_wait=time.monotonic() < start + QUIET_S):
+                if state.has_id_map:
+                    _show_old_ids(maildrop)
                 file.unlock()
                 return maildrop
         except Refused as failure:
@@ -66,3 +82,17 @@ def finish_any_update(file: MboxFile, state: State) -> bool:
     from .update import recovery  # few logins find an unfinished update
 
     return recovery.finish_update(file, state)
+
+
+def _settle_id_map(file: MboxFile, state: State) -> None:
+    """The map of old unique-ids is that of the mailbox as it is now."""
+    from .mailbox import kept_map  # for those who came from another server
+
+    kept_map.settle(file, state)
+
+
+def _show_old_ids(maildrop: Maildrop) -> None:
+    """Show what is in that map."""
+    from .mailbox import kept_map  # as above
+
+    maildrop.shown_ids = kept_map.shown(maildrop)

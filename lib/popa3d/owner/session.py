@@ -14,10 +14,9 @@ import posix as os  # as os, without its start-up time
 
 from ..shared import EX_SOFTWARE, Failure, log, record, replies
 from ..shared.connection import EXPIRED, Connection
-from ..shared.limits import HANDOVER_FD, KEPT_OCTETS, LOCKER_FD
-from .loading import finish_any_update, load
+from ..shared.limits import HANDOVER_FD, KEPT_OCTETS
+from .loading import load, open_file, reason_of
 from .mailbox import Changed, InUse, Refused
-from .mailbox.file import MboxFile
 from .mailbox.maildrop import Maildrop
 from .mailbox.state_directory import State
 
@@ -60,9 +59,12 @@ def main() -> "NoReturn":
             _complain("popa3d-session is started by popa3d only, never as root")
         else:
             log.start()
-            connection = Connection(handover.ahead, handover.timeout_s)
-            status = _recover(handover) if handover.recovery else _serve(connection, handover)
-            connection.flush()
+            if handover.recovery or handover.migration:
+                status = _run_errand(handover)
+            else:
+                connection = Connection(handover.ahead, handover.timeout_s)
+                status = _serve(connection, handover)
+                connection.flush()
     except _Malformed as malformed:
         log.start()
         log.write(log.ERROR, malformed.reason)
@@ -141,13 +143,20 @@ def _load_removal(owner: str) -> bool:
     return False
 
 
+def _run_errand(handover: record.Handover) -> int:
+    """Do what popa3d-recover or popa3d-migrate want. Returns the exit status."""
+    from . import errands  # for these programs alone
+
+    return errands.run(handover)
+
+
 def _serve(connection: Connection, handover: record.Handover) -> int:
     """The session. Returns the exit status: 0 for all that is the client's doing, 1 for what the host should know."""
     path, owner = log.name(handover.path), log.name(handover.owner)
     try:
         maildrop = _load(handover)
     except (Refused, OSError) as error:
-        log.write(log.WARNING, f"Failed or refused to load {path}: {_reason(error)}")
+        log.write(log.WARNING, f"Failed or refused to load {path}: {reason_of(error)}")
         connection.put(_reply(error, replies.NOT_LOADED_NOW, replies.NOT_LOADED))
         return 1
     try:
@@ -155,7 +164,7 @@ def _serve(connection: Connection, handover: record.Handover) -> int:
     except Changed:
         log.write(log.INFO, f"Another MUA active, giving up for {owner}")
     except (Refused, OSError) as error:
-        log.write(log.ERROR, f"Server failure accessing {path}: {_reason(error)}")
+        log.write(log.ERROR, f"Server failure accessing {path}: {reason_of(error)}")
     finally:
         maildrop.file.close()  # a dot-lock would stay
     return 1
@@ -163,20 +172,12 @@ def _serve(connection: Connection, handover: record.Handover) -> int:
 
 def _load(handover: record.Handover) -> Maildrop:
     """The maildrop. Raises Refused, InUse or OSError if it cannot be served."""
-    file = _open(handover)
+    file = open_file(handover)
     try:
         return load(file, State(handover.state, handover.owner, handover.path), handover.max_messages, handover.max_octets)
     except (Refused, OSError):
         file.close()
         raise
-
-
-def _open(handover: record.Handover) -> MboxFile:
-    return MboxFile(handover.path, handover.locks, LOCKER_FD if handover.locker else -1)
-
-
-def _reason(error: Refused | OSError) -> str:
-    return error.strerror or "" if isinstance(error, OSError) else error.reason
 
 
 def _reply(error: Refused | OSError, temporary: bytes, permanent: bytes) -> bytes:
@@ -228,7 +229,7 @@ def _update(connection: Connection, maildrop: Maildrop, transaction: "Transactio
             connection.put(replies.IN_USE)
             return 1
         except (Refused, OSError) as error:
-            log.write(log.ERROR, f"Failed to update {path}: {_reason(error)}{_later(maildrop)}")
+            log.write(log.ERROR, f"Failed to update {path}: {reason_of(error)}{_later(maildrop)}")
             connection.put(_reply(error, replies.NOT_UPDATED_NOW, replies.NOT_UPDATED))
             return 1
         maildrop.unlock_after_update()
@@ -257,22 +258,3 @@ def _later(maildrop: Maildrop) -> str:
 
 def _count(number: int, unit: str) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'}"
-
-
-def _recover(handover: record.Handover) -> int:
-    """popa3d-recover: finish an interrupted update, if there is one. Returns the exit status: 1 if that failed (logged)."""
-    try:
-        state = State(handover.state, handover.owner, handover.path)
-        file = _open(handover)
-        try:
-            if file.absent and state.has_journal():
-                raise Refused("there is a journal of it, but no mailbox")
-            if file.absent:
-                return 0
-            file.lock(exclusive=not file.read_only)
-            return 0 if finish_any_update(file, state) else 1
-        finally:
-            file.close()
-    except (Refused, OSError) as error:
-        log.write(log.WARNING, f"Failed or refused to recover {log.name(handover.path)}: {_reason(error)}")
-        return 1

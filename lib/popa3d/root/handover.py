@@ -46,7 +46,14 @@ def start_locker(settings: "Settings") -> int:
 
 
 def send(
-    owner: "pwd.struct_passwd", address: str, settings: "Settings", ahead: bytes, locker: int = -1, recovery: bool = False
+    owner: "pwd.struct_passwd",
+    address: str,
+    settings: "Settings",
+    ahead: bytes,
+    locker: int = -1,
+    recovery: bool = False,
+    migration: str = "",
+    dry_run: bool = False,
 ) -> int:
     """A pipe from which the owner's program will read its record: see record.Handover. Raises NoMailbox.
 
@@ -63,6 +70,8 @@ def send(
         settings=settings,
         recovery=recovery,
         locker=locker >= 0,
+        migration=migration,
+        dry_run=dry_run,
     ).encode()
     if len(data) > record.HANDOVER_RECORD_OCTETS or not path.startswith("/") or (settings.home_file and not owner.pw_dir):
         raise NoMailbox(f"No usable mailbox path for {owner.pw_name}")

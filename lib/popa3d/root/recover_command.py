@@ -1,7 +1,7 @@
 """popa3d-recover(8): finish the updates of mailboxes that were interrupted, before anybody reads these.
 
 A session does the same when its user logs in. This is for mail that is read by other programs: after a crash they would see
-the mailbox as the update left it. Here is what the command line asks for; recover_runner.py does the work.
+the mailbox as the update left it. Here is what the command line asks for; runner.py does the work.
 
 Runs as: root; each mailbox is touched by its owner's program only.
 Trusts: the administrator; of the users' state directories it reads only names, and trusts none of them.
@@ -15,9 +15,10 @@ import sys
 
 from .. import version_line
 from ..shared import EX_SOFTWARE, Failure, log
-from . import accounts, process, settings_file
+from ..shared.limits import RECOVERY_LIMIT_S
+from . import accounts, process, settings_file, state_directories
 from .journals import stem, stems_of_journals
-from .recover_runner import Runner, complain
+from .runner import Runner, Task, complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,10 +27,29 @@ if TYPE_CHECKING:
 
 _USAGE = "usage: popa3d-recover [-hV] [-c file] --all | user ..."
 _MANUAL = "manual: popa3d-recover(8)"
+_PREFIX = "popa3d-recover: "
 
 
 class _Misused(Failure):
     """The command line is wrong. The reason may be empty; then the usage says enough."""
+
+
+class _Recovery(Task):
+    """To finish an update, where there is a journal of one."""
+
+    name = "popa3d-recover"
+    limit_s = RECOVERY_LIMIT_S
+    unfinished = "not finished; the system log says why"
+
+    def is_needed(self, owner: pwd.struct_passwd, state: str) -> bool:
+        """Whether there is a journal, by its name."""
+        try:
+            os.lstat(f"{state}/{owner.pw_uid}")
+        except FileNotFoundError:
+            return False  # this user never had a session
+        # A session does without a state directory that it cannot use. Here that would look like nothing to do.
+        state_directories.prepare(state, owner.pw_uid, owner.pw_gid)
+        return stem(owner.pw_name) in stems_of_journals(state, owner.pw_uid)
 
 
 class _Options:
@@ -61,15 +81,15 @@ def main(worker: str) -> "NoReturn":
         status = _main(worker)
     except _Misused as misused:
         if misused.reason:
-            complain(misused.reason)
+            complain(misused.reason, _PREFIX)
         complain(_USAGE, "")
         status = 2
     except settings_file.Misconfigured as misconfigured:
-        complain(misconfigured.reason)
+        complain(misconfigured.reason, _PREFIX)
         status = 2
     except BaseException as error:
         log.crash(error)
-        complain("internal error; the system log says where")
+        complain("internal error; the system log says where", _PREFIX)
         status = EX_SOFTWARE
     os._exit(status)
 
@@ -83,7 +103,7 @@ def _main(worker: str) -> int:
     if os.getuid() != 0:
         raise settings_file.Misconfigured("must be started by root")
     settings = settings_file.read(options.file)
-    runner = Runner(worker, settings)
+    runner = Runner(worker, settings, _Recovery())
     for name in options.users or _interrupted(runner, settings.state):
         runner.begin(name)
     runner.finish()

@@ -30,6 +30,12 @@ _CONTROLS = bytes(range(32)) + b"\x7f"
 
 LOGIN_RECORD_OCTETS = 1 + 3 * _LENGTH + NAME_OCTETS + PASSWORD_OCTETS + READ_OCTETS
 
+# What popa3d-migrate asks the owner's program for: to take the unique-ids of a server, or those of a list, or to undo that.
+DOVECOT, UW, QPOPPER = SERVERS = ("dovecot", "uw", "qpopper")
+FROM_LIST, UNDO = "list", "undo"
+_MIGRATIONS = ("", *SERVERS, FROM_LIST, UNDO)
+_DRY_RUN = b"-"  # before the word
+
 _HANDOVER = b"H"
 _RECOVERY = b"R"
 HANDOVER_RECORD_OCTETS = 16 * 1024
@@ -103,12 +109,14 @@ class Handover:
 
     owner, uid: the account. path: the mailbox, absolute. state: the owner's state directory, or empty where there is none.
     peer: the client's address for the log. ahead: what the client sent behind its login. recovery: there is no client, only
-    an update to finish (popa3d-recover). locker: LOCKER_FD is root's locker, which makes the dot-lock. Besides, each of the
+    an update to finish (popa3d-recover). migration: one of the words above, for popa3d-migrate, or empty; dry_run: only say what
+    would be done. locker: LOCKER_FD is root's locker, which makes the dot-lock. Besides, each of the
     settings HANDED_OVER is an attribute, as in Settings.
     """
 
     __slots__ = (
-        "ahead", "locker", "owner", "path", "peer", "recovery", "state", "uid", *(setting.key for setting in HANDED_OVER)
+        "ahead", "dry_run", "locker", "migration", "owner", "path", "peer", "recovery", "state", "uid",
+        *(setting.key for setting in HANDED_OVER),
     )  # fmt: skip
 
     def __init__(
@@ -122,6 +130,8 @@ class Handover:
         settings: Settings,
         recovery: bool = False,
         locker: bool = False,
+        migration: str = "",
+        dry_run: bool = False,
     ) -> None:
         """settings: where those that are handed over are taken from."""
         self.owner = owner
@@ -132,6 +142,8 @@ class Handover:
         self.ahead = ahead
         self.recovery = recovery
         self.locker = locker
+        self.migration = migration
+        self.dry_run = dry_run
         for setting in HANDED_OVER:
             setattr(self, setting.key, getattr(settings, setting.key))
 
@@ -141,7 +153,8 @@ class Handover:
 
     def encode(self) -> bytes:
         """The record, at most HANDOVER_RECORD_OCTETS long for every path that the kernel takes (PATH_MAX)."""
-        fields = (self.owner, b"%d" % self.uid, self.path, self.state, self.peer, self.ahead, b"%d" % self.locker)
+        task = (_DRY_RUN if self.dry_run else b"") + self.migration.encode()
+        fields = (self.owner, b"%d" % self.uid, self.path, self.state, self.peer, self.ahead, b"%d" % self.locker, task)
         settings = tuple(_written(getattr(self, setting.key)) for setting in HANDED_OVER)
         return _encode(_RECOVERY if self.recovery else _HANDOVER, fields + settings)
 
@@ -150,22 +163,24 @@ def decode_handover(record: bytes) -> Handover | None:
     """The Handover in a record, or None if a single octet of it is not as root would write it."""
     if record[:1] not in (_HANDOVER, _RECOVERY) or len(record) > HANDOVER_RECORD_OCTETS:
         return None
-    fields = _decode(record, 7 + len(HANDED_OVER))
+    fields = _decode(record, 8 + len(HANDED_OVER))
     if fields is None:
         return None
-    owner, uid, path, state, peer, ahead, locker = fields[:7]
-    if _number(uid) is None or _number(locker) not in (0, 1):
+    owner, uid, path, state, peer, ahead, locker, task = fields[:8]
+    migration = task.removeprefix(_DRY_RUN).decode("ascii", "replace")
+    if _number(uid) is None or _number(locker) not in (0, 1) or migration not in _MIGRATIONS:
         return None
     if not path.startswith(b"/") or b"\0" in path + state or state[:1] not in (b"", b"/"):
         return None
     settings = Settings()
-    for setting, field in zip(HANDED_OVER, fields[7:], strict=True):
+    for setting, field in zip(HANDED_OVER, fields[8:], strict=True):
         value = _value(setting, field)
         if value is None:
             return None
         setattr(settings, setting.key, value)
     recovery = record[:1] == _RECOVERY
-    return Handover(owner, int(uid), path, state, peer, ahead, settings, recovery, locker == b"1")
+    dry_run = task.startswith(_DRY_RUN)
+    return Handover(owner, int(uid), path, state, peer, ahead, settings, recovery, locker == b"1", migration, dry_run)
 
 
 def _written(value: "int | tuple[str, ...]") -> bytes:

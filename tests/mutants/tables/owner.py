@@ -59,7 +59,7 @@ MUTATIONS = (
           "a dot-lock stays behind a refused mailbox", "tests/session/test_locks.py::test_free_after_a_refused_mailbox"),
     wrong("owner/session.py", "            kept_index.drop(maildrop.state)\n", "",
           "an index of what was before an interrupted update", f"{INDEX}::test_update_with_an_index"),
-    wrong("owner/session.py", "if file.absent and state.has_journal():", "if False:", "a mailbox that is lost is told as whole",
+    wrong("owner/errands.py", "if file.absent and state.has_journal():", "if False:", "a mailbox that is lost is told as whole",
           f"{SESSION}::test_a_journal_without_mailbox"),
 
     wrong("owner/session.py", "    if isinstance(error, InUse):\n        return replies.IN_USE\n", "",

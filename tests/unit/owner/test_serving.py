@@ -342,7 +342,7 @@ def test_recovery_serves_nobody(alice: Alice, status: int) -> None:
     handover = alice.handover()
     handover.recovery = True
     serve = mock.Mock()
-    assert run_main(handover, Scripted(), _recover=lambda _handover: status, _serve=serve) == status
+    assert run_main(handover, Scripted(), _run_errand=lambda _handover: status, _serve=serve) == status
     assert not serve.called
 
 

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.owner import session
+from popa3d.owner import errands, session
 from popa3d.owner.mailbox.state_directory import State
 from popa3d.shared import record
 from popa3d.shared.limits import STATE
@@ -172,11 +172,11 @@ def test_a_journal_without_mailbox(host: Host, tmp_path: Path) -> None:
     handover = make_handover()
     handover.path, handover.state, handover.recovery = bytes(tmp_path / "mailbox"), bytes(tmp_path), True
     tmp_path.chmod(0o700)
-    assert session._recover(handover) == 0
+    assert errands.recover(handover) == 0
     state = State(handover.state, handover.owner, handover.path)
     journal = tmp_path / os.fsdecode(state.name(b".journal"))
     close(state)
     journal.write_bytes(b"x")
-    assert session._recover(handover) == 1
+    assert errands.recover(handover) == 1
     assert journal.exists()
     host.syslog.wait(f"Failed or refused to recover {tmp_path}/mailbox: there is a journal of it, but no mailbox")

@@ -87,7 +87,10 @@ def test_handover(recovery: bool, locker: bool) -> None:
     path, state = b"/" + b"d" * 4095, b"/" + b"s" * 4095
     ahead = b"x" * READ_OCTETS
     given = settings(locks=("fcntl", "dotlock"), max_octets=2**62)
-    sent = record.Handover(b"alice", 20001, path, state, b"2001:db8::1", ahead, given, recovery, locker)
+    migration = record.FROM_LIST if locker else ""
+    sent = record.Handover(
+        b"alice", 20001, path, state, b"2001:db8::1", ahead, given, recovery, locker, migration, dry_run=locker and recovery
+    )
     received = record.decode_handover(sent.encode())
     assert received is not None
     assert [getattr(received, name) for name in record.Handover.__slots__] == [
@@ -127,6 +130,8 @@ def replaced(before: bytes, after: bytes) -> bytes:
         handed_over(path=b"var/mail/alice"),
         handed_over(path=b""),
         handed_over(state=b"state"),
+        handed_over(migration="cyrus"),
+        handed_over(migration="-uw", dry_run=True),
         handed_over(locks=()),
         handed_over(locks=("lockf",)),
         handed_over(locks=("fcntl", "")),

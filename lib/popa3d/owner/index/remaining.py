@@ -64,12 +64,10 @@ class Remaining:
 
     def _runs(self) -> "Iterator[tuple[int, int, int]]":
         """Messages that remain side by side, as (first, end, removed): see Column."""
-        end = removed = 0
-        while (first := self._deleted.find(0, end)) >= 0:
-            removed += self._start(first) - self._start(end)
-            end = self._deleted.find(1, first)
-            if end < 0:
-                end = len(self._deleted)
+        before = removed = 0
+        for first, end in kept_runs(self._deleted):
+            removed += self._start(first) - self._start(before)
+            before = end
             yield first, end, removed
 
     def _blocks(self, column: "Column") -> "Iterator[bytes]":
@@ -90,21 +88,32 @@ class Remaining:
         remaining = Index()
         remaining.ids = b"".join(self._blocks(_ids(self._index.base_ids)))
         # A message that is a copy now was one before, so its digest is known, unless somebody has forged the index.
-        copies.make_unique(remaining, self._copy_digests(), lambda _: bytes(ID_OCTETS))
+        copies.make_unique(remaining, digests_of_copies(self._index, self._deleted), lambda _: bytes(ID_OCTETS))
         self.ids, self.base_ids, self.copy_digests = remaining.ids, remaining.base_ids, remaining.copy_digests
 
-    def _copy_digests(self) -> dict[int, bytes]:
-        """The digests of copies that remain, by the numbers that the messages have now."""
-        from . import copies
 
-        digests = {}
-        before = deleted_before = 0
-        for number, digest in copies.known_digests(self._index, len(self._index)).items():
-            deleted_before += self._deleted.count(1, before, number)
-            before = number
-            if not self._deleted[number]:
-                digests[number - deleted_before] = digest
-        return digests
+def kept_runs(deleted: bytearray) -> "Iterator[tuple[int, int]]":
+    """Messages that remain side by side, as (first, end), where deleted[i] is 0 for each message i that remains."""
+    end = 0
+    while (first := deleted.find(0, end)) >= 0:
+        end = deleted.find(1, first)
+        if end < 0:
+            end = len(deleted)
+        yield first, end
+
+
+def digests_of_copies(index: Index, deleted: bytearray) -> dict[int, bytes]:
+    """The digests that an index has of copies that remain, by the numbers that the messages will have then."""
+    from . import copies
+
+    digests = {}
+    before = deleted_before = 0
+    for number, digest in copies.known_digests(index, len(index)).items():
+        deleted_before += deleted.count(1, before, number)
+        before = number
+        if not deleted[number]:
+            digests[number - deleted_before] = digest
+    return digests
 
 
 def _moved(offsets: memoryview) -> "Column":

@@ -12,6 +12,7 @@ import time
 from zlib import crc32
 
 from ...shared.limits import INDEX_OCTETS, QUIET_S, WRITE_OCTETS
+from ..index import unique_id
 from ..index.index import Index
 from . import TOO_LARGE, Changed, InUse, Refused, Unfinished
 from .changes import is_same_file, is_same_or_longer, is_same_state, is_young, settle
@@ -23,13 +24,16 @@ TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     import os
 
+    from ..index.id_map import ShownIds
+
 WRITTEN_WITHOUT_LOCK = "written to in spite of its lock"
 
 
 class Maildrop:
     """A mailbox and its index, which has no messages before `parse`. From then on the index stays true, or Changed is raised.
 
-    seen: the file's status when the index was last known to be true of it; None before `parse`.
+    seen: the file's status when the index was last known to be true of it; None before `parse`. shown_ids: None if popa3d's
+    unique-ids are shown, as in most mailboxes.
     """
 
     def __init__(self, file: MboxFile, state: State, max_messages: int, max_octets: int) -> None:
@@ -38,6 +42,7 @@ class Maildrop:
         self.state = state
         self.index = Index()
         self.seen: "os.stat_result | None" = None
+        self.shown_ids: "ShownIds | None" = None
         self._max_messages = max_messages
         self._max_octets = max_octets
         self._is_verified = True  # the index was made from the file, or compared with all of it
@@ -118,6 +123,12 @@ class Maildrop:
         return self.index.size >= INDEX_OCTETS
 
     # Reading
+
+    def unique_ids(self, first: int, end: int) -> list[str]:
+        """What UIDL shows of messages first to end - 1, one at least."""
+        if self.shown_ids is None:
+            return unique_id.texts(self.index.ids, first, end)
+        return self.shown_ids.texts(first, end)
 
     def content(self, i: int, offset: int = 0) -> "bytes":
         """At most WRITE_OCTETS of message `i` (from 0) as they are in the file, from `offset` in it on; empty at its end.

@@ -19,12 +19,18 @@ TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# The map of old unique-ids (kept_map.py), and the one that is true after the update that was begun.
+ID_MAP, NEXT_ID_MAP = b".ids", b".ids-next"
+
 _NOT_OURS = "not a file of the owner's alone"
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class State:
     """The part of the state directory that belongs to one mailbox. is_missing: there is no such directory.
+
+    has_id_map: when it was last looked for a journal, there was a map of old unique-ids. So those who have none, which most
+    have not, pay nothing for it.
 
     Files are named after the owner, for people and popa3d-recover, and a digest of the mailbox's path, since a user may have
     several.
@@ -37,6 +43,7 @@ class State:
         the mailbox must not be served.
         """
         self.is_missing = not directory
+        self.has_id_map = False
         self._reason = "state directory: there is none" if self.is_missing else ""
         self._name = b"%s-%s" % (owner[:STATE_NAME_OCTETS], _md5.md5(path).hexdigest()[:16].encode())
         self._fd = -1
@@ -65,8 +72,11 @@ class State:
         return self._name + suffix
 
     def has_journal(self) -> bool:
-        """Whether there is the journal of an update that was begun and not finished."""
-        return bool(self.names(b".journal"))
+        """Whether there is the journal of an update that was begun and not finished. Also sets `has_id_map`."""
+        names = self.names(b"")
+        self.has_id_map = self.name(ID_MAP) in names or self.name(NEXT_ID_MAP) in names
+        journal = self.name(b".journal")
+        return any(name.startswith(journal) for name in names)
 
     def open(self, name: bytes) -> int:
         """A descriptor for reading and writing an existing file. Raises OSError: PermissionError if others can write it, too."""

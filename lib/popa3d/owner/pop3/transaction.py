@@ -9,7 +9,6 @@ Trusts: nobody; a client is only shown its own mailbox, and numbers are checked 
 
 from ...shared import capabilities, commands, replies
 from ...shared.limits import LISTED_MESSAGES, PREPARED_OCTETS
-from ..index import unique_id
 from ..mailbox import InUse
 from ..mailbox.maildrop import Maildrop
 from .sending import Sender
@@ -122,10 +121,9 @@ class Transaction:
         return self._listing(lambda first, end: octets[first:end])
 
     def _uidl(self, i: int = -1) -> "Blocks":
-        ids = self._maildrop.index.ids
         if i >= 0:
-            return (b"+OK %d %s\r\n" % (i + 1, unique_id.texts(ids, i, i + 1)[0].encode()),)
-        return self._listing(lambda first, end: unique_id.texts(ids, first, end))
+            return (b"+OK %d %s\r\n" % (i + 1, self._maildrop.unique_ids(i, i + 1)[0].encode()),)
+        return self._listing(self._maildrop.unique_ids)
 
     def _listing(self, values: "Callable[[int, int], Iterable[object]]") -> "Blocks":
         """A line for each message that is not marked. values(first, end): those of messages first to end - 1."""

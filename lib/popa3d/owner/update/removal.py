@@ -34,9 +34,20 @@ def remove(maildrop: "Maildrop", deleted: bytearray) -> None:
     if maildrop.file.read_only:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
     maildrop.lock_for_update(deletes_last=deleted[-1] == 1)
+    has_id_map = maildrop.state.has_id_map  # as it is now: popa3d-migrate may have been here
+    if has_id_map:
+        from ..mailbox import kept_map  # mostly it was loaded with the mailbox
+
+        kept_map.save_next(maildrop, deleted)
     mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
     try:
         _update(maildrop, deleted)
+        if has_id_map:
+            kept_map.adopt(maildrop.state)
+    except (OSError, Refused):
+        if has_id_map:
+            kept_map.try_to_settle(maildrop.file, maildrop.state)
+        raise
     finally:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 

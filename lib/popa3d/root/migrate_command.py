@@ -1,0 +1,200 @@
+"""popa3d-migrate(8): keep the unique-ids that another server has given, so that clients do not fetch all mail again.
+
+Here is what the command line asks for. runner.py starts an owner's program for each user, which does the work.
+
+Runs as: root; each mailbox is touched by its owner's program only.
+Trusts: the administrator.
+"""
+
+import _signal
+import os
+import pwd
+import sys
+
+from .. import version_line
+from ..shared import EX_SOFTWARE, Failure, log, record, uidl_list
+from ..shared.migration_limits import LIST_OCTETS
+from . import accounts, handover, process, settings_file, state_directories
+from .runner import Runner, Task, complain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import NoReturn
+
+    from ..shared.settings import Settings
+
+_USAGE = """usage: popa3d-migrate [-n] [-c file] --from dovecot|uw|qpopper --all | user ...
+       popa3d-migrate [-n] [-c file] --from-list list user
+       popa3d-migrate [-n] [-c file] --undo --all | user ...
+       popa3d-migrate -h | -V"""
+_MANUAL = "manual: popa3d-migrate(8)"
+_PREFIX = "popa3d-migrate: "
+
+
+class _Misused(Failure):
+    """The command line is wrong. The reason may be empty; then the usage says enough."""
+
+
+class _Unusable(Failure):
+    """The list cannot be used."""
+
+
+class _Migration(Task):
+    """To take a map of unique-ids, or to remove it."""
+
+    name = "popa3d-migrate"
+    unfinished = "failed; the system log says why"
+
+    def __init__(self, migration: str, dry_run: bool) -> None:
+        self.migration = migration
+        self.dry_run = dry_run
+
+    def is_needed(self, owner: pwd.struct_passwd, state: str) -> bool:
+        """Each user's is. The map needs a state directory."""
+        state_directories.prepare(state, owner.pw_uid, owner.pw_gid)
+        return True
+
+
+class _Options:
+    """What the command line asks for.
+
+    output: only print this, unless it is empty. users: names, each once; none for --all. file: of -c, or empty. list: of
+    --from-list, or empty. task: what each owner's program is to do.
+    """
+
+    __slots__ = ("file", "list", "output", "task", "users")
+
+    def __init__(self) -> None:
+        self.output = ""
+        self.users: list[str] = []
+        self.file = ""
+        self.list = ""
+        self.task = _Migration("", dry_run=False)
+
+
+def main(worker: str) -> "NoReturn":
+    """Do what the command line asks for; `worker` is the owner's program. Never returns.
+
+    Exit status: 0 if all is done, 1 if something is not (a line for each on standard error), 2 for a wrong command line,
+    configuration or list.
+    """
+    os.environ.clear()
+    process.secure_daemon()
+    for number in (_signal.SIGCHLD, _signal.SIGINT):
+        _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+    try:
+        status = _main(worker)
+    except _Misused as misused:
+        if misused.reason:
+            complain(misused.reason, _PREFIX)
+        for line in _USAGE.splitlines():
+            complain(line, "")
+        status = 2
+    except (settings_file.Misconfigured, _Unusable) as failure:
+        complain(failure.reason, _PREFIX)
+        status = 2
+    except BaseException as error:
+        log.crash(error)
+        complain("internal error; the system log says where", _PREFIX)
+        status = EX_SOFTWARE
+    os._exit(status)
+
+
+def _main(worker: str) -> int:
+    """The exit status. Raises _Misused, _Unusable or settings_file.Misconfigured."""
+    options = _parse(sys.argv[1:])
+    if options.output:
+        os.write(1, f"{options.output}\n".encode())
+        return 0
+    if os.getuid() != 0:
+        raise settings_file.Misconfigured("must be started by root")
+    settings = settings_file.read(options.file)
+    if options.list:
+        options.task.given = _given(options.list)
+    runner = Runner(worker, settings, options.task)
+    for name in options.users or _all(settings):
+        runner.begin(name)
+    runner.finish()
+    return 1 if runner.failed else 0
+
+
+def _parse(words: list[str]) -> _Options:
+    """The options of the words behind the program's name. Raises _Misused."""
+    options = _Options()
+    everybody = dry_run = False
+    tasks: list[str] = []
+    rest = list(words)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        if word == "--all":
+            everybody = True
+        elif word in ("-n", "--dry-run"):
+            dry_run = True
+        elif word == "--undo":
+            tasks.append(record.UNDO)
+        elif word in ("--from", "--from-list", "-c"):
+            if not rest:
+                raise _Misused(f"option {word} needs {'a server' if word == '--from' else 'a file'}")
+            value = rest.pop(0)
+            if word == "-c":
+                options.file = value
+            elif word == "--from-list":
+                tasks.append(record.FROM_LIST)
+                options.list = value
+            elif value in record.SERVERS:
+                tasks.append(value)
+            else:
+                raise _Misused(f"unknown server {value}")
+        elif word in ("-h", "-V"):
+            options.output = f"{_USAGE}\n{_MANUAL}" if word == "-h" else version_line("popa3d")
+            return options
+        elif word.startswith("-c"):
+            options.file = word[2:]
+        else:
+            raise _Misused(f"unknown option {word if word.startswith('--') else word[:2]}")
+    options.users = list(dict.fromkeys(rest))
+    is_one = len(options.users) == 1
+    if len(tasks) != 1 or everybody == bool(rest) or (options.list and not is_one) or any(word.startswith("-") for word in rest):
+        raise _Misused
+    options.task = _Migration(tasks[0], dry_run)
+    return options
+
+
+def _given(name: str) -> int:
+    """A descriptor with the list in file `name`, for the owner's program. Raises _Unusable.
+
+    Root reads it, since it may be where the user cannot; and looks at it, so that by no mistake or link of somebody's the user
+    is given another file.
+    """
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with open(fd, "rb", buffering=0) as file:
+            text = file.read(LIST_OCTETS + 1) or b""
+        if len(text) > LIST_OCTETS:
+            raise _Unusable(f"{name}: larger than {LIST_OCTETS} octets")
+        uidl_list.parse(text)
+        given = os.memfd_create("list", os.MFD_CLOEXEC)
+        with open(given, "wb", closefd=False) as copy:
+            copy.write(text)
+        os.lseek(given, 0, os.SEEK_SET)
+    except OSError as error:
+        raise _Unusable(f"{name}: {error.strerror}") from None
+    except uidl_list.Malformed as malformed:
+        raise _Unusable(f"{name}: {malformed.reason}") from None
+    return given
+
+
+def _all(settings: "Settings") -> "Iterable[str]":
+    """The accounts that popa3d serves and that have a mailbox. Raises settings_file.Misconfigured."""
+    if settings.home_file:
+        having = [owner for owner in pwd.getpwall() if os.path.lexists(f"{owner.pw_dir}/{settings.home_file}")]
+    else:
+        try:
+            names = sorted(os.listdir(settings.spool))
+        except OSError as error:
+            raise settings_file.Misconfigured(f"{settings.spool}: {error.strerror}") from None
+        found = [accounts.find(process.encode(name)) for name in names]
+        having = [owner for owner, name in zip(found, names, strict=True) if owner is not None and owner.pw_name == name]
+    return [owner.pw_name for owner in having if handover.serves(owner)]
