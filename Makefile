@@ -36,7 +36,7 @@ define root
 @if [ "$$(id -u)" != 0 ]; then echo "popa3d: make $@ needs root: $(1)" >&2; exit 1; fi
 endef
 
-.PHONY: all run check coverage test sessions test-pythons test-fresh faults mutants bench scan lint compile deb install uninstall clean
+.PHONY: all run check coverage test sessions test-pythons test-fresh faults mutants bench scan lint filters compile deb install uninstall clean
 all: compile
 
 run: compile
@@ -118,6 +118,10 @@ scan: .venv/installed compile
 lint: .venv/installed
 	$(call need,mandoc)
 	$(PYTEST) tests/lint
+
+# The filters of system calls, from their table (lib/popa3d/root/sandbox). They are committed; a test sees that they are new.
+filters:
+	@cd lib && $(PYTHON) -B -m popa3d.root.sandbox.assembler
 
 # The interpreter never writes bytecode when a session starts (-B), so it is written here; and what sessions load as one file.
 compile:

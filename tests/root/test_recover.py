@@ -177,8 +177,10 @@ def test_wrong_options(host: Host, words: str, why: str) -> None:
 
 @pytest.mark.parametrize("user", [0, ALICE.uid])
 def test_help_and_version(host: Host, user: int) -> None:
-    """-h prints the usage and where the manual is, -V what popa3d -V prints; anybody may ask."""
-    version = subprocess.run([str(HOME / "bin/popa3d"), "-V"], capture_output=True, text=True, check=True).stdout
+    """-h prints the usage and where the manual is, -V what popa3d -V prints first; anybody may ask."""
+    version = subprocess.run([str(HOME / "bin/popa3d"), "-V"], capture_output=True, text=True, check=True).stdout.splitlines(
+        True
+    )[0]
     for word, text in (("-h", f"{USAGE}manual: popa3d-recover(8)\n"), ("-V", version)):
         done = subprocess.run(
             [RECOVER, word], capture_output=True, text=True, check=False, user=user, group=user, extra_groups=[]

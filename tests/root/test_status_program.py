@@ -65,8 +65,8 @@ def test_wrong_usage(host: Host, arguments: list[str]) -> None:
 
 
 def test_version(host: Host) -> None:
-    """-V says what popa3d -V says, with its own name."""
-    popa3d = subprocess.run([*POPA3D, "-V"], capture_output=True, text=True, env={}, check=True).stdout
+    """-V says what popa3d -V says first, with its own name."""
+    popa3d = subprocess.run([*POPA3D, "-V"], capture_output=True, text=True, env={}, check=True).stdout.splitlines(True)[0]
     assert ran("-V") == popa3d.replace("popa3d ", "popa3d-status ")
 
 

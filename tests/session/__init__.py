@@ -1,4 +1,4 @@
-"""The mailbox owner's program alone, as root would start it: as the owner, with the record on descriptor 3."""
+"""The mailbox owner's program alone, as root would start it: as the owner, confined, with the record on descriptor 3."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from popa3d.root import privileges, sandbox
+from popa3d.root.handover import HandedOver
 from popa3d.shared import record
 from popa3d.shared.limits import STATE
 from popa3d.shared.settings import Settings
@@ -40,16 +42,36 @@ def handover(name: str = "alice", ahead: bytes = b"", timeout_s: int = 600, **ch
     return record.Handover(name.encode(), changes.get("uid", uid), path, state, b"127.0.0.1", ahead, settings)
 
 
+def confined(told: bytes) -> Callable[[], None]:
+    """What root does last: let the process reach no more than the session needs that this record is for."""
+    record_told = record.decode_handover(told)
+    path, state, locks, locker = b"/var/mail/alice", b"", ("fcntl",), False
+    if record_told is not None:
+        path, state, locks, locker = record_told.path, record_told.state, record_told.locks, record_told.locker
+    handed_over = HandedOver(3, os.fsdecode(path), os.fsdecode(state), "dotlock" in locks and not locker)
+
+    def confine() -> None:
+        sandbox._HERE = str(HOME / "lib/popa3d/root/sandbox")  # in this process only: its library is the private host's
+        privileges.no_new_privileges()
+        handed_over.confine(WORKER[0])
+
+    return confine
+
+
 def worker(
     told: bytes,
     uid: int = ALICE.uid,
     ends: tuple[socket.socket, socket.socket] | None = None,
     before: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Talk:
-    """A Talk with the worker, with `told` on descriptor 3. before: what its process does first."""
+    """A Talk with the worker, with `told` on descriptor 3.
+
+    before: what its process does first. meanwhile: what happens when that is confined, and has no record yet.
+    """
     reading, writing = os.pipe()
-    os.write(writing, told)
-    os.close(writing)
+
+    confine = confined(told)
 
     def become() -> None:
         before()
@@ -57,8 +79,12 @@ def worker(
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
+        confine()
 
     talk = Talk(WORKER, ends, preexec_fn=become, close_fds=False)
+    meanwhile()
+    os.write(writing, told)
+    os.close(writing)
     os.close(reading)
     return talk
 

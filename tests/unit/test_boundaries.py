@@ -30,8 +30,8 @@ def of(room: str, names: str = "") -> set[str]:
 
 SHARED = of("shared", "limits log record replies settings") | {"_socket", "select", "syslog"}
 ROOT = OS | SHARED | of("shared", "address arguments")
-ROOT |= of("root", "accounts ending libc peer privileges process sequence settings_file start")
-ROOT |= {"_ctypes", "pwd", "resource"}  # a seventh of ctypes, for what root must have before it forks
+ROOT |= of("root", "accounts ending libc peer privileges process sandbox sequence settings_file start")
+ROOT |= {"_ctypes", "_struct", "pwd", "resource"}  # a seventh of ctypes, for what root must have before it forks
 OWNER = OS | SHARED | of("owner", "session loading") | of("owner.index", "index parser unique_id whole")
 OWNER |= of("owner.mailbox", "changes file locks maildrop ranges scan state_directory")
 OWNER |= of("shared", "connection lines")
@@ -61,8 +61,9 @@ ALLOWED = {
     "preauth": "shared",
     "tls": "shared",
     "root/pam": "shared",
+    "root/sandbox": "root shared",
     "root/listen": "root shared",
-    "root": "root/pam shared shared/census .",
+    "root": "root/pam root/sandbox shared shared/census .",
     "owner/index": "shared",
     "owner/mailbox": "owner/index shared",
     "owner/update": "owner/index owner/mailbox shared",
@@ -80,11 +81,15 @@ ONLY = {
     ("tls", "shared"): "limits tls_limits",
     ("root", "shared/census"): "",
     ("root/listen", "root"): "process",
+    ("root/sandbox", "root"): "libc",
+    ("root/sandbox", "shared"): "log system_calls",
+    ("root", "root/sandbox"): "",
     ("shared/census", "shared"): "address arguments limits tls_limits tls_name",
 }
 
 # In shared nothing is loaded but limits and what all of its modules share; and
-WITHIN_SHARED = {"capabilities": "replies", "connection": "lines", "record": "settings", "uidl_list": "migration_limits"}
+WITHIN_SHARED = {"capabilities": "replies", "connection": "lines", "log": "system_calls", "record": "settings"}
+WITHIN_SHARED["uidl_list"] = "migration_limits"
 
 # name of a call -> the only modules with it
 CALLS = {
@@ -98,7 +103,8 @@ CALLS = {
     "fork forkpty posix_spawn": "root/sequence.py root/runner.py root/locker.py owner/mailbox/child.py "
     "root/listen/children.py root/listen/background.py root/channel.py root/keeper.py",
     "call_function": "root/libc.py",
-    "prctl": "root/libc.py root/privileges.py",
+    "prctl": "root/libc.py root/privileges.py root/sandbox/__init__.py",
+    "system_call": "root/libc.py root/sandbox/__init__.py",
     "setsid": "root/process.py root/runner.py root/listen/listener.py root/listen/background.py root/keeper.py",
     "execve execv execl": "root/handover.py",
     "alarm": "root/sequence.py root/authentication.py root/ending.py root/channel.py "
@@ -113,6 +119,7 @@ RUNS_AS = {
     "preauth": ("popa3d",),
     "tls": ("popa3d-tls",),
     "root/listen": ("root, only with -D.",),
+    "root/sandbox": ("root; the functions that set something,", "root, never"),
     "root": ("root",),
     "owner": ("the mailbox owner",),
     "operator": ("the operator",),
@@ -197,7 +204,7 @@ def test_what_is_loaded_of_a_room(path: Path) -> None:
     here = place(path)
     for other, names in loaded(path).items():
         if (here, other) in ONLY:
-            assert names <= set(ONLY[here, other].split()) | ({""} if other == "shared" else set())
+            assert names <= set(ONLY[here, other].split()) | ({""} if other in ("shared", "root/sandbox") else set())
         elif here == other == "shared":
             assert names <= {"", "limits", *WITHIN_SHARED.get(path.stem, "").split()}
 

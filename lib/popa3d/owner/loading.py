@@ -6,6 +6,7 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 
 import time
 
+from ..shared import log
 from ..shared.limits import LOCK_TIMEOUT_S, LOCKER_FD, LOOK_AGAIN_S, QUIET_S
 from .mailbox import InUse, Refused, Unfinished
 from .mailbox.changes import is_same_state, is_young
@@ -27,7 +28,7 @@ def open_file(handover: "record.Handover") -> MboxFile:
 
 def reason_of(error: Refused | OSError) -> str:
     """What the log says of an error."""
-    return error.strerror or "" if isinstance(error, OSError) else error.reason
+    return log.reason(error) if isinstance(error, OSError) else error.reason
 
 
 def load(file: MboxFile, state: State, max_messages: int, max_octets: int) -> Maildrop:

@@ -12,25 +12,39 @@ from ..shared.capabilities import Offer
 from ..shared.connection import EXPIRED, Connection
 from .authorization import GO_ON, LOGIN, NOT_ANOTHER, QUIT, START_TLS, TOO_MANY, Authorization
 
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # What root is told of a session that ends without a login, by event.
 _RECORDS = {QUIT: record.LEFT, TOO_MANY: record.TOO_MANY, NOT_ANOTHER: record.NOT_ANOTHER}
 
 
-def run(pipe: int, timeout_s: float, login_timeout_s: float, offer: tuple[bool, bool, bool], first: bytes) -> None:
+def run(
+    pipe: int,
+    timeout_s: float,
+    login_timeout_s: float,
+    offer: tuple[bool, bool, bool],
+    first: bytes,
+    confine: "Callable[[], None]",
+) -> None:
     """Serve descriptors 0 and 1, then write one record into `pipe`. The caller ends the process.
 
     timeout_s: the limit for each line and each piece sent; login_timeout_s: for all of the AUTHORIZATION state, or what is
     left of it. offer: what Offer takes. first: the greeting, or what is said instead if there was one.
+    confine: called when that is sent, before anything is read; the process can do little more than read and write then.
     """
     deadline = time.monotonic() + login_timeout_s
-    os.write(pipe, _serve(Connection(b"", min(timeout_s, login_timeout_s)), deadline, Offer(*offer), first))
+    os.write(pipe, _serve(Connection(b"", min(timeout_s, login_timeout_s)), deadline, Offer(*offer), first, confine))
 
 
-def _serve(connection: Connection, deadline: float, offer: Offer, first: bytes) -> bytes:
+def _serve(connection: Connection, deadline: float, offer: Offer, first: bytes, confine: "Callable[[], None]") -> bytes:
     """Serve the AUTHORIZATION state until `deadline` (time.monotonic) at most; return the record for root."""
     authorization = Authorization(offer)
     if first:
         connection.put(first)
+        connection.flush()
+    confine()
     event = GO_ON
     while event == GO_ON:
         line = connection.line(deadline)

@@ -17,7 +17,7 @@ import time
 from ..shared import EX_SOFTWARE, Failure, log, replies, tls_name
 from ..shared.limits import CHROOT, KEEPER_FD
 from ..shared.tls_limits import KEEPER_ANSWER_S, TLS_OCTETS, TLS_REPORT_OCTETS, TLS_USER
-from . import accounts, libc, privileges, process
+from . import accounts, libc, privileges, process, sandbox
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -174,7 +174,9 @@ def become(
             os.dup2(copy, fd)
         log.stop()
         process.close_from(3)
+        sandbox.prepare()
         privileges.confine(nobody.pw_uid, nobody.pw_gid, CHROOT, TLS_OCTETS, descriptors=2)
+        sandbox.tls()
         os.write(2, READY)
 
         def report(text: str) -> None:
@@ -192,5 +194,7 @@ def become(
         status = 0
     except BrokenPipeError:
         pass
+    except sandbox.NotConfined as failure:
+        os.write(2, FAULT + failure.reason.encode())
     finally:
         os._exit(status)

@@ -7,8 +7,8 @@ Trusts: the administrator; it does not look into the owner's directories.
 import posix as os  # as os, without its start-up time
 
 from ..shared import Failure, log, record
-from ..shared.limits import HANDOVER_FD, LOCKER_FD
-from . import privileges, process, state_directories
+from ..shared.limits import HANDOVER_FD, LOCKER_FD, SCAN_BOTH_OCTETS
+from . import privileges, process, sandbox, state_directories
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -23,7 +23,26 @@ class NoMailbox(Failure):
 
 
 class NotStarted(Failure):
-    """The owner's program could not be executed."""
+    """The owner's program could not be confined, or not executed."""
+
+
+class HandedOver:
+    """What root hands over. fd: the pipe with the record. mailbox, state, makes_locks: see sandbox.session."""
+
+    __slots__ = ("fd", "mailbox", "makes_locks", "state")
+
+    def __init__(self, fd: int, mailbox: str, state: str, makes_locks: bool) -> None:
+        self.fd = fd
+        self.mailbox = mailbox
+        self.state = state
+        self.makes_locks = makes_locks
+
+    def confine(self, program: str = "") -> None:
+        """Let this process, which is the mailbox owner's, reach no more than the session needs. Raises sandbox.NotConfined.
+
+        program: what it executes, if anything; see sandbox.session.
+        """
+        sandbox.session(self.mailbox, self.state, self.makes_locks, SCAN_BOTH_OCTETS, program)
 
 
 def serves(account: "pwd.struct_passwd") -> bool:
@@ -54,17 +73,18 @@ def send(
     recovery: bool = False,
     migration: str = "",
     dry_run: bool = False,
-) -> int:
-    """A pipe from which the owner's program will read its record: see record.Handover. Raises NoMailbox.
+) -> HandedOver:
+    """A pipe from which the owner's program will read its record, see record.Handover; and what it may reach. Raises NoMailbox.
 
     address: the client's, for the log. locker: of `start_locker`; it learns whose dot-lock it makes.
     """
     path = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
+    state = _state(owner, settings)
     data = record.Handover(
         owner=process.encode(owner.pw_name),
         uid=owner.pw_uid,
         path=process.encode(path),
-        state=process.encode(_state(owner, settings)),
+        state=process.encode(state),
         peer=address.encode(),
         ahead=ahead,
         settings=settings,
@@ -82,7 +102,7 @@ def send(
     reading, writing = os.pipe()
     os.write(writing, data)  # fits a pipe that root made
     os.close(writing)
-    return reading
+    return HandedOver(reading, path, state, "dotlock" in settings.locks and locker < 0)
 
 
 def _state(owner: "pwd.struct_passwd", settings: "Settings") -> str:
@@ -94,17 +114,21 @@ def _state(owner: "pwd.struct_passwd", settings: "Settings") -> str:
         return ""
 
 
-def become(worker: str, handed_over: int, locker: int = -1) -> "NoReturn":
+def become(worker: str, handed_over: HandedOver, locker: int = -1) -> "NoReturn":
     """Become `worker`, with the pipe of `send` as HANDOVER_FD, and `locker`, if any, as LOCKER_FD. Raises NotStarted."""
     log.stop()  # as its descriptor is about to be closed or replaced
+    pipe = handed_over.fd
     if locker >= 0:
-        handed_over, locker = (process.copy_above(LOCKER_FD, fd) for fd in (handed_over, locker))
+        pipe, locker = (process.copy_above(LOCKER_FD, fd) for fd in (pipe, locker))
         os.dup2(locker, LOCKER_FD)
-    os.dup2(handed_over, HANDOVER_FD)
+    os.dup2(pipe, HANDOVER_FD)
     os.set_inheritable(HANDOVER_FD, True)
     process.close_from(HANDOVER_FD + 1 + (locker >= 0))
     privileges.no_new_privileges()
     try:
+        handed_over.confine(worker)
         os.execve(worker, [worker], {})
     except OSError as error:
         raise NotStarted(f"{worker}: {os.strerror(error.errno or 0)}") from None
+    except sandbox.NotConfined as failure:
+        raise NotStarted(failure.reason) from None

@@ -1,4 +1,4 @@
-"""Calls of the C library that Python has no module for: prctl(2) and clearenv(3).
+"""Calls of the C library that Python has no module for: prctl(2), clearenv(3), and syscall(2) for those that it has none for.
 
 It uses _ctypes, the C part of ctypes, which loads in a seventh of the time: this is imported before the greeting.
 
@@ -7,6 +7,7 @@ Trusts: the C library.
 """
 
 import _ctypes
+import sys
 
 from ..shared import Failure
 
@@ -14,6 +15,7 @@ _LIBC = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
 
 # linux/prctl.h
 PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_NO_NEW_PRIVS = 3, 4, 15, 38
+PR_SET_MDWE, PR_GET_MDWE, MDWE_REFUSE_EXEC_GAIN = 65, 66, 1  # since Linux 6.3: memory that was written is never executed
 
 
 class Missing(Failure):
@@ -41,7 +43,26 @@ def clearenv() -> None:
     _call("clearenv")
 
 
-def _call(name: str, *arguments: int | bytes) -> int:
+def system_call(number: int, *arguments: int | bytes | None) -> int:
+    """What a system call returns; -1 if the kernel refuses it, or the C library has no syscall(2). An int has 32 bits."""
+    try:
+        return _call("syscall", number, *arguments)
+    except Missing:
+        return -1
+
+
+class _Pointer(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    """A char *."""
+
+    _type_ = "z"
+
+
+def address(data: bytes) -> int:
+    """Where these octets are in memory, as long as there are references to them."""
+    return int.from_bytes(bytes(_Pointer(data)), sys.byteorder)
+
+
+def _call(name: str, *arguments: int | bytes | None) -> int:
     try:
         address = _ctypes.dlsym(_LIBC, name)
     except OSError:

@@ -15,7 +15,7 @@ import posix as os  # as os, without its start-up time
 from ..shared import locker_messages, log
 from ..shared.dotlock import Dotlock
 from ..shared.limits import LOCKER_OCTETS
-from . import privileges, process
+from . import privileges, process, sandbox
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def _run(connection: int, spool: bytes, group: int, session: int) -> "NoReturn":
     uid, name = locker_messages.decode_owner(message)
     privileges.become(uid, group)  # undumpable: the user's other processes must not get at the group
     privileges.no_new_privileges()
+    sandbox.locker(process.decode(spool))
     lock = Dotlock(spool + b"/" + name, session)
     try:
         while _answer(lock, os.read(_FD, LOCKER_OCTETS)):

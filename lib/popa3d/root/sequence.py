@@ -15,7 +15,7 @@ import time
 from ..shared import EX_SOFTWARE, log, record, replies
 from ..shared.limits import CHROOT, KEEPER_FD, LOGIN_OCTETS, LOGINS_FD, RECORD_GRACE_S
 from ..shared.settings import ALWAYS, LOCAL
-from . import accounts, ending, privileges, process
+from . import accounts, ending, privileges, process, sandbox
 from .ending import End
 from .peer import Peer
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..shared.settings import Settings
     from .channel import Channel, Tls
 
-    Preauth = Callable[[], Callable[[int, float, float, tuple[bool, bool, bool], bytes], None]]
+    Preauth = Callable[[], Callable[[int, float, float, tuple[bool, bool, bool], bytes, Callable[[], None]], None]]
     Count = Callable[[str], Counts]
 
 _RECORD_FD = 3  # of the pre-auth child, besides 0 to 2
@@ -65,6 +65,9 @@ def serve(parts: Parts, settings: "Settings", speaks_tls: bool, accepted: Accept
         process.secure(LOGINS_FD + len(passed))
         _signal.alarm(settings.login_timeout_s + 2 * RECORD_GRACE_S)  # for all that could hang: the log, name services
         deadline = time.monotonic() + settings.login_timeout_s
+        if settings.require and sandbox.missing():
+            raise End(sandbox.insufficient())
+        sandbox.prepare()
         peer = Peer.connected() if accepted is None else accepted.peer
         if accepted is None:
             _limit(parts.count, peer, settings)
@@ -194,10 +197,13 @@ class Preauthentication:
             process.close_from(_RECORD_FD + 1)
             run = self._load()  # inside the chroot there is nothing to load
             privileges.confine(self._nobody.pw_uid, self._nobody.pw_gid, CHROOT)
-            run(_RECORD_FD, self._timeout_s, max(0.0, self._deadline - time.monotonic()), offer, first)
-            status = 0
         except BaseException as error:
             log.crash(error)
+            os._exit(status)
+        try:  # here is no log any more
+            left_s = max(0.0, self._deadline - time.monotonic())
+            run(_RECORD_FD, self._timeout_s, left_s, offer, first, sandbox.preauth)
+            status = 0
         finally:
             os._exit(status)
 
@@ -222,6 +228,8 @@ class Preauthentication:
         _, status = os.waitpid(self._pid, 0)
         if late:
             raise End("The pre-auth child is late with its record")
+        if not data and os.WIFSIGNALED(status) and os.WTERMSIG(status) == _signal.SIGSYS:
+            raise End("The pre-auth child has made a system call that it may not make (the kernel's log says which)")
         if not data:
             raise End(f"The pre-auth child ended without a record (wait status {status:#x})")
         return data

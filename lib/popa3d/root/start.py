@@ -9,7 +9,7 @@ import sys
 
 from .. import version_line
 from ..shared import Failure, arguments, log
-from . import accounts, process, sequence, settings_file
+from . import accounts, process, sandbox, sequence, settings_file
 from .peer import Peer
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -47,7 +47,8 @@ def _prepare(words: list[str]) -> "tuple[arguments.Arguments, Settings]":
     except arguments.Misused as misused:
         _fail(misused.reason, f"{arguments.USAGE}\n")
     if options.action in (arguments.PRINT_HELP, arguments.PRINT_VERSION):
-        text = arguments.HELP if options.action == arguments.PRINT_HELP else version_line("popa3d")
+        version = f"{version_line('popa3d')}\nsandbox: {sandbox.offered()}"
+        text = arguments.HELP if options.action == arguments.PRINT_HELP else version
         os.write(1, f"{text}\n".encode())
         os._exit(0)
     try:
@@ -65,6 +66,8 @@ def _prepare(words: list[str]) -> "tuple[arguments.Arguments, Settings]":
 
 def _check(settings: "Settings") -> "NoReturn":
     """-t: what the configuration file says is right; say whether certificate and key are. Exit."""
+    if settings.require and sandbox.missing():
+        _fail(sandbox.insufficient())
     if settings.certificate:
         from . import keeper
 
@@ -91,6 +94,10 @@ def _listen(options: arguments.Arguments, settings: "Settings", parts: sequence.
     from . import authentication, host_check
 
     process.secure_daemon()
+    if sandbox.missing():
+        if settings.require:
+            _fail(sandbox.insufficient())
+        log.write(log.WARNING, f"This host has no {sandbox.missing()}: processes are held back by their users alone")
     if options.file and not options.file.startswith("/"):
         options.file = f"{os.getcwd()}/{options.file}"  # a reload comes when the daemon is in another directory
     if host_check.spool_is_read_only(settings):

@@ -13,6 +13,10 @@ NOTICE = syslog.LOG_NOTICE
 WARNING = syslog.LOG_WARNING
 ERROR = syslog.LOG_ERR
 
+# A system call that the sandbox refuses fails with this error number and its own (root/sandbox). errno(3) has no such numbers;
+# the kernel allows up to 4095.
+REFUSED_ERROR = 1024
+
 
 def start() -> None:
     """Connect to the log now: without privileges it may not be possible."""
@@ -34,6 +38,18 @@ def name(data: bytes) -> str:
     return data.decode("ascii", "replace")
 
 
+def reason(error: OSError) -> str:
+    """What an error of the system says; of a system call that the sandbox refuses, which one it was."""
+    number = (error.errno or 0) - REFUSED_ERROR
+    if number < 0:
+        return error.strerror or ""
+    import posix  # this should never happen, and the names are many
+
+    from . import system_calls
+
+    return f"the sandbox does not allow the system call {system_calls.name(number, posix.uname().machine)}"
+
+
 def crash(error: BaseException) -> None:
     """One line for an exception that is a bug: its type, and the lines it passed. Never its text, which could quote a secret."""
     lines = []
@@ -42,4 +58,5 @@ def crash(error: BaseException) -> None:
         code = trace.tb_frame.f_code
         lines.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
         trace = trace.tb_next
-    write(ERROR, f"Internal error: {type(error).__name__} at {' '.join(lines)}")
+    refused = f": {reason(error)}" if isinstance(error, OSError) and (error.errno or 0) >= REFUSED_ERROR else ""
+    write(ERROR, f"Internal error: {type(error).__name__} at {' '.join(lines)}{refused}")

@@ -78,6 +78,7 @@ TABLE = (
     Setting("mailbox", "state", STATE, DIRECTORY),
     Setting("mailbox", "max_messages", MAX_MESSAGES, (1, MAX_MESSAGES), handed_over=True),  # indexes and journals hold no more
     Setting("mailbox", "max_octets", MAX_OCTETS, (1, 2**62), handed_over=True),
+    Setting("sandbox", "require", False, BOOLEAN),
 )
 
 HANDED_OVER = tuple(setting for setting in TABLE if setting.handed_over)

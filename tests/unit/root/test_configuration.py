@@ -24,6 +24,8 @@ def test_every_key() -> None:
     state = "/srv/state"
     max_messages = 5
     max_octets = 6
+    [sandbox]
+    require = true
     [listen]
     port = 1110
     addresses = ["127.0.0.1", "::1"]
@@ -51,6 +53,7 @@ def test_every_key() -> None:
         "state": "/srv/state",
         "max_messages": 5,
         "max_octets": 6,
+        "require": True,
         "port": 1110,
         "addresses": ("127.0.0.1", "::1"),
         "sessions": 7,

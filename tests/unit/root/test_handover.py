@@ -39,7 +39,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
 def sent(settings: Settings, owner: object = ALICE, locker_fd: int = -1) -> record.Handover:
     """What the owner's program will read."""
     pipe = handover.send(owner, "192.0.2.1", settings, b"STAT\r\n", locker_fd)  # type: ignore[arg-type]
-    with os.fdopen(pipe, "rb") as file:
+    with os.fdopen(pipe.fd, "rb") as file:
         result = record.decode_handover(file.read())
     assert result is not None
     return result

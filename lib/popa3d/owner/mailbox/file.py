@@ -8,7 +8,7 @@ import _stat as stat
 import errno
 import posix as os  # as os, without its start-up time
 
-from . import Refused
+from . import InUse, Refused
 from .locks import Locks, make_dotlock
 
 _KINDS = {
@@ -41,7 +41,7 @@ class MboxFile:
         self.reopen()
 
     def reopen(self) -> None:
-        """Open the file that the path names now. Raises Refused or OSError."""
+        """Open the file that the path names now. Raises Refused, InUse or OSError."""
         self.close()
         self.absent = False
         self.read_only = False
@@ -58,7 +58,13 @@ class MboxFile:
             raise
         # Opening a device or a pipe could do something. The check is repeated on the open file, which may be another one.
         _refuse_unless_regular(status)
-        self._open()
+        try:
+            self._open()
+        except PermissionError:
+            if status.st_uid == os.getuid() and status.st_mode & 0o600 == 0o600:
+                # The sandbox knows the file that was there when the session began (sandbox.session).
+                raise InUse("it was replaced meanwhile, or a security module denies access") from None
+            raise
         self._locks = Locks(self._fd, self._lock_names, self._dotlock, self.read_only)
         _refuse_unless_regular(self.status())
 
