@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,28 +13,42 @@ from tests.root.interrupted import AFTER, interrupt
 from tests.root.recovering import RECOVER, limited, recover
 from tests.talk import wait_until
 
+PAUSE = """
+import os, time
+while os.getuid() in {uids} and not os.access({go!r}, os.F_OK):
+    time.sleep(0.05)
+"""
+
+
+def programs(*uids: int) -> list[str]:
+    """The process ids of the programs of these users."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if place.stat().st_uid in uids and b"popa3d-session" in (place / "cmdline").read_bytes():
+                found.append(place.name)
+    return sorted(found)
+
 
 @contextlib.contextmanager
 def stopped(host: Host, *uids: int) -> Iterator[None]:
-    """The programs of these users stop as soon as they are theirs, as their users can do to them; in the end they go on."""
-    real, worker, pids = HOME / "bin/real-session", HOME / "bin/popa3d-session", host.base / "pids"
-    pids.mkdir(mode=0o777)
-    pids.chmod(0o777)
-    shutil.copy(worker, real)
+    """The programs of these users do nothing, as if these had stopped them; in the end they go on.
+
+    They cannot stop themselves, since they may send no signal, nor execute another program.
+    """
+    worker, go = HOME / "bin/popa3d-session", host.base / "go"
     script = host.base / "popa3d-session"
-    case = "|".join(map(str, uids))
-    script.write_text(f"#!/bin/sh\ncase $(id -u) in\n{case}) : > {pids}/$$; kill -STOP $$ ;;\nesac\nexec {real}\n")
+    start = "sys.path.insert(0, LIBRARY)\n"
+    script.write_text(worker.read_text().replace(start, start + PAUSE.format(uids=uids, go=str(go))))
     script.chmod(0o755)
     bind(script, worker)
     try:
         yield
     finally:
-        for path in pids.iterdir():
-            os.kill(int(path.name), signal.SIGCONT)
-        wait_until(lambda: not any(Path(f"/proc/{path.name}").exists() for path in pids.iterdir()))
+        go.touch()
+        wait_until(lambda: not programs(*uids))
         unmount(worker)
-        shutil.rmtree(pids)
-        real.unlink()
+        go.unlink()
 
 
 def left(said: str, least: int, most: int) -> list[str]:
@@ -60,7 +71,7 @@ def test_some_are_stopped(host: Host, state: Path) -> None:
         stopped(host, ALICE.uid, BOB.uid),
     ):
         status, said = recover("--all")
-        pids = sorted(path.name for path in (host.base / "pids").iterdir())
+        pids = programs(ALICE.uid, BOB.uid)
         assert sorted(re.findall(r"\(process (\d+)\)$", said, re.M)) == pids and len(pids) == 2
         assert left(said, 6, 11) == [f"popa3d-recover: {name}: still at work" for name in ("alice", "bob")]
         assert status == 1
