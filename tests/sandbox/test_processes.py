@@ -12,7 +12,7 @@ from popa3d.root import sandbox
 from popa3d.shared import system_calls
 from popa3d.shared.log import REFUSED_ERROR
 from tests.host import HOME, PAM_QUICK, Host
-from tests.talk import POPA3D, Talk, children, ids
+from tests.talk import POPA3D, Talk, children, ids, wait_until
 from tests.tls import client_context, install
 from tests.unit.root.sandbox.expected import ALLOWED, KILLS, RULED
 
@@ -70,6 +70,7 @@ def test_each_process_has_its_filter(host: Host) -> None:
         talk.client = client_context().wrap_socket(talk.client)
         talk.line()
         root = talk.process.pid
+        wait_until(lambda: len(children(root)) == 3)
         by_name = {Path(f"/proc/{pid}/comm").read_text().split()[0]: pid for pid in children(root)}
         tls = by_name.pop(next(name for name in by_name if name.startswith("tls")))
         users = {ids(pid)["Uid"].split()[0]: pid for pid in children(root) if pid != tls}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def confined(told: bytes) -> Callable[[], None]:
     handed_over = HandedOver(3, os.fsdecode(path), os.fsdecode(state), "dotlock" in locks and not locker)
 
     def confine() -> None:
+        sys.executable = "/usr/bin/python3"  # the user may not reach the one of the tests
         sandbox._HERE = str(HOME / "lib/popa3d/root/sandbox")  # in this process only: its library is the private host's
         privileges.no_new_privileges()
         handed_over.confine(WORKER[0])

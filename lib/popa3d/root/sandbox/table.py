@@ -106,10 +106,10 @@ TLS = Process(
     _MEMORY | _SEND | _ENDPOINT | {"prctl": ((Is(0, _PR_SET_NAME),),)},
 )
 
-# Files: which ones, Landlock decides.
+# Files: which ones, Landlock decides. (open: glibc 2.41's malloc looks at a file of /proc.)
 _FILES = """
     read write close pread64 pwrite64 lseek
-    openat fstat newfstatat fstatfs getdents64 utimensat fchmod unlink unlinkat
+    open openat fstat newfstatat fstatfs getdents64 utimensat fchmod unlink unlinkat
     flock
 """
 _OWN = " getpid gettid getuid geteuid getgid getegid getrandom rt_sigprocmask "

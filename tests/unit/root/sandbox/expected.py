@@ -5,11 +5,10 @@ ALLOWED: whatever the arguments. RULED: with some arguments. KILLS: what else it
 
 from __future__ import annotations
 
-_LIFE = "brk munmap mremap madvise futex rt_sigreturn restart_syscall clock_gettime gettimeofday time clock_nanosleep exit "
-_FILES = "exit_group "
-_FILES += (
-    "read write close pread64 pwrite64 lseek openat fstat newfstatat fstatfs getdents64 utimensat fchmod unlink unlinkat flock "
-)
+_LIFE = "brk munmap mremap madvise futex rt_sigreturn restart_syscall clock_gettime gettimeofday time "
+_LIFE += "clock_nanosleep exit exit_group "
+_FILES = "open read write close pread64 pwrite64 lseek openat fstat newfstatat fstatfs getdents64 utimensat "
+_FILES += "fchmod unlink unlinkat flock "
 _OWN = "getpid gettid getuid geteuid getgid getegid getrandom rt_sigprocmask "
 _MORE = "fsync fdatasync ftruncate fallocate renameat pselect6 poll ppoll getsockname getresuid getresgid getgroups "
 _SESSION = _LIFE + _FILES + _OWN + _MORE + "sched_getaffinity rt_sigaction readlink readlinkat getcwd sysinfo "
