@@ -159,3 +159,18 @@ def test_lintian(package: Path) -> None:
     assert sorted(line.split()[2] for line in lines) == OVERRIDDEN
     overrides = (CHECKOUT / "packaging/debian/popa3d.lintian-overrides").read_text().splitlines()
     assert all(line.startswith("#") for line in overrides[::2]) and len(overrides) == 2 * len(lines)
+
+
+def test_another_python(package: Path, tmp_path: Path) -> None:
+    """When Debian changes its Python, the images are made anew, after the bytecode; at other times they are left alone."""
+    subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True)
+    text = (tmp_path / "usr/share/python3/runtime.d/popa3d.rtupdate").read_text()
+    for name in ("py3clean", "py3compile", "popa3d-images"):
+        (tmp_path / name).write_text('#!/bin/sh\necho "${0##*/}"\n')
+        (tmp_path / name).chmod(0o755)
+    script = text.replace("/usr/lib/popa3d/popa3d-images", "popa3d-images")
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    for moment, expected in (("rtupdate", ["py3clean", "py3compile", "popa3d-images"]), ("post-rtupdate", [])):
+        command = ["sh", "-c", script, "popa3d.rtupdate", moment]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        assert done.stdout.split() == expected
