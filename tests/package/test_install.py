@@ -144,7 +144,7 @@ def test_a_port_that_is_taken(installed: Machine) -> None:
 
 
 def test_bytecode(installed: Machine) -> None:
-    """Each module has bytecode that is current; sessions neither write nor need any other; removing takes all of it away."""
+    """Modules have bytecode that is current, programs images; sessions neither write nor need any other; a removal takes all."""
     current = (
         "import pathlib, importlib.util\n"
         "for path in pathlib.Path('/usr/lib/popa3d').rglob('*.py'):\n"
@@ -155,6 +155,7 @@ def test_bytecode(installed: Machine) -> None:
     made = installed.run("python3", "-c", current).split()
     assert set(made) == {"True"} and len(made) > 40
     library = installed.root / "usr/lib/popa3d"
+    assert sorted(path.name for path in library.glob("*.image*")) == ["popa3d-session.image", "popa3d.image"]
     before = {str(path): path.stat().st_mtime_ns for path in library.rglob("*")}
     installed.run("service", "popa3d", "start")
     serves(installed)
