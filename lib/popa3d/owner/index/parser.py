@@ -17,7 +17,7 @@ from .unique_id import MessageDigest
 from .whole import note_whole_messages
 
 # States: what the parser is in the middle of.
-_PREAMBLE, _FROM_LINE, _CONTENT_START, _HEADER, _LONG_LINE, _BODY = range(6)
+_PREAMBLE, _MESSAGE, _FROM_LINE, _CONTENT_START, _HEADER, _LONG_LINE, _BODY = range(7)
 
 _LOOK_BACK = 3  # octets before the current position that are still looked at: an empty line and the LF before it
 _LF, _CR = 0x0A, 0x0D
@@ -59,6 +59,7 @@ class Parser:
         self._offset = 0  # of the buffer
         self._position = 0  # what is before it is done with
         self._has_cr = False  # there is one in the buffer
+        self._most_held = 0  # octets of a message that are held until the next block, to note it as a whole
         self._state = _PREAMBLE
         # The message that is next or not whole yet: offsets of its start, its content, and the empty line after its header.
         self._start = self._content = self._blank = 0
@@ -67,6 +68,7 @@ class Parser:
         # Each step goes on in its state as far as the buffer allows. It returns whether another step is possible then.
         self._steps = (
             self._skip_preamble,
+            self._begin_message,
             self._skip_from_line,
             self._start_content,
             self._take_header,
@@ -100,11 +102,19 @@ class Parser:
         self._has_cr = b"\r" in self._buffer
         self._index.size += len(block)
         self._index.check = crc32(block, self._index.check)
+        # A message is held once at most: when the next block is here, there is more of it than this.
+        self._most_held = len(block) // 2
+        self._go_on()
+
+    def _go_on(self) -> None:
         while self._steps[self._state]():
             pass
 
     def finish(self) -> Index:
-        """Return the index: the file ends here. Raises Truncated."""
+        """Return the index: the file ends here. Raises Truncated, or Unreadable."""
+        if self._state == _MESSAGE:
+            self._most_held = 0
+            self._go_on()
         end = len(self._buffer)
         if self._state == _PREAMBLE:
             if self._position < end:
@@ -156,6 +166,9 @@ class Parser:
         self._found_from = True
         if not self._builder.room():
             raise Unreadable(TOO_MANY_MESSAGES, f"has more than {len(self._builder)} messages")
+        if not self._is_first and len(self._buffer) - self._position < self._most_held:
+            self._state = _MESSAGE
+            return False
         self._start = self._offset + self._position
         self._position += len(FROM)
         self._state = _FROM_LINE

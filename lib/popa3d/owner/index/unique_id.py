@@ -8,8 +8,9 @@ A message without any of these fields would have the same unique-id as all other
 the whole message, but for the fields that mail programs rewrite. Messages with equal digests are told apart once all are
 known: see copies.py.
 
-Most headers have few fields that count; they are searched for one by one. A header with many was made to cost time; it is
-taken apart as a whole by fields.py.
+Most headers have a Received, and no more than one Delivered-To, before it: few calls find these. Of other fields that count
+most headers have few; they are searched for one by one. A header with many was made to cost time; it is taken apart as a whole
+by fields.py.
 
 Runs as: the mailbox owner.
 Trusts: nobody; a header of any size takes constant memory.
@@ -22,7 +23,9 @@ DIGEST_OCTETS = 16
 
 # Fields that count for the unique-id, with the LF before them.
 RECEIVED = b"\nreceived:"
-BEFORE_RECEIVED = (b"\ndate:", b"\nmessage-id:")
+DATE = b"\ndate:"
+MESSAGE_ID = b"\nmessage-id:"
+BEFORE_RECEIVED = (DATE, MESSAGE_ID)
 DELIVERED_TO = b"\ndelivered-to:"
 X_DELIVERY_ID = b"\nx-delivery-id:"
 UPPER_X = 0x58
@@ -30,6 +33,7 @@ UPPER_X = 0x58
 _FEW = 8  # fields that count and lines that continue them in one header; each takes a third of a microsecond
 _WINDOW = 16 * 1024  # octets of a header that are taken apart at once: each field takes some hundred octets of memory
 _NAME_OCTETS = 32  # no name that matters is longer
+_BLANKS = (0x20, 0x09)  # one of these begins a line that continues a field
 
 
 class MessageDigest:
@@ -63,7 +67,7 @@ class MessageDigest:
 
     def _add(self, text: bytes) -> None:
         """Add header lines with an LF before them."""
-        counting = None if self._in_field else _few_fields(text, self._after_received)
+        counting = None if self._in_field else _few_fields(text, text.lower(), self._after_received)
         if counting is None:
             from .fields import all_fields  # for those who have such mail
 
@@ -114,9 +118,14 @@ def message_digest(data: bytes, line_end: int, header_end: int, end: int) -> byt
 
     line_end, header_end: where the LF of its "From " line is, and that of its header's last line.
     """
-    counting = _few_fields(data[line_end : header_end + 1], False)
-    if counting is not None and counting[0]:
-        digest: bytes = _md5.md5(counting[0]).digest()
+    text = data[line_end : header_end + 1]
+    lower = text.lower()
+    fields = _usual_fields(text, lower)
+    if not fields:
+        counting = _few_fields(text, lower, False)
+        fields = b"" if counting is None else counting[0]
+    if fields:
+        digest: bytes = _md5.md5(fields).digest()
         return digest
     whole = MessageDigest()
     whole.add_lines(data[line_end + 1 : header_end + 1])
@@ -142,12 +151,45 @@ def texts(ids: bytes, first: int, end: int) -> list[str]:
     return ids[ID_OCTETS * first : ID_OCTETS * end].hex(" ", ID_OCTETS).split(" ")
 
 
-def _few_fields(text: bytes, after_received: bool) -> tuple[bytes, bool, bool] | None:
+def _usual_fields(text: bytes, lower: bytes) -> bytes:
+    """The fields of a header that count, joined, if they are a Received and at most one Delivered-To of one line before it.
+
+    Empty if they are not. text: the header with an LF before it; lower: the same in lower case. This is done for nearly each
+    message, so that each call counts; those of partition, split and replace take half as long as those of find and `in`.
+    """
+    before, received, _ = lower.partition(RECEIVED)
+    if not received or before.replace(DATE, b"").replace(MESSAGE_ID, b"") != before:
+        return b""
+    delivered_to = lower.split(DELIVERED_TO, 2)
+    if lower.replace(X_DELIVERY_ID, b"") != lower:
+        return b""
+    start = end = len(before) + 1
+    lines = text[start:].split(b"\n", _FEW)
+    end += len(lines[0]) + 1
+    for line in lines[1:]:
+        if not line or line[0] not in _BLANKS:
+            break
+        end += len(line) + 1
+    else:
+        return b""
+    if len(delivered_to) == 1:
+        return text[start:end]
+    first = len(delivered_to[0]) + 1
+    if len(delivered_to) > 2 or first > start:
+        return b""
+    line, _, rest = text[first:start].partition(b"\n")
+    if not rest:
+        return text[first:end]  # side by side
+    return b"" if rest[0] in _BLANKS else line + b"\n" + text[start:end]
+
+
+def _few_fields(text: bytes, lower: bytes, after_received: bool) -> tuple[bytes, bool, bool] | None:
     """The fields of `text` that count, joined; then whether a Received came, and whether the last line belongs to one of these.
 
-    text: header lines with an LF before them. after_received: whether a Received came before. None if there are too many.
+    text: header lines with an LF before them; lower: the same in lower case. after_received: whether a Received came before.
+    None if there are too many.
     """
-    starts, after_received = _field_starts(text, after_received)
+    starts, after_received = _field_starts(text, lower, after_received)
     if not starts:
         return b"", after_received, False
     left = _FEW - len(starts)
@@ -166,9 +208,9 @@ def _few_fields(text: bytes, after_received: bool) -> tuple[bytes, bool, bool] |
     return (b"".join(pieces), after_received, end == len(text)) if left >= 0 else None
 
 
-def _field_starts(text: bytes, after_received: bool) -> tuple[list[int], bool]:
+def _field_starts(text: bytes, lower: bytes, after_received: bool) -> tuple[list[int], bool]:
     """Where fields that count start, in order, and whether a Received came. More than _FEW may be not all of them."""
-    find = text.lower().find
+    find = lower.find
     starts = []
     if not after_received:
         received = find(RECEIVED)
