@@ -33,19 +33,19 @@ class Bench:
         """One door for each server: popa3d and C popa3d as `how` says, and Dovecot."""
         return [door for door in self.doors if door.how in (how, "")]
 
-    def made(self, messages: int, octets: int) -> Path:
+    def made(self, messages: int, octets: int, signed: bool = False) -> Path:
         """A mailbox of so many messages of so many octets each; only the last that was asked for is kept, and small ones."""
-        path = self._made / f"{messages}x{octets}"
+        path = self._made / f"{messages}x{octets}{'s' * signed}"
         if not path.exists():
             for other in self._made.iterdir():
                 if other.stat().st_size > 1_000_000:
                     other.unlink()
-            mail.write(path, messages, octets)
+            mail.write(path, messages, octets, signed=signed)
         return path
 
-    def deliver(self, account: Account, messages: int, octets: int) -> Path:
+    def deliver(self, account: Account, messages: int, octets: int, signed: bool = False) -> Path:
         """Make such a mailbox the account's; its path."""
-        return mail.deliver(self.made(messages, octets), account)
+        return mail.deliver(self.made(messages, octets, signed), account)
 
     def deliver_small(self) -> None:
         """The mailboxes of the polls: 10 messages, 40 kB, for all accounts."""

@@ -28,24 +28,24 @@ def forget(account: Account) -> None:
                 path.unlink()
 
 
-def _openings(door: Door, bench: Bench, size: tuple[int, int], phases: int) -> tuple[float, ...]:
+def _openings(door: Door, bench: Bench, size: tuple[int, int], phases: int, signed: bool) -> tuple[float, ...]:
     """Milliseconds beyond those of a small mailbox, for each of the first `phases` of PHASES."""
     account, small = door.accounts[:2]
-    bench.deliver(account, *size)
+    bench.deliver(account, *size, signed)
     forget(account)
     taken = []
     for phase in PHASES[:phases]:
         if phase == PHASES[2]:
-            mail.add(Path("/var/mail", account.name), account, 10, size[1], 1)
+            mail.add(Path("/var/mail", account.name), account, 10, size[1], 1, signed)
         base = measure.opening(door.port, small)
         taken.append(1000 * (measure.opening(door.port, account) - base))
     return tuple(taken)
 
 
-def _open_rows(bench: Bench, group: str, size: tuple[int, int], rounds: int, phases: int) -> list[Row]:
-    subjects = {door.server: partial(_openings, door, bench, size, phases) for door in bench.at("inetd")}
+def _open_rows(bench: Bench, group: str, size: tuple[int, int], rounds: int, phases: int, signed: bool = False) -> list[Row]:
+    subjects = {door.server: partial(_openings, door, bench, size, phases, signed) for door in bench.at("inetd")}
     found = measure.interleave(rounds, subjects, warm=0)
-    what = f"{size[0] * size[1] / 1e6:,.0f} MB"
+    what = f"{size[0] * size[1] / 1e6:,.0f} MB" + ", headers of 4 kB" * signed
     return [
         Row(group, f"{what}, {phase}", "ms", {server: [each[i] for each in taken] for server, taken in found.items()})
         for i, phase in enumerate(PHASES[:phases])
@@ -59,7 +59,7 @@ def openings(bench: Bench) -> list[Row]:
     rows = []
     for size in bench.archives:
         rows += _open_rows(bench, "Opening", size, bench.rounds(5 if size[0] < 50_000 else 3, 3), 3)
-    return rows
+    return rows + _open_rows(bench, "Opening", (18_000, 7800), bench.rounds(5, 3), 3, signed=True)
 
 
 def growth(bench: Bench) -> list[Row]:

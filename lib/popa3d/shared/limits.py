@@ -250,7 +250,8 @@ COPY_BODY_OCTETS = 32 * 1024
 # A smaller mailbox has no kept index: parsing it takes some milliseconds, as looking for the index would.
 INDEX_OCTETS = 1024 * 1024
 
-# From this size on a mailbox is parsed by two processes, if there are two processors. Starting one takes a millisecond or two.
+# From this size on a mailbox, or what was added to it, is parsed by two processes, if there are two processors. Starting one
+# takes a millisecond or two.
 SCAN_BOTH_OCTETS = 16 * 1024 * 1024
 
 # popa3d-recover runs this many owners' programs at once, besides slow ones: mostly they wait for the disk.

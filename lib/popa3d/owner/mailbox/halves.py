@@ -1,4 +1,4 @@
-"""A large mailbox in two halves, read by two processes at the same time, if there are two processors.
+"""A large mailbox, or a large part of one, in two halves: two processes read them at the same time, if there are two processors.
 
 A "From " line after an empty one starts a message, whatever was before, so the file can be divided there. If the second process
 fails in any way, the caller reads all of the file itself.
@@ -25,25 +25,28 @@ _CHECK_OCTETS = 4
 _SEARCH_OCTETS = 4 * 1024 * 1024  # if the message in the middle is longer, the file is not divided
 
 
-def parse_halves(file: MboxFile, size: int, max_messages: int) -> Index | None:
-    """The index of the first `size` octets; None if they cannot be divided. Raises Refused or OSError.
+def find_middle(file: MboxFile, start: int, size: int) -> int:
+    """Where to divide the octets from `start` to `size`: where a message starts; 0 if that is nowhere near the middle."""
+    return _find_message(file, (start + size) // 2, size)
 
-    The unique-ids are those that the digests give. Only LF mailboxes are divided.
+
+def parse_halves(file: MboxFile, parser: Parser, start: int, middle: int, size: int, max_messages: int) -> Index | None:
+    """The same as ranges.parse_range of the octets from `start` to `size`; another process parses those from `middle` on.
+
+    Returns None if it has failed, or they cannot be divided after all; the parser has been used then. Only LF mailboxes are
+    divided. The unique-ids are those that the digests give. Raises Refused or OSError.
     """
-    middle = _find_message(file, size // 2, size)
-    if not middle:
-        return None
 
     def second_half() -> "Iterable[bytes | memoryview]":
-        parser = Parser(max_messages)
-        parser.begin_at(middle)
-        return packed(parse_range(file, parser, middle, size))
+        second_parser = Parser(max_messages)
+        second_parser.begin_at(middle)
+        return packed(parse_range(file, second_parser, middle, size))
 
     halves = run_with_child(
-        lambda: parse_range(file, Parser(max_messages), 0, middle), second_half, lambda read: unpacked(read, max_messages)
+        lambda: parse_range(file, parser, start, middle), second_half, lambda read: unpacked(read, max_messages)
     )
     if halves is None:
-        return None
+        return parse_range(file, parser, start, size)
     first, second = halves
     if second is None or second.size != size or not len(first) or first.crlf or len(first) + len(second) > max_messages:
         return None

@@ -21,11 +21,7 @@ NOTHING, NEXT_MESSAGE, OTHER_TEXT = range(3)
 
 def build_index(file: MboxFile, size: int, max_messages: int) -> Index:
     """The index of the first `size` octets. Raises Refused, also for too many messages, or OSError."""
-    index = None
-    if size >= SCAN_BOTH_OCTETS:
-        from . import halves  # for large mailboxes
-
-        index = halves.parse_halves(file, size, max_messages)
+    index = _parse(file, Parser(max_messages), 0, size, max_messages)
     if index is None:
         index = parse_range(file, Parser(max_messages), 0, size)
     return _with_unique_ids(file, index, {})
@@ -34,7 +30,8 @@ def build_index(file: MboxFile, size: int, max_messages: int) -> Index:
 def extend_index(file: MboxFile, size: int, max_messages: int, known: Index) -> Index | None:
     """The same, where `known` is the index of the first part, and is emptied. Only what follows is parsed, and its last message.
 
-    Returns None if the file does not begin with what `known` was made of.
+    Returns None if the file does not begin with what `known` was made of, or a process that parsed a part has failed.
+    Raises Refused or OSError.
     """
     last = known.start[len(known) - 1]
     check = checksum(file, 0, last)
@@ -47,7 +44,22 @@ def extend_index(file: MboxFile, size: int, max_messages: int, known: Index) -> 
         digests = known_digests(known, len(known) - 1)
     parser = Parser(max_messages)
     parser.resume(known, check)
-    return _with_unique_ids(file, parse_range(file, parser, last, size), digests)
+    if known.crlf:  # it could not be divided
+        index: Index | None = parse_range(file, parser, last, size)
+    else:
+        index = _parse(file, parser, last, size, max_messages)
+    return None if index is None else _with_unique_ids(file, index, digests)
+
+
+def _parse(file: MboxFile, parser: Parser, start: int, size: int, max_messages: int) -> Index | None:
+    """As ranges.parse_range, by two processes if there is much. Returns None if it must be done anew, by a new parser."""
+    if size - start >= SCAN_BOTH_OCTETS:
+        from . import halves  # for large mailboxes
+
+        middle = halves.find_middle(file, start, size)
+        if middle:
+            return halves.parse_halves(file, parser, start, middle, size, max_messages)
+    return parse_range(file, parser, start, size)
 
 
 def checksum(file: MboxFile, start: int, end: int, check: int = 0) -> int:

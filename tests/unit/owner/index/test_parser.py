@@ -9,7 +9,9 @@ from itertools import pairwise
 
 import pytest
 
+from popa3d.owner.index import parser as parser_module
 from popa3d.owner.index.parser import Parser, Truncated, Unreadable
+from popa3d.owner.index.unique_id import MessageDigest
 from popa3d.shared.limits import HEADER_LINE_OCTETS
 from tests.golden.cases import Case
 from tests.unit.owner import plain
@@ -232,3 +234,25 @@ def test_truncated(mailbox: bytes, reason: str) -> None:
     with pytest.raises(Truncated) as raised:
         parser.finish()
     assert raised.value.reason == reason
+
+
+@pytest.mark.parametrize("octets", [3000, 5000])
+def test_a_cut_message_waits(octets: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that a block cuts is noted as a whole when the next block is here, unless it is as long as half a block.
+
+    Only for the others, the file's first one, and what its last block has, a digest is made part by part.
+    """
+    made = 0
+
+    def counted(kept_octets: int = 0) -> MessageDigest:
+        nonlocal made
+        made += 1
+        return MessageDigest(kept_octets)
+
+    monkeypatch.setattr(parser_module, "MessageDigest", counted)
+    mailbox = b"".join(b"From a\nReceived: %d\n\n" % i + b"x" * octets + b"\n\n" for i in range(100))
+    parser = Parser(1000)
+    for offset in range(0, len(mailbox), 8000):
+        parser.feed(mailbox[offset : offset + 8000])
+    assert len(parser.finish()) == 100
+    assert (made <= 3) == (octets < 4000)

@@ -37,9 +37,35 @@ def facts(both, most):
         file.close()
     content = open(path, "rb").read()
     assert index.check == zlib.crc32(content)
+    return as_values(index)
+
+def as_values(index):
     columns = [list(column) for column in (index.start, index.content, index.end, index.octets)]
     return columns, index.ids, index.base_ids, index.copy_digests, index.hidden, index.size, index.crlf
 
+def grown(content, most):
+    # The first part is parsed, then what follows is added to that.
+    scan.SCAN_BOTH_OCTETS = 1 << 60
+    file = MboxFile(path.encode(), ("fcntl",))
+    size = len(content)
+    try:
+        whole = as_values(scan.build_index(file, size, most))
+        known = scan.build_index(file, random.randrange(size // 8, size // 4), most)
+    except Refused:
+        return
+    if len(known) > 1:
+        scan.SCAN_BOTH_OCTETS = 1
+        more = len(forked)
+        extended = scan.extend_index(file, size, most, known)
+        if extended is None:
+            assert len(sys.argv) > 3
+        else:
+            assert as_values(extended) == whole
+            assert extended.check == zlib.crc32(content)
+            added.append(len(forked) > more)
+    file.close()
+
+added = []
 if len(sys.argv) > 3:
     child._be_the_child = lambda *a: exec("import os; os._exit(3)")
 for seed in range(150):
@@ -60,26 +86,28 @@ for seed in range(150):
     ranges.PARSE_OCTETS = halves.PARSE_OCTETS = chance.choice([20, 100, 5000])
     most = chance.choice([3, 10_000])
     assert facts(True, most) == facts(False, most), seed
-print(len(forked), sum(found is not None for found in forked))
+    grown(content, most)
+print(len(forked), sum(found is not None for found in forked), sum(added))
 """
 
 
-def run(tmp_path: Path, *arguments: str) -> tuple[int, int]:
-    """How often it was tried to divide a mailbox, and how often that was used."""
+def run(tmp_path: Path, *arguments: str) -> tuple[int, int, int]:
+    """How often it was tried to divide a mailbox, and how often that was used, in all and for what had been added to one."""
     command = ["/usr/bin/python3", "-IBS", "-c", PROGRAM, str(CHECKOUT / "lib"), str(tmp_path / "mailbox"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    tried, used = map(int, done.stdout.split())
-    return tried, used
+    tried, used, added = map(int, done.stdout.split())
+    return tried, used, added
 
 
 def test_two_processes(tmp_path: Path) -> None:
-    """For random mailboxes and any size of blocks: the same index, the same refusals, the same checks."""
-    tried, used = run(tmp_path)
+    """For random mailboxes and any size of blocks: the same index, the same refusals, the same checks; also when it has grown."""
+    tried, used, added = run(tmp_path)
     assert tried >= used > 15
+    assert added > 8
 
 
 def test_a_second_process_that_fails(tmp_path: Path) -> None:
     """If the second process ends without a word, the first one does it all."""
-    tried, used = run(tmp_path, "fail")
-    assert tried > 30 and used == 0
+    tried, used, added = run(tmp_path, "fail")
+    assert tried > 30 and used == added == 0
