@@ -104,17 +104,13 @@ class Parser:
         self._index.check = crc32(block, self._index.check)
         # A message is held once at most: when the next block is here, there is more of it than this.
         self._most_held = len(block) // 2
-        self._go_on()
-
-    def _go_on(self) -> None:
         while self._steps[self._state]():
             pass
 
     def finish(self) -> Index:
         """Return the index: the file ends here. Raises Truncated, or Unreadable."""
         if self._state == _MESSAGE:
-            self._most_held = 0
-            self._go_on()
+            self.feed(b"")  # what is held is all that there is
         end = len(self._buffer)
         if self._state == _PREAMBLE:
             if self._position < end:
