@@ -17,8 +17,8 @@ CHILD = "tests/unit/owner/mailbox/test_child.py"
 # fmt: off
 MUTATIONS = (
     # messages
-    wrong("owner/index/whole.py", "if separator < 0 or startswith(FROM, content):", "if separator < 0:",
-          "a message without content is served", f"{WHOLE}::test_without_content"),
+    wrong("owner/index/whole.py", "if separator < 0 or (data[content] == _F and startswith(FROM, content)):",
+          "if separator < 0:", "a message without content is served", f"{WHOLE}::test_without_content"),
     wrong("owner/index/whole.py", "range(min(room, _SAMPLE))", "range(_SAMPLE)", "the limit of messages", f"{WHOLE}::test_room"),
     wrong("owner/index/whole.py", "header_end < separator else", "header_end <= separator else",
           "the last line of a header without a body is cut", f"{PARSER}::test_pieces"),
