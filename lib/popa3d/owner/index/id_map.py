@@ -8,7 +8,7 @@ Trusts: nobody; the map is the owner's, and its lengths are checked before it is
 """
 
 import _md5
-from itertools import islice
+from itertools import chain, compress, islice
 
 from ...shared.migration_limits import UNIQUE_ID_OCTETS
 from . import copies
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _VISIBLE = bytes(range(0x21, 0x7F))
+_IS_ZERO = b"\1" + bytes(255)  # for bytes.translate
 _TEXT_OCTETS = 2 * ID_OCTETS  # of popa3d's ids, in hexadecimal
 
 
@@ -136,13 +137,14 @@ def _without_old_ones(ids: bytes, aligned: IdMap) -> bytes:
     """
     if aligned.count() == len(ids) // ID_OCTETS:
         return ids  # none of popa3d's is shown
-    shown = _shown_as_numbers(ids, aligned)
-    later = copies.repeats(shown)
-    if not later:
+    values = _values(bytes(_shown_as_numbers(ids, aligned)))
+    old = compress(values, aligned.lengths)
+    new = chain(compress(values, aligned.lengths.translate(_IS_ZERO)), values[len(aligned) :])
+    few, many = (old, new) if 2 * aligned.count() < len(values) else (new, old)  # a set takes a hundred octets a member
+    twice = set(few).intersection(many)
+    if not twice:
         return ids
-    values = _values(bytes(shown))
     taken = set(values)
-    twice = {value for value, is_later in zip(values, later, strict=True) if is_later}
     others = bytearray(ids)
     for number, value in enumerate(values):
         if value in twice and not (number < len(aligned) and aligned.lengths[number]):
