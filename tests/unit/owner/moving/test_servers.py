@@ -158,5 +158,6 @@ def test_headers(text: bytes, crlf: bool, header: bytes) -> None:
 def test_values() -> None:
     """Fields come in their order, with continuation lines and without blanks around them."""
     header = b"X-UIDL: a\nX-UID:\n 1\n\t2 \nX: X-UID: 3\nx-uid: 4\r\n"
-    assert values(header, X_UIDL, X_UID) == [(X_UIDL, b"a"), (X_UID, b"1\n\t2"), (X_UID, b"4")]
+    for names in ((X_UIDL, X_UID), (X_UID, X_UIDL)):
+        assert values(header, *names) == [(X_UIDL, b"a"), (X_UID, b"1\n\t2"), (X_UID, b"4")]
     assert values(b"", X_UID) == []
