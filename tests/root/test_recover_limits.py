@@ -38,8 +38,10 @@ def stopped(host: Host, *uids: int) -> Iterator[None]:
     """
     worker, go = HOME / "bin/popa3d-session", host.base / "go"
     script = host.base / "popa3d-session"
-    start = "sys.path.insert(0, LIBRARY)\n"
-    script.write_text(worker.read_text().replace(start, start + PAUSE.format(uids=uids, go=str(go))))
+    start = "sys.path.append(LIBRARY)\n"
+    text = worker.read_text()
+    assert start in text
+    script.write_text(text.replace(start, start + PAUSE.format(uids=uids, go=str(go))))
     script.chmod(0o755)
     bind(script, worker)
     try:
