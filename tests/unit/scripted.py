@@ -17,6 +17,7 @@ class Scripted:
     def __init__(self, stream: bytes = b"", ending: str = GONE, ends_after: int | None = None) -> None:
         self.ended: str | None = None
         self.sent = b""
+        self.sent_octets = 0
         self.flushes = 0
         self.deadlines: list[float | None] = []
         self._lines = Lines(stream)
@@ -46,6 +47,7 @@ class Scripted:
         self.flushes += 1
         if not self.ended:
             self.sent += self._queue
+            self.sent_octets += len(self._queue)
         self._queue = b""
 
     def ahead(self) -> bytes:

@@ -80,7 +80,7 @@ ONLY = {
     ("preauth", "shared"): "capabilities commands connection limits record replies",
     ("tls", "shared"): "limits tls_limits",
     ("root", "shared/census"): "",
-    ("root/listen", "root"): "process",
+    ("root/listen", "root"): "libc process",
     ("root/sandbox", "root"): "libc",
     ("root/sandbox", "shared"): "log system_calls",
     ("root", "root/sandbox"): "",

@@ -55,7 +55,7 @@ def accepted_options() -> set[str]:
 
 
 OPTIONS = {
-    "popa3d": accepted_options(),
+    "popa3d": accepted_options() | {"--help"},
     "popa3d-migrate": written_options("popa3d-migrate"),
     "popa3d-recover": written_options("popa3d-recover"),
     "popa3d-status": written_options("popa3d-status") | {"-h", "--help"},  # argparse's own
@@ -74,7 +74,7 @@ def test_options(program: str) -> None:
 def test_help() -> None:
     """popa3d -h has a line for each option."""
     lines = re.findall(r"^  (-.*?)  ", arguments.HELP, re.M)
-    assert set(re.findall(r"-\w", " ".join(lines))) == OPTIONS["popa3d"]
+    assert set(re.findall(r"--\w+|-\w", " ".join(lines))) == OPTIONS["popa3d"]
 
 
 # --- Limits ---

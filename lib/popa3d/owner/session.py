@@ -11,6 +11,7 @@ import _signal  # the standard library's signal module imports enum, which costs
 import _stat as stat
 import errno
 import posix as os  # as os, without its start-up time
+import time
 
 from ..shared import EX_SOFTWARE, Failure, log, record, replies
 from ..shared.connection import EXPIRED, Connection
@@ -58,6 +59,8 @@ def main() -> "NoReturn":
         if handover is None:
             _complain("popa3d-session is started by popa3d only, never as root")
         else:
+            log.choose(handover.log)
+            log.choose_facility(handover.facility)
             log.start()
             if handover.recovery or handover.migration:
                 status = _run_errand(handover)
@@ -160,7 +163,7 @@ def _serve(connection: Connection, handover: record.Handover) -> int:
         connection.put(_reply(error, replies.NOT_LOADED_NOW, replies.NOT_LOADED))
         return 1
     try:
-        return _transact(connection, maildrop, path, owner)
+        return _transact(connection, maildrop, path, owner, handover.started_ms)
     except Changed:
         log.write(log.INFO, f"Another MUA active, giving up for {owner}")
     except (Refused, OSError) as error:
@@ -187,8 +190,11 @@ def _reply(error: Refused | OSError, temporary: bytes, permanent: bytes) -> byte
     return temporary if isinstance(error, OSError) and error.errno in _TEMPORARY else permanent
 
 
-def _transact(connection: Connection, maildrop: Maildrop, path: str, owner: str) -> int:
-    """Reply to the login, then TRANSACTION and UPDATE. Returns the exit status; raises Changed, Refused, InUse or OSError."""
+def _transact(connection: Connection, maildrop: Maildrop, path: str, owner: str, started_ms: int) -> int:
+    """Reply to the login, then TRANSACTION and UPDATE. Returns the exit status; raises Changed, Refused, InUse or OSError.
+
+    started_ms: see record.Handover.
+    """
     octets = sum(maildrop.index.octets)
     if maildrop.file.read_only:
         log.write(log.WARNING, f"{path} is on a file system that can only be read: no message can be deleted")
@@ -211,10 +217,12 @@ def _transact(connection: Connection, maildrop: Maildrop, path: str, owner: str)
     if not quit_came or connection.ended:
         log.write(log.INFO, f"{'Connection timed out' if connection.ended == EXPIRED else 'Premature disconnect'} for {owner}")
         return 0
-    return _update(connection, maildrop, transaction, path, owner)
+    return _update(connection, maildrop, transaction, path, owner, started_ms)
 
 
-def _update(connection: Connection, maildrop: Maildrop, transaction: "Transaction", path: str, owner: str) -> int:
+def _update(
+    connection: Connection, maildrop: Maildrop, transaction: "Transaction", path: str, owner: str, started_ms: int
+) -> int:
     """The UPDATE state, RFC 1939 section 6, and the reply to QUIT. Returns and raises what _transact does."""
     deletes = 1 in transaction.deleted
     if deletes:
@@ -236,7 +244,8 @@ def _update(connection: Connection, maildrop: Maildrop, transaction: "Transactio
     log.write(
         log.INFO,
         f"{len(transaction.deleted) - transaction.left} ({transaction.octets - transaction.left_octets}) deleted, "
-        f"{transaction.left} ({transaction.left_octets}) left for {owner}",
+        f"{transaction.left} ({transaction.left_octets}) left for {owner} "
+        f"messages={transaction.retrieved} octets={connection.sent_octets} seconds={_seconds(started_ms)}",
     )
     connection.put(replies.OK)
     if deletes:
@@ -254,6 +263,11 @@ def _later(maildrop: Maildrop) -> str:
         return ": the next session will finish it" if maildrop.state.has_journal() else ""
     except OSError:
         return ""
+
+
+def _seconds(started_ms: int) -> int:
+    """The whole seconds since then."""
+    return max(0, int(time.monotonic() * 1000) - started_ms) // 1000
 
 
 def _count(number: int, unit: str) -> str:

@@ -73,6 +73,7 @@ def send(
     recovery: bool = False,
     migration: str = "",
     dry_run: bool = False,
+    started_ms: int = 0,
 ) -> HandedOver:
     """A pipe from which the owner's program will read its record, see record.Handover; and what it may reach. Raises NoMailbox.
 
@@ -92,6 +93,8 @@ def send(
         locker=locker >= 0,
         migration=migration,
         dry_run=dry_run,
+        log=log.target(),
+        started_ms=started_ms,
     ).encode()
     if len(data) > record.HANDOVER_RECORD_OCTETS or not path.startswith("/") or (settings.home_file and not owner.pw_dir):
         raise NoMailbox(f"No usable mailbox path for {owner.pw_name}")

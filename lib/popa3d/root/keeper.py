@@ -104,7 +104,7 @@ def _be(settings: "Settings", tls: "Tls", fd: int, writing: int) -> "NoReturn":
         _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
         copies = [process.copy_above(_ANSWER_FD, one) for one in (fd, writing)]
-        process.send_to_null(0, 1, 2)
+        process.send_to_null(*(0, 1) if log.target() != log.SYSTEM else (0, 1, 2))
         log.stop()
         for copy, own in zip(copies, (_ASKING_FD, _ANSWER_FD), strict=True):
             os.dup2(copy, own)

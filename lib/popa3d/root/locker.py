@@ -54,8 +54,7 @@ def _run(connection: int, spool: bytes, group: int, session: int) -> "NoReturn":
     # A signal to both must not end this process before it has removed the lock. Nor must it keep the client's connection open.
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
     log.stop()  # as its descriptor is about to be closed or replaced
-    for fd in (0, 1):
-        os.dup2(2, fd)
+    process.send_to_null(0, 1)
     os.dup2(connection, _FD)
     process.close_from(_FD + 1)
     privileges.undumpable()  # `become` does it again, where it counts; here the client types while its code is loaded

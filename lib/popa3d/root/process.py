@@ -51,13 +51,17 @@ def _fill() -> int:
 
 
 def secure(first_closed: int = 3) -> None:
-    """A process for one session. It keeps descriptors 0 and 1, and those from 3 to below `first_closed`; 2 is /dev/null.
+    """A process for one session. It keeps descriptors 0 and 1, and those from 3 to below `first_closed`.
+
+    Descriptor 2 is /dev/null, unless it is the log.
 
     Raises OSError.
     """
     lead_session()
     os.chdir("/")  # through /proc/PID/cwd the owner could read a directory that only root can reach
-    os.dup2(_fill(), 2)
+    null = _fill()
+    if log.target() == log.SYSTEM:
+        os.dup2(null, 2)
     log.stop()  # else syslog(3) would write to whatever gets its descriptor's number next
     close_from(first_closed)
     os.umask(0o077)

@@ -16,7 +16,7 @@ import sys
 from .. import version_line
 from ..shared import EX_SOFTWARE, Failure, log
 from ..shared.limits import RECOVERY_LIMIT_S
-from . import accounts, process, settings_file, state_directories
+from . import accounts, log_target, process, settings_file, state_directories
 from .journals import stem, stems_of_journals
 from .runner import Runner, Task, complain
 
@@ -103,6 +103,8 @@ def _main(worker: str) -> int:
     if os.getuid() != 0:
         raise settings_file.Misconfigured("must be started by root")
     settings = settings_file.read(options.file)
+    log.choose_facility(settings.facility)
+    log.choose(log_target.of_program(settings))
     runner = Runner(worker, settings, _Recovery())
     for name in options.users or _interrupted(runner, settings.state):
         runner.begin(name)

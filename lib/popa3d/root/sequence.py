@@ -62,9 +62,11 @@ def serve(parts: Parts, settings: "Settings", speaks_tls: bool, accepted: Accept
     """Serve the client on descriptors 0 and 1. Never returns. speaks_tls: from the first octet."""
     passed = () if accepted is None else (LOGINS_FD, KEEPER_FD) if accepted.keeps else (LOGINS_FD,)
     try:
+        log.choose_facility(settings.facility)
         process.secure(LOGINS_FD + len(passed))
         _signal.alarm(settings.login_timeout_s + 2 * RECORD_GRACE_S)  # for all that could hang: the log, name services
-        deadline = time.monotonic() + settings.login_timeout_s
+        started = time.monotonic()
+        deadline = started + settings.login_timeout_s
         if settings.require and sandbox.missing():
             raise End(sandbox.insufficient())
         sandbox.prepare()
@@ -89,7 +91,7 @@ def serve(parts: Parts, settings: "Settings", speaks_tls: bool, accepted: Accept
             *_, logins = _offer(settings, peer, channel is not None)
             owner, ahead = authentication.log_in(pam, data, peer, settings, logins)
             del data
-            handed_over = handover.send(owner, peer.address, settings, ahead, locker)
+            handed_over = handover.send(owner, peer.address, settings, ahead, locker, started_ms=int(started * 1000))
             if accepted is not None:
                 _note_login()
             # Logged by root: the owner's other processes could end one of the owner's before the line was there.
@@ -192,6 +194,8 @@ class Preauthentication:
         status = EX_SOFTWARE
         try:
             log.stop()
+            if log.target() != log.SYSTEM:
+                process.send_to_null(2)
             # The listener's pipe and the keeper, the TLS process's report and the locker are for root alone.
             os.dup2(writing, _RECORD_FD)
             process.close_from(_RECORD_FD + 1)

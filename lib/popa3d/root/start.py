@@ -9,6 +9,7 @@ import sys
 
 from .. import version_line
 from ..shared import Failure, arguments, log
+from ..shared.settings import STDERR
 from . import accounts, process, sandbox, sequence, settings_file
 from .peer import Peer
 
@@ -61,7 +62,21 @@ def _prepare(words: list[str]) -> "tuple[arguments.Arguments, Settings]":
         _fail(misconfigured.reason)
     if options.action == arguments.CHECK:
         _check(settings)
+    _choose_log(options, settings)
     return options, settings
+
+
+def _choose_log(options: arguments.Arguments, settings: "Settings") -> None:
+    """Log where the configuration says. See log_target."""
+    log.choose_facility(settings.facility)
+    if options.action == arguments.LISTEN and not options.foreground:
+        if settings.to == STDERR:
+            _fail('log.to is "stderr", but popa3d -D leaves that when it detaches: use -F')
+    elif settings.to == STDERR or options.action == arguments.LISTEN:
+        from . import log_target  # few sessions need it
+
+        choose = log_target.of_listener if options.action == arguments.LISTEN else log_target.of_program
+        log.choose(choose(settings))
 
 
 def _check(settings: "Settings") -> "NoReturn":

@@ -10,14 +10,14 @@ USAGE = "usage: popa3d [-46DFhstV] [-c file]"
 HELP = f"""{USAGE}
 
 Serve one POP3 client on standard input and output, as a super-server starts it; or:
-  -D       listen for clients, as a daemon
-  -F       listen for clients, in the foreground
-  -4, -6   with -D or -F: IPv4 only, IPv6 only
-  -c file  read this configuration instead of /etc/popa3d.toml
-  -s       the client speaks TLS from the first octet (POP3S); not with -D or -F
-  -t       check the configuration, and exit
-  -V       print the version, and exit
-  -h       print this, and exit
+  -D          listen for clients, as a daemon
+  -F          listen for clients, in the foreground
+  -4, -6      with -D or -F: IPv4 only, IPv6 only
+  -c file     read this configuration instead of /etc/popa3d.toml
+  -s          the client speaks TLS from the first octet (POP3S); not with -D or -F
+  -t          check the configuration, and exit
+  -V          print the version, and exit
+  -h, --help  print this, and exit
 The manual: popa3d(8), popa3d.toml(5)"""
 
 
@@ -56,6 +56,8 @@ def parse(words: list[str]) -> Arguments:
             word = "-h"
         if not word.startswith("-") or word in ("-", "--"):
             raise Misused(f"unexpected argument {word}")
+        if word.startswith("--"):
+            raise Misused(f"unknown option {word}")
         letters = word[1:]
         while letters:
             letter, letters = letters[0], letters[1:]

@@ -36,11 +36,15 @@ def _socket_on(fd: int) -> "_socket.socket | None":
 
 
 class Connection:
-    """The connection. `ended` is None while it can be used, then GONE or EXPIRED; after that nothing is sent any more."""
+    """The connection. `ended` is None while it can be used, then GONE or EXPIRED; after that nothing is sent any more.
+
+    sent_octets: how many the system has taken.
+    """
 
     def __init__(self, ahead: bytes, timeout_s: float) -> None:
         """ahead: what another process has read of it. timeout_s: the limit for each line, and for each piece sent."""
         self.ended: str | None = None
+        self.sent_octets = 0
         self._timeout_s = timeout_s
         self._lines = Lines(ahead)
         self._queue: list[bytes] = []
@@ -116,6 +120,7 @@ class Connection:
                     sent_octets = os.write(1, data[:PIPE_OCTETS])
                 else:
                     return
+                self.sent_octets += sent_octets
                 if sent_octets == len(data):
                     return  # mostly all is taken at once
                 data = memoryview(data)[sent_octets:]

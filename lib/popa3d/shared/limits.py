@@ -132,7 +132,8 @@ PAM_LIBRARIES = {"pam": "libpam.so.0", "pam_misc": "libpam_misc.so.0"}
 CONFIGURATION = "/etc/popa3d.toml"
 CONFIGURATION_OCTETS = 64 * 1024
 
-# A log line's text is cut here: user names and paths come from others.
+# Where syslog(3) finds the system log. A line's text is cut at so many octets: user names and paths come from others.
+LOG_SOCKET = "/dev/log"
 LOG_TEXT_OCTETS = 512
 
 # The most that is read of another process's command line; more than popa3d's ever have.

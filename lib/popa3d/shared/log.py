@@ -1,10 +1,12 @@
-"""The system log: facility daemon, ident popa3d with the process id, as in C popa3d.
+"""The log: the system log, with the ident popa3d and the process id, as in C popa3d; or standard error, if no client has that.
 
 Runs as: any uid, but never inside the chroot.
-Trusts: nobody; before syslog(3) gets a text, it is cut, and whatever could break or forge a line is replaced.
+Trusts: nobody; before anybody gets a text, it is cut, and whatever could break or forge a line is replaced.
 """
 
+import posix as os  # as os, without its start-up time
 import syslog
+import time
 
 from .limits import LOG_TEXT_OCTETS
 
@@ -16,21 +18,55 @@ ERROR = syslog.LOG_ERR
 # A system call that the sandbox refuses fails with this error number and its own (root/sandbox). errno(3) has no such numbers;
 # the kernel allows up to 4095.
 REFUSED_ERROR = 1024
+# Where lines go: to the system log; to descriptor 2, each with its time and the process id; or to descriptor 2, which is
+# systemd's journal, each with its priority in the place of the time (sd-daemon(3)).
+SYSTEM, STDERR, JOURNAL = range(3)
+
+
+class _Log:
+    """Where this process's lines go, and with which facility."""
+
+    target = SYSTEM
+    facility = syslog.LOG_DAEMON
+
+
+def choose(target: int) -> None:
+    """Where lines go from now on. With STDERR and JOURNAL descriptor 2 must not be a client's."""
+    _Log.target = target
+
+
+def choose_facility(name: str) -> None:
+    """The facility of lines from now on, by its name in syslog.conf(5): one of settings.FACILITIES."""
+    _Log.facility = getattr(syslog, f"LOG_{name.upper()}")
+
+
+def target() -> int:
+    """Where lines go: SYSTEM, STDERR or JOURNAL."""
+    return _Log.target
 
 
 def start() -> None:
     """Connect to the log now: without privileges it may not be possible."""
-    syslog.openlog("popa3d", syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
+    if _Log.target == SYSTEM:
+        syslog.openlog("popa3d", syslog.LOG_PID | syslog.LOG_NDELAY, _Log.facility)
 
 
 def stop() -> None:
-    """Close the log's descriptor."""
+    """Close the system log's descriptor. Descriptor 2 stays."""
     syslog.closelog()
 
 
 def write(priority: int, text: str) -> None:
     """One line. Anything but printable ASCII becomes "?"."""
-    syslog.syslog(priority, "".join(c if " " <= c <= "~" else "?" for c in text[:LOG_TEXT_OCTETS]))
+    text = "".join(c if " " <= c <= "~" else "?" for c in text[:LOG_TEXT_OCTETS])
+    if _Log.target == SYSTEM:
+        syslog.syslog(_Log.facility | priority, text)
+        return
+    head = f"<{priority}>" if _Log.target == JOURNAL else time.strftime("%Y-%m-%dT%H:%M:%SZ ", time.gmtime())
+    try:
+        os.write(2, f"{head}popa3d[{os.getpid()}]: {text}\n".encode())  # a pipe takes so little as a whole
+    except OSError:
+        pass  # nobody reads it any more
 
 
 def name(data: bytes) -> str:

@@ -38,6 +38,8 @@ _DRY_RUN = b"-"  # before the word
 
 _HANDOVER = b"H"
 _RECOVERY = b"R"
+_FIELDS = 10  # before the settings
+_TARGETS = range(3)  # log.SYSTEM, STDERR and JOURNAL
 HANDOVER_RECORD_OCTETS = 16 * 1024
 _DIGITS = 19  # of 2**62, the greatest number of a setting
 
@@ -110,12 +112,13 @@ class Handover:
     owner, uid: the account. path: the mailbox, absolute. state: the owner's state directory, or empty where there is none.
     peer: the client's address for the log. ahead: what the client sent behind its login. recovery: there is no client, only
     an update to finish (popa3d-recover). migration: one of the words above, for popa3d-migrate, or empty; dry_run: only say what
-    would be done. locker: LOCKER_FD is root's locker, which makes the dot-lock. Besides, each of the
-    settings HANDED_OVER is an attribute, as in Settings.
+    would be done. locker: LOCKER_FD is root's locker, which makes the dot-lock. log: where the log goes, of log.SYSTEM and so on.
+    started_ms: when the session did, by the monotonic clock. Besides, each of the settings HANDED_OVER is an attribute, as in
+    Settings.
     """
 
     __slots__ = (
-        "ahead", "dry_run", "locker", "migration", "owner", "path", "peer", "recovery", "state", "uid",
+        "ahead", "dry_run", "locker", "log", "migration", "owner", "path", "peer", "recovery", "started_ms", "state", "uid",
         *(setting.key for setting in HANDED_OVER),
     )  # fmt: skip
 
@@ -132,6 +135,8 @@ class Handover:
         locker: bool = False,
         migration: str = "",
         dry_run: bool = False,
+        log: int = 0,
+        started_ms: int = 0,
     ) -> None:
         """settings: where those that are handed over are taken from."""
         self.owner = owner
@@ -144,6 +149,8 @@ class Handover:
         self.locker = locker
         self.migration = migration
         self.dry_run = dry_run
+        self.log = log
+        self.started_ms = started_ms
         for setting in HANDED_OVER:
             setattr(self, setting.key, getattr(settings, setting.key))
 
@@ -154,7 +161,8 @@ class Handover:
     def encode(self) -> bytes:
         """The record, at most HANDOVER_RECORD_OCTETS long for every path that the kernel takes (PATH_MAX)."""
         task = (_DRY_RUN if self.dry_run else b"") + self.migration.encode()
-        fields = (self.owner, b"%d" % self.uid, self.path, self.state, self.peer, self.ahead, b"%d" % self.locker, task)
+        numbers = (b"%d" % self.locker, b"%d" % self.log, b"%d" % self.started_ms)
+        fields = (self.owner, b"%d" % self.uid, self.path, self.state, self.peer, self.ahead, *numbers, task)
         settings = tuple(_written(getattr(self, setting.key)) for setting in HANDED_OVER)
         return _encode(_RECOVERY if self.recovery else _HANDOVER, fields + settings)
 
@@ -163,38 +171,47 @@ def decode_handover(record: bytes) -> Handover | None:
     """The Handover in a record, or None if a single octet of it is not as root would write it."""
     if record[:1] not in (_HANDOVER, _RECOVERY) or len(record) > HANDOVER_RECORD_OCTETS:
         return None
-    fields = _decode(record, 8 + len(HANDED_OVER))
+    fields = _decode(record, _FIELDS + len(HANDED_OVER))
     if fields is None:
         return None
-    owner, uid, path, state, peer, ahead, locker, task = fields[:8]
+    owner, uid, path, state, peer, ahead, locker, log, started_ms, task = fields[:_FIELDS]
     migration = task.removeprefix(_DRY_RUN).decode("ascii", "replace")
-    if _number(uid) is None or _number(locker) not in (0, 1) or migration not in _MIGRATIONS:
+    if _number(uid) is None or _number(started_ms) is None or migration not in _MIGRATIONS:
+        return None
+    if _number(locker) not in (0, 1) or _number(log) not in _TARGETS:
         return None
     if not path.startswith(b"/") or b"\0" in path + state or state[:1] not in (b"", b"/"):
         return None
     settings = Settings()
-    for setting, field in zip(HANDED_OVER, fields[8:], strict=True):
+    for setting, field in zip(HANDED_OVER, fields[_FIELDS:], strict=True):
         value = _value(setting, field)
         if value is None:
             return None
         setattr(settings, setting.key, value)
     recovery = record[:1] == _RECOVERY
-    dry_run = task.startswith(_DRY_RUN)
-    return Handover(owner, int(uid), path, state, peer, ahead, settings, recovery, locker == b"1", migration, dry_run)
+    return Handover(
+        owner, int(uid), path, state, peer, ahead, settings, recovery, locker == b"1", migration, task.startswith(_DRY_RUN),
+        int(log), int(started_ms),
+    )  # fmt: skip
 
 
-def _written(value: "int | tuple[str, ...]") -> bytes:
-    """A setting's field: a number in digits, lock names with commas between them."""
-    return b"%d" % value if isinstance(value, int) else ",".join(value).encode()
+def _written(value: "int | str | tuple[str, ...]") -> bytes:
+    """A setting's field: a number in digits, a word, lock names with commas between them."""
+    if isinstance(value, int):
+        return b"%d" % value
+    return value.encode() if isinstance(value, str) else ",".join(value).encode()
 
 
-def _value(setting: "Setting", field: bytes) -> "int | tuple[str, ...] | None":
+def _value(setting: "Setting", field: bytes) -> "int | str | tuple[str, ...] | None":
     """The value in a setting's field; None if it is not one that the setting can have."""
     if isinstance(setting.kind, tuple):
         least, most = setting.kind
         number = _number(field)
         return number if number is not None and least <= number <= most else None
-    names = tuple(field.decode("ascii", "replace").split(","))
+    text = field.decode("ascii", "replace")
+    if isinstance(setting.kind, list):
+        return text if text in setting.kind else None
+    names = tuple(text.split(","))
     return names if set(names) <= set(LOCKS) else None
 
 

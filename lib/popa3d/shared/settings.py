@@ -35,13 +35,17 @@ ANY_DOMAIN = "*"
 # Who may log in without TLS where there is TLS: nobody, clients on the host itself, or everybody.
 NEVER, LOCAL, ALWAYS = "never", "local", "always"
 
+# Where the log goes, and the facilities that it may have: those of syslog(3) that are for services.
+SYSLOG, STDERR = "syslog", "stderr"
+FACILITIES = ["daemon", "mail", "auth", "authpriv", "user", *(f"local{number}" for number in range(8))]
+
 
 class Setting:
     """One row of TABLE.
 
     table, key: where it stands in the file; the key is also the attribute of Settings. default: its value without the file.
     kind: one of the above, the least and the greatest number, or a list of words, one of which it is. handed_over: the
-    owner's program gets it, too; that is possible for numbers and LOCK_NAMES.
+    owner's program gets it, too; that is possible for numbers, LOCK_NAMES and lists of words.
     """
 
     __slots__ = ("default", "handed_over", "key", "kind", "table")
@@ -72,6 +76,8 @@ TABLE = (
     Setting("session", "login_timeout_s", LOGIN_TIMEOUT_S, (1, _DAY_S)),
     Setting("login", "domains", (), DOMAINS),
     Setting("login", "lower_case", False, BOOLEAN),
+    Setting("log", "to", "", [SYSLOG, STDERR]),  # STDERR with -F where there is no system log, else SYSLOG
+    Setting("log", "facility", "daemon", FACILITIES, handed_over=True),
     Setting("mailbox", "spool", SPOOL, DIRECTORY),
     Setting("mailbox", "home_file", "", HOME_FILE),
     Setting("mailbox", "locks", ("fcntl",), LOCK_NAMES, handed_over=True),

@@ -1,5 +1,7 @@
 """What processes of TLS are called, so that the census finds a session's TLS process, and holds the keeper for no listener.
 
+Here, too: the other process beside a listener, which copies the log.
+
 Runs as: any uid.
 Trusts: nobody; whoever reads a name must know whose process it is.
 """
@@ -9,6 +11,9 @@ _PREFIX = "tls"
 
 # The keeper of the TLS key, which is root's.
 KEEPER = "popa3d-keeper"
+
+# The process that copies the log to the listener's standard error.
+COPIER = "popa3d-log"
 
 
 def encode(version: str, pid: int) -> str:

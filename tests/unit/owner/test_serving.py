@@ -27,6 +27,7 @@ from tests.unit.scripted import Scripted
 
 OK = replies.OK
 LOADED = "2 messages (48 bytes) loaded for alice"
+STARTED_MS = 7_000_000  # of the session, which is looked at four seconds later, but for a millisecond
 FAILED = OSError(errno.EIO, "Input/output error")
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -51,8 +52,8 @@ class Alice:
 
     def handover(self) -> record.Handover:
         """Root's record for her."""
-        settings = Settings()
-        return record.Handover(b"alice", os.getuid(), bytes(self.mailbox), bytes(self.state), b"192.0.2.1", b"", settings)
+        path, state = bytes(self.mailbox), bytes(self.state)
+        return record.Handover(b"alice", os.getuid(), path, state, b"192.0.2.1", b"", Settings(), started_ms=STARTED_MS)
 
     def log(self, priority: int, text: str) -> None:
         self.lines.append((priority, text.replace(str(self.mailbox), "MAILBOX")))
@@ -68,7 +69,8 @@ def alice(tmp_path: Path) -> Iterator[Alice]:
         real_close(file)
 
     real_close = MboxFile.close
-    with mock.patch.object(log, "write", alice.log), mock.patch.object(MboxFile, "close", close):
+    clock = mock.patch.object(session, "time", SimpleNamespace(monotonic=lambda: STARTED_MS / 1000 + 3.999))
+    with mock.patch.object(log, "write", alice.log), mock.patch.object(MboxFile, "close", close), clock:
         yield alice
 
 
@@ -83,7 +85,8 @@ def test_a_session(alice: Alice) -> None:
     assert alice.serve(connection) == 0
     assert connection.sent == OK + b"+OK 2 48\r\n" + OK + OK
     assert alice.mailbox.read_bytes() == TWO
-    assert alice.lines == [(log.INFO, LOADED), (log.INFO, "1 (24) deleted, 1 (24) left for alice")]
+    left = "1 (24) deleted, 1 (24) left for alice messages=0 octets=20 seconds=3"
+    assert alice.lines == [(log.INFO, LOADED), (log.INFO, left)]
 
 
 def test_all_is_sent_before_anything_is_deleted(alice: Alice) -> None:
@@ -108,7 +111,15 @@ def test_nothing_is_deleted(alice: Alice) -> None:
     with mock.patch.object(removal, "remove", failing(AssertionError())):
         assert alice.serve(Scripted(b"DELE 1\r\nRSET\r\nQUIT\r\n")) == 0
     assert alice.mailbox.read_bytes() == MAILBOX
-    assert alice.lines[1:] == [(log.INFO, "0 (0) deleted, 2 (48) left for alice")]
+    assert alice.lines[1:] == [(log.INFO, "0 (0) deleted, 2 (48) left for alice messages=0 octets=15 seconds=3")]
+
+
+def test_what_quit_logs(alice: Alice) -> None:
+    """The line of QUIT counts each message that RETR has sent, again if it was sent again, and all octets until then."""
+    connection = Scripted(b"RETR 1\r\nRETR 1\r\nTOP 2 0\r\nRETR 3\r\nRETR 2\r\nLIST\r\nQUIT\r\n")
+    assert alice.serve(connection) == 0
+    octets = len(connection.sent) - len(OK)
+    assert alice.lines[1:] == [(log.INFO, f"0 (0) deleted, 2 (48) left for alice messages=3 octets={octets} seconds=3")]
 
 
 @pytest.mark.parametrize(

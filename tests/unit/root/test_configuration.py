@@ -35,6 +35,9 @@ def test_every_key() -> None:
     min_delay_s = 0
     backlog = 9
     tls_port = 9950
+    [log]
+    to = "stderr"
+    facility = "mail"
     [tls]
     certificate = "/etc/ssl/pop.pem"
     key = "/etc/ssl/private/pop.key"
@@ -66,6 +69,8 @@ def test_every_key() -> None:
         "plaintext_logins": "never",
         "minimum": "1.3",
         "backlog": 9,
+        "to": "stderr",
+        "facility": "mail",
     }
     assert {setting.key for setting in TABLE} == set(found.__dict__)
     assert settings(b"", "f").__dict__ == Settings().__dict__

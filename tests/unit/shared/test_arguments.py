@@ -36,7 +36,8 @@ def test_actions(words: list[str], action: str) -> None:
     [
         (["-x"], "unknown option -x"),
         (["-Dx"], "unknown option -x"),
-        (["--version"], "unknown option --"),
+        (["--version"], "unknown option --version"),
+        (["-D", "--verbose=2"], "unknown option --verbose=2"),
         (["-c"], "option -c needs a file"),
         (["-Dc"], "option -c needs a file"),
         (["-"], "unexpected argument -"),

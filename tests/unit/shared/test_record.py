@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popa3d.shared import record
+from popa3d.shared import log, record
 from popa3d.shared.limits import NAME_OCTETS, PASSWORD_OCTETS, READ_OCTETS
 from popa3d.shared.settings import Settings
 
@@ -86,10 +86,11 @@ def test_handover(recovery: bool, locker: bool) -> None:
     """The handover arrives as it was sent, for the longest path too."""
     path, state = b"/" + b"d" * 4095, b"/" + b"s" * 4095
     ahead = b"x" * READ_OCTETS
-    given = settings(locks=("fcntl", "dotlock"), max_octets=2**62)
+    given = settings(locks=("fcntl", "dotlock"), max_octets=2**62, facility="local7")
     migration = record.FROM_LIST if locker else ""
+    dry_run = locker and recovery
     sent = record.Handover(
-        b"alice", 20001, path, state, b"2001:db8::1", ahead, given, recovery, locker, migration, dry_run=locker and recovery
+        b"alice", 20001, path, state, b"2001:db8::1", ahead, given, recovery, locker, migration, dry_run, log.JOURNAL, 2**40
     )
     received = record.decode_handover(sent.encode())
     assert received is not None
@@ -102,7 +103,7 @@ def test_handover(recovery: bool, locker: bool) -> None:
 
 def handed_over(**changes: object) -> bytes:
     """A handover record that is right but for `changes`, in the account, its paths or the settings."""
-    good = record.Handover(b"alice", 20001, b"/var/mail/alice", b"/state", b"::1", b"STAT\r\n", Settings())
+    good = record.Handover(b"alice", 20001, b"/var/mail/alice", b"/state", b"::1", b"STAT\r\n", Settings(), log=log.JOURNAL)
     for name, value in changes.items():
         assert hasattr(good, name)
         setattr(good, name, value)
@@ -139,6 +140,10 @@ def replaced(before: bytes, after: bytes) -> bytes:
         handed_over(timeout_s=86401),
         handed_over(max_messages=2**21 + 1),
         handed_over(locker=2),
+        handed_over(log=3),
+        handed_over(facility="kern"),
+        handed_over(facility=""),
+        replaced(b"2", b"02"),
         replaced(b"fcntl", b"fcntl,\xff"),
         replaced(b"600", b"0600"),
         replaced(b"600", b"-600"),
@@ -148,7 +153,7 @@ def replaced(before: bytes, after: bytes) -> bytes:
         replaced(b"600", b"9" * 5000),
         replaced(b"20001", b"-2001"),
         replaced(b"20001", b"9" * 20),
-        replaced(b"0", b"00"),
+        handed_over(started_ms=-1),
         handed_over()[: -len(field(b"68719476736"))],
         handed_over() + field(b"1"),
     ],

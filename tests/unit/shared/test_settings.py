@@ -25,6 +25,7 @@ UNSET = {
     "certificate": ("By default there is none", "/etc/letsencrypt/live/pop.example.org/fullchain.pem"),
     "key": ("By default there is none", "/etc/letsencrypt/live/pop.example.org/privkey.pem"),
     "home_file": ("If this is not empty", ""),
+    "to": ("The default is syslog", "syslog"),
 }
 
 
@@ -77,7 +78,7 @@ def test_names() -> None:
     keys = [setting.key for setting in TABLE]
     assert len(set(keys)) == len(keys)
     assert vars(Settings()) == {setting.key: setting.default for setting in TABLE}
-    assert {setting.key for setting in HANDED_OVER} == {"timeout_s", "locks", "max_messages", "max_octets"}
+    assert {setting.key for setting in HANDED_OVER} == {"timeout_s", "locks", "max_messages", "max_octets", "facility"}
 
 
 def test_nothing_else_is_used() -> None:

@@ -33,7 +33,7 @@ _NO_SUCH_MESSAGE = "no such message"
 class Transaction:
     """The machine. `deleted` has 1 for each message that is marked as deleted; `left` and `left_octets` are what that leaves.
 
-    `octets` is the size of all messages together, as sent.
+    `octets` is the size of all messages together, as sent. `retrieved` counts the replies to RETR that have a message.
     """
 
     def __init__(self, maildrop: Maildrop, octets: int, load_removal: "Callable[[], bool]") -> None:
@@ -42,6 +42,7 @@ class Transaction:
         self.deleted = bytearray(len(maildrop.index))
         self.left = len(maildrop.index)
         self.left_octets = octets
+        self.retrieved = 0
         self._maildrop = maildrop
         self._highest = 0  # LAST: the highest number of a message that was read or deleted
         self._next = -1  # the message that is probably asked for next,
@@ -140,6 +141,7 @@ class Transaction:
         self._next, self._prepared = i + 1, None
         blocks = (prepared,) if prepared is not None and self._maildrop.is_untouched() else self._message(i, Sender())
         self._highest = max(self._highest, i + 1)
+        self.retrieved += 1
         return blocks
 
     def _top(self, i: int, lines: int) -> "Blocks":

@@ -18,6 +18,7 @@ from ...shared.limits import ACCEPTED_AT_ONCE, PAUSE_S
 from ...shared.settings import Settings
 from . import children, signals, sockets
 from .background import detach
+from .copier import Copier
 from .flood import Flood, Limits
 from .libwrap import Libwrap
 from .log_queue import LogQueue
@@ -48,7 +49,8 @@ def run(settings: Settings, families: str, foreground: bool, reload: "Reload", s
         listener = Listener(settings, families, reload, serve, keep)
     except Failure as failure:
         log.write(log.ERROR, failure.reason)
-        os.write(2, f"popa3d: {failure.reason}\n".encode())
+        if log.target() == log.SYSTEM:
+            os.write(2, f"popa3d: {failure.reason}\n".encode())
         os._exit(1)
     if not foreground:
         detach()
@@ -71,6 +73,7 @@ class Listener:
         self._flood = Flood()
         self._signals = signals.Signals()
         self._log = LogQueue(self._fork_aside)
+        self._copier = Copier(self._fork_aside)
         self._paused_until = 0.0
         self._logins = Logins()
         self._sockets = SocketSet(families, self._log)
@@ -87,6 +90,7 @@ class Listener:
     def loop(self) -> None:
         """Serve until SIGTERM and the end of the last session."""
         self._signals.take_over()
+        self._copier.begin()
         self._tls.begin(self._settings)  # as a child of the process that stays
         self._notification.ready()
         while not self._signals.stopping or self._flood.living():
@@ -95,6 +99,7 @@ class Listener:
                 if listening.fileno() >= 0:  # else a reload has closed it
                     self._accept(listening, sockets.speaks_tls(listening, self._settings))
         self._log.finish()
+        self._copier.finish()
 
     def _wait(self) -> list[socket.socket]:
         """Wait for an event, and do what signals, logins and ended children ask for. The sockets that had connections then."""
@@ -129,6 +134,7 @@ class Listener:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 self._flood.ended(ended[0])
                 self._log.ended(*ended)
+                self._copier.ended(ended[0])
                 self._tls.ended(ended[0], self._settings)
 
     def _reconfigure(self) -> None:
@@ -144,6 +150,7 @@ class Listener:
             self._log.put(log.ERROR, f"Configuration not reloaded: {failure.reason}")
             return
         self._settings = settings
+        log.choose_facility(settings.facility)
         self._tls.replace(keeper)
         self._log.put(log.INFO, "Configuration reloaded")
 

@@ -91,8 +91,8 @@ def _all() -> dict[int, Process]:
     except OSError:
         return {}
     processes = {process.pid: process for process in map(look, pids) if process}
-    keepers = [pid for pid, process in processes.items() if process.uid == 0 and process.name == tls_name.KEEPER]
-    for pid in keepers:
+    beside = (tls_name.KEEPER, tls_name.COPIER)
+    for pid in [pid for pid, process in processes.items() if process.uid == 0 and process.name in beside]:
         del processes[pid]
     for pid, (security, session) in _tls_processes(processes).items():
         del processes[pid]
