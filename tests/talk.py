@@ -83,7 +83,7 @@ class Talk:
         self.transcript = Transcript()
         with server:
             self.process = subprocess.Popen(  # type: ignore[call-overload]
-                command or POPA3D, stdin=server, stdout=server, stderr=server, **{"env": {}, **options}
+                command or POPA3D, stdin=server, stdout=server, **{"stderr": server, "env": {}, **options}
             )
 
     def __enter__(self) -> Talk:

@@ -13,9 +13,19 @@ from tests.talk import POPA3D, Talk, Transcript, children, wait_until
 
 
 class Daemon:
-    """A context manager: the listener runs inside, and is ended by SIGTERM, which must leave nothing."""
+    """A context manager: the listener runs inside, and is ended by SIGTERM, which must leave nothing.
 
-    def __init__(self, host: Host, configuration: str = "", options: Sequence[str] = ("-DF",)) -> None:
+    stderr, variables: of the listener, besides or instead of its own.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        configuration: str = "",
+        options: Sequence[str] = ("-DF",),
+        stderr: int | None = None,
+        variables: dict[str, str] | None = None,
+    ) -> None:
         self.host = host
         self.file = Path(host.configuration(configuration))
         self._notify = host.base / "notify"
@@ -23,8 +33,9 @@ class Daemon:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind(str(self._notify))
             ready.settimeout(60)
-            environment = {"NOTIFY_SOCKET": str(self._notify), "SOMETHING": "else"}
-            self.process = subprocess.Popen([*POPA3D, *options, "-c", str(self.file)], env=environment)
+            environment = {"NOTIFY_SOCKET": str(self._notify), "SOMETHING": "else", **(variables or {})}
+            command = [*POPA3D, *options, "-c", str(self.file)]
+            self.process = subprocess.Popen(command, env=environment, stderr=stderr)
             try:
                 assert ready.recv(100) == b"READY=1"
             except (OSError, AssertionError):

@@ -13,6 +13,7 @@ import pytest
 
 from tests import peers
 from tests.host import PAM_QUICK, Host
+from tests.super.daemon import Daemon
 from tests.super.foreground import PACKAGING, Foreground, everything
 from tests.talk import POPA3D
 
@@ -175,6 +176,19 @@ def test_other_refusals_are_not_found(host: Host, fail2ban: list[str], tmp_path:
     text = syslog(host, log)
     assert (text.count("Login refused for"), text.count("PAM cannot decide about")) == (2, 2), text
     assert found(fail2ban, log, "popa3d") == found(fail2ban, log, "pam-generic") == []
+
+
+def test_standard_error(host: Host, fail2ban: list[str], tmp_path: Path) -> None:
+    """A file with what popa3d -F writes on standard error, which fail2ban reads without another filter, gives the address."""
+    host.pam_stack(PAM_QUICK)
+    log = tmp_path / "log"
+    configuration = '[log]\nto = "stderr"\n[listen]\naddresses = ["127.0.0.1"]\n'
+    with log.open("wb") as output, Daemon(host, configuration, ("-F",), output.fileno()):
+        everything("127.0.0.1", b"USER alice\r\nPASS wrong\r\n", source=PEER)
+        everything("127.0.0.1", b"USER not-an-account\r\nPASS wrong\r\n", source=PEER)
+        everything("127.0.0.1", b"USER alice\r\nPASS sesame-1\r\nQUIT\r\n")
+    assert "left for alice" in log.read_text()
+    assert found(fail2ban, log, "popa3d") == [PEER, PEER]
 
 
 def test_the_jail(fail2ban: list[str]) -> None:

@@ -23,7 +23,7 @@ MUTATIONS = (
     # whom they are believed of
     wrong("shared/census/processes.py", "        if processes[pid].uid == uid\n", "", "a user gives sessions other addresses",
           f"{PROCESSES}::test_names_that_others_choose", f"{STATUS}::test_names_that_others_choose"),
-    wrong("shared/census/processes.py", "if process.uid == 0 and process.name == tls_name.KEEPER]", "if process.name == tls_name.KEEPER]",
+    wrong("shared/census/processes.py", "if process.uid == 0 and process.name in named]", "if process.name in named]",
           "a session hides", f"{PROCESSES}::test_names_that_others_choose"),
     wrong("shared/census/processes.py", "session if (maker := connections.maker(pid)) is None else maker", "session",
           "a TLS process chooses a session", f"{STATUS}::test_names_that_others_choose"),
@@ -37,7 +37,7 @@ MUTATIONS = (
           "no census without the user", f"{PROCESSES}::test_without_the_user"),
 
     # what is no session, and no listener
-    wrong("shared/census/processes.py", "    for pid in keepers:\n        del processes[pid]\n", "", "the keeper is a listener",
+    wrong("shared/census/processes.py", "    for pid in beside:\n        del processes[pid]\n", "", "the keeper is a listener",
           f"{PROCESSES}::test_when_the_listener_was_killed"),
     wrong("shared/census/processes.py", ".items():\n        del processes[pid]\n", ".items():\n", "TLS processes are pre-auth children",
           f"{PROCESSES}::test_behind_a_super_server"),

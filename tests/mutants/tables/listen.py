@@ -4,8 +4,42 @@ from __future__ import annotations
 
 from tests.mutants.mutation import wrong
 
+STDERR = "tests/super/test_stderr_log.py"
+
 # fmt: off
 MUTATIONS = (
+    # the log on standard error
+    wrong("root/listen/copier.py", "        os.dup2(writing, 2)\n", "        pass\n", "sessions have root's file or terminal",
+          f"{STDERR}::test_file"),
+    wrong("root/listen/copier.py", "        process.close_from(3)\n", "        pass\n", "the copier keeps what the listener has open",
+          f"{STDERR}::test_file"),
+    wrong("root/listen/copier.py", "        libc.set_name(tls_name.COPIER)", "        pass", "the copier counts as a listener",
+          f"{STDERR}::test_listener_that_has_ended"),
+    wrong("root/listen/copier.py", "signal.signal(number, signal.SIG_IGN)", "pass", "what is logged at the end is lost",
+          f"{STDERR}::test_listener_that_has_ended"),
+    wrong("root/listen/copier.py", "block.translate(_PRINTABLE)", "block", "a session moves the cursor of root's terminal",
+          f"{STDERR}::test_copier_that_is_killed"),
+    wrong("root/listen/listener.py", "                self._copier.ended(ended[0])\n", "", "without a copier the pipe fills up",
+          f"{STDERR}::test_copier_that_is_killed"),
+    wrong("root/listen/listener.py", "        log.choose_facility(settings.facility)\n", "", "a reload does not change the facility",
+          f"{STDERR}::test_reload"),
+    wrong("root/log_target.py", "or (not settings.to and not has_system_log())", "", "a container has no log",
+          f"{STDERR}::test_pipe"),
+    wrong("root/log_target.py", "(not settings.to and not has_system_log())", "not has_system_log()",
+          "the log is not where it was asked for", f"{STDERR}::test_explicit_system_log"),
+    wrong("root/log_target.py", "if stat.S_ISFIFO(own.st_mode) and not same", "if not same", "a session has root's file or terminal",
+          f"{STDERR}::test_unfit"),
+    wrong("root/log_target.py", "if stat.S_ISFIFO(own.st_mode) and not same", "if stat.S_ISFIFO(own.st_mode)",
+          "log lines are sent to the client", f"{STDERR}::test_unfit"),
+    wrong("root/log_target.py", ' == b"%d:%d" % (status.st_dev, status.st_ino)', " is not None",
+          "any pipe or socket counts as the journal", f"{STDERR}::test_not_the_journal"),
+    wrong("root/sequence.py", "                process.send_to_null(2)\n", "                pass\n",
+          "who talks to strangers can write log lines", f"{STDERR}::test_pipe_of_a_super_server"),
+    wrong("root/locker.py", "    process.send_to_null(0, 1)\n", "    pass\n", "the locker keeps the client's connection open",
+          f"{STDERR}::test_locker"),
+    wrong("root/start.py", "        if settings.to == STDERR:\n            _fail", "        if False:\n            _fail",
+          "a daemon logs to nobody", f"{STDERR}::test_detached"),
+
     wrong("root/listen/listener.py", "        os.setsid()", "        pass", "what libwrap starts has the listener's terminal",
           "tests/super/test_daemon_limits.py::test_signals_and_alarms"),
     wrong("root/listen/listener.py", "        signal.alarm(self._settings.login_timeout_s)", "        pass",

@@ -9,6 +9,7 @@ RECORD = "tests/unit/shared/test_record.py"
 COMMANDS = "tests/unit/shared/test_commands.py"
 LINES = "tests/unit/shared/test_lines.py"
 IMAGE = "tests/unit/shared/test_image.py"
+STDERR = "tests/super/test_stderr_log.py"
 
 # fmt: off
 MUTATIONS = (
@@ -26,6 +27,15 @@ MUTATIONS = (
     wrong("shared/log.py", "syslog.LOG_DAEMON", "syslog.LOG_USER", "the log's facility", f"{LOG}::test_priorities"),
     wrong("shared/log.py", "syslog.LOG_PID | syslog.LOG_NDELAY", "syslog.LOG_NDELAY", "log lines without process",
           f"{LOG}::test_names"),
+
+    wrong("shared/log.py", 'head = f"<{priority}>" if _Log.target == JOURNAL else time', "head = time",
+          "the journal takes all lines for equally important", f"{STDERR}::test_journal"),
+    wrong("shared/log.py", "_Log.facility | priority, text", "priority, text", "lines have another facility",
+          f"{STDERR}::test_system_log_first", f"{STDERR}::test_reload"),
+    wrong("shared/log.py", "    except OSError:\n        pass  # nobody reads it any more\n", "    finally:\n        pass\n",
+          "a session ends with the reader of its log", f"{STDERR}::test_reader_that_has_gone"),
+    wrong("shared/arguments.py", 'raise Misused(f"unknown option {word}")', 'raise Misused("unknown option --")',
+          "a wrong option is not named", "tests/unit/shared/test_arguments.py::test_mistakes"),
 
     # limits
     wrong("shared/limits.py", "ARGUMENT_OCTETS = 40", "ARGUMENT_OCTETS = 41", "words of 41 octets", f"{COMMANDS}::test_no_commands"),

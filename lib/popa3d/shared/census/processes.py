@@ -91,8 +91,9 @@ def _all() -> dict[int, Process]:
     except OSError:
         return {}
     processes = {process.pid: process for process in map(look, pids) if process}
-    beside = (tls_name.KEEPER, tls_name.COPIER)
-    for pid in [pid for pid, process in processes.items() if process.uid == 0 and process.name in beside]:
+    named = (tls_name.KEEPER, tls_name.COPIER)
+    beside = [pid for pid, process in processes.items() if process.uid == 0 and process.name in named]
+    for pid in beside:
         del processes[pid]
     for pid, (security, session) in _tls_processes(processes).items():
         del processes[pid]
