@@ -178,9 +178,11 @@ install:
 	$(call program,popa3d-status,$(SBINDIR))
 	$(call program,popa3d-recover,$(SBINDIR))
 	$(call program,popa3d-migrate,$(SBINDIR))
+	$(call program,popa3d-check,$(SBINDIR))
 	$(call program,popa3d-session,$(LIBDIR))
 	$(call program,popa3d-images,$(LIBDIR))
-	install -m 644 man/popa3d.8 man/popa3d-status.8 man/popa3d-recover.8 man/popa3d-migrate.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 man/popa3d.8 man/popa3d-status.8 man/popa3d-recover.8 man/popa3d-migrate.8 man/popa3d-check.8 \
+		$(DESTDIR)$(MANDIR)/man8/
 	sed 's|/usr/local/sbin|$(SBINDIR)|' man/popa3d.8 > $(DESTDIR)$(MANDIR)/man8/popa3d.8
 	install -m 644 man/popa3d.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 README.md INSTALL.md DESIGN.md SECURITY.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
@@ -193,6 +195,7 @@ install:
 uninstall:
 	$(places)rm -rf $(DESTDIR)$(SBINDIR)/popa3d $(DESTDIR)$(SBINDIR)/popa3d-status $(DESTDIR)$(SBINDIR)/popa3d-recover \
 		$(DESTDIR)$(SBINDIR)/popa3d-migrate $(DESTDIR)$(MANDIR)/man8/popa3d-migrate.8 \
+		$(DESTDIR)$(SBINDIR)/popa3d-check $(DESTDIR)$(MANDIR)/man8/popa3d-check.8 \
 		$(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(MANDIR)/man8/popa3d.8 \
 		$(DESTDIR)$(MANDIR)/man8/popa3d-status.8 $(DESTDIR)$(MANDIR)/man8/popa3d-recover.8 \
 		$(DESTDIR)$(MANDIR)/man5/popa3d.toml.5

@@ -63,6 +63,7 @@ ALLOWED = {
     "root/pam": "shared",
     "root/sandbox": "root shared",
     "root/listen": "root shared",
+    "root/check": "root root/pam root/sandbox shared .",
     "root": "root/pam root/sandbox shared shared/census .",
     "owner/index": "shared",
     "owner/mailbox": "owner/index shared",
@@ -100,7 +101,7 @@ CALLS = {
     "flock": "owner/mailbox/locks.py shared/dotlock.py",
     "pwrite": "owner/mailbox/file.py owner/update/file_journal.py",
     "mkdir chmod chown": "root/state_directories.py",
-    "fork forkpty posix_spawn": "root/sequence.py root/runner.py root/locker.py owner/mailbox/child.py "
+    "fork forkpty posix_spawn": "root/sequence.py root/runner.py root/locker.py owner/mailbox/child.py root/check/account.py "
     "root/listen/children.py root/listen/background.py root/channel.py root/keeper.py",
     "call_function": "root/libc.py",
     "prctl": "root/libc.py root/privileges.py root/sandbox/__init__.py",
@@ -109,7 +110,8 @@ CALLS = {
     "execve execv execl": "root/handover.py",
     "alarm": "root/sequence.py root/authentication.py root/ending.py root/channel.py "
     "root/listen/listener.py root/listen/log_queue.py",
-    "waitpid": "root/sequence.py root/keeper.py root/runner.py owner/mailbox/child.py root/listen/listener.py",
+    "waitpid": "root/sequence.py root/keeper.py root/runner.py owner/mailbox/child.py root/listen/listener.py "
+    "root/check/account.py",
 }
 
 # The first folder is the user id. In shared some modules are for fewer than all.

@@ -58,6 +58,7 @@ OPTIONS = {
     "popa3d": accepted_options() | {"--help"},
     "popa3d-migrate": written_options("popa3d-migrate"),
     "popa3d-recover": written_options("popa3d-recover"),
+    "popa3d-check": written_options("popa3d-check") | {"-h", "--help"},  # argparse's own
     "popa3d-status": written_options("popa3d-status") | {"-h", "--help"},  # argparse's own
 }
 

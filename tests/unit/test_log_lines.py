@@ -25,6 +25,8 @@ SYSTEM = {"OSError", "PermissionError", "FileNotFoundError"}  # exceptions of th
 # Texts of these are in no list, for a reason.
 NOT_LISTED = {
     "operator": "it writes to a terminal",
+    "root/check": "popa3d-check writes to a terminal",
+    "owner/mailbox/examination.py": "what popa3d-check writes to a terminal",
     "root/configuration.py": "they name the file and the key: FILE: REASON",
     "root/settings_file.py": "they name the file: FILE: REASON",
     "root/host_check.py": "they name the file and the key: FILE: REASON",

@@ -75,6 +75,12 @@ def nobody() -> "pwd.struct_passwd":
         raise Unsafe(f'getpwnam("{USER}"): no such user')
     if account.pw_uid == 0 or account.pw_gid == 0:
         raise Unsafe(f"User {USER} must not have uid 0 or group 0")
+    check_chroot()
+    return account
+
+
+def check_chroot() -> None:
+    """Raise Unsafe unless the chroot directory is root's, writable by nobody else, and empty."""
     try:
         status = os.lstat(CHROOT)
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
@@ -83,4 +89,3 @@ def nobody() -> "pwd.struct_passwd":
             raise Unsafe(f"{CHROOT} must be empty")
     except OSError as error:
         raise Unsafe(f"{CHROOT}: {error.strerror}") from None
-    return account

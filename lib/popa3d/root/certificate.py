@@ -56,13 +56,21 @@ def context(settings: "Settings") -> "Any":
 
 def valid_s(settings: "Settings") -> float:
     """For how many seconds the certificate is still valid; negative if it has expired. Raises Unusable."""
+    return dates(settings)[1] - time.time()
+
+
+def dates(settings: "Settings") -> tuple[float, float]:
+    """From when to when the certificate is valid, in seconds of time.time. Raises Unusable."""
     from calendar import timegm  # slow, and needed only to check a configuration
 
     try:
         decoded = _ssl._test_decode_cert(settings.certificate)  # type: ignore[attr-defined] # not for tests alone any more
-        month, day, clock, year, _ = decoded["notAfter"].split()  # "Jun  1 12:00:00 2031 GMT"
-        hour, minute, second = map(int, clock.split(":"))
-        return timegm((int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second)) - time.time()
+        moments = []
+        for name in ("notBefore", "notAfter"):
+            month, day, clock, year, _ = decoded[name].split()  # "Jun  1 12:00:00 2031 GMT"
+            hour, minute, second = map(int, clock.split(":"))
+            moments.append(float(timegm((int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second))))
+        return moments[0], moments[1]
     except (OSError, ValueError, KeyError) as error:
         raise Unusable(f"tls.certificate: {settings.certificate}: {_text(error)}") from None
 

@@ -46,7 +46,7 @@ class Refused(Failure):
 def settings(text: bytes, name: str) -> Settings:
     """The settings of a configuration file with the content `text`; `name` is for the reason. Raises Refused."""
     try:
-        return _settings(_parsed(text))
+        return collect(_parsed(text), _refuse)
     except Refused as refused:
         raise Refused(f"{name}: {refused.reason}") from None
 
@@ -59,39 +59,56 @@ def _parsed(text: bytes) -> "dict[str, Any]":
         raise Refused(_plain(str(error))) from None
 
 
-def _settings(tables: "dict[str, Any]") -> Settings:
-    """The defaults, with what the file's tables say instead: first each by its type, then by its kind."""
+def _refuse(refused: Refused) -> None:
+    raise refused
+
+
+def collect(tables: "dict[str, Any]", note: "Callable[[Refused], None]") -> Settings:
+    """The defaults, with what the file's tables say instead: first each by its type, then by its kind.
+
+    note: called with each mistake; what is wrong is left out if it returns.
+    """
     result = Settings()
     given = set()
     for table, keys in tables.items():
         if table not in _TABLES:
-            raise Refused(f"unknown table or key {_shown(table)}")
+            note(Refused(f"unknown table or key {_shown(table)}"))
+            continue
         if not isinstance(keys, dict):
-            raise Refused(f"{table} must be a table")
+            note(Refused(f"{table} must be a table"))
+            continue
         for key, value in keys.items():
             setting = _SETTINGS.get((table, key))
             if setting is None:
-                raise Refused(f"unknown key {table}.{_shown(key)}")
-            setattr(result, key, _typed(setting, value))
-            given.add(setting)
+                note(Refused(f"unknown key {table}.{_shown(key)}"))
+                continue
+            try:
+                setattr(result, key, _typed(setting, value))
+                given.add(setting)
+            except Refused as refused:
+                note(refused)
     for kind, check in _CHECKS:
         for setting in TABLE:
             if setting.kind == kind and setting in given:
-                check(f"{setting.table}.{setting.key}", getattr(result, setting.key))
-    _check_tls(result, {f"{setting.table}.{setting.key}" for setting in given})
+                try:
+                    check(f"{setting.table}.{setting.key}", getattr(result, setting.key))
+                except Refused as refused:
+                    note(refused)
+                    setattr(result, setting.key, setting.default)
+    _check_tls(result, {f"{setting.table}.{setting.key}" for setting in given}, note)
     return result
 
 
-def _check_tls(settings: Settings, given: set[str]) -> None:
+def _check_tls(settings: Settings, given: set[str], note: "Callable[[Refused], None]") -> None:
     """What the settings of TLS must be together. given: the names of those that the file has."""
     for name, other in (("tls.certificate", "tls.key"), ("tls.key", "tls.certificate")):
         if name in given and other not in given:
-            raise Refused(f"{name} needs {other}")
+            note(Refused(f"{name} needs {other}"))
     for name in sorted(given):
         if name.startswith("tls.") and not settings.certificate:
-            raise Refused(f"{name} needs tls.certificate and tls.key")
+            note(Refused(f"{name} needs tls.certificate and tls.key"))
     if settings.certificate and settings.port and settings.port == settings.tls_port:
-        raise Refused("listen.tls_port must be another one than listen.port")
+        note(Refused("listen.tls_port must be another one than listen.port"))
 
 
 def _typed(setting: "Setting", value: object) -> object:

@@ -79,7 +79,7 @@ def send(
 
     address: the client's, for the log. locker: of `start_locker`; it learns whose dot-lock it makes.
     """
-    path = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
+    path = mailbox(owner, settings)
     state = _state(owner, settings)
     data = record.Handover(
         owner=process.encode(owner.pw_name),
@@ -96,7 +96,7 @@ def send(
         log=log.target(),
         started_ms=started_ms,
     ).encode()
-    if len(data) > record.HANDOVER_RECORD_OCTETS or not path.startswith("/") or (settings.home_file and not owner.pw_dir):
+    if len(data) > record.HANDOVER_RECORD_OCTETS or not path:
         raise NoMailbox(f"No usable mailbox path for {owner.pw_name}")
     if locker >= 0:
         from .locker import assign
@@ -106,6 +106,12 @@ def send(
     os.write(writing, data)  # fits a pipe that root made
     os.close(writing)
     return HandedOver(reading, path, state, "dotlock" in settings.locks and locker < 0)
+
+
+def mailbox(owner: "pwd.struct_passwd", settings: "Settings") -> str:
+    """The absolute path of the owner's mailbox; empty if there is none."""
+    path = f"{owner.pw_dir}/{settings.home_file}" if settings.home_file else f"{settings.spool}/{owner.pw_name}"
+    return path if path.startswith("/") and not (settings.home_file and not owner.pw_dir) else ""
 
 
 def _state(owner: "pwd.struct_passwd", settings: "Settings") -> str:

@@ -12,6 +12,8 @@ from ..shared.limits import CHROOT
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..shared.settings import Settings
 
 ROOT_ONLY = 0  # of locker_group: only root can make files in the spool
@@ -26,14 +28,20 @@ def check(settings: "Settings", name: str) -> None:
 
     A directory that is missing is none of popa3d's business yet: it may be mounted later.
     """
+    for reason in faults(settings):
+        raise Unfit(f"{name}: {reason}")
+
+
+def faults(settings: "Settings") -> "Iterator[str]":
+    """Why popa3d could not work with the directories of the settings, each with its key."""
     for key, path in (("spool", settings.spool), ("state", settings.state)):
         if not _is_directory_or_missing(path):
-            raise Unfit(f"{name}: mailbox.{key}: {path} is not a directory")
-        if _is_below(path, CHROOT):
-            raise Unfit(f"{name}: mailbox.{key} must not be in {CHROOT}, which has to stay empty")
+            yield f"mailbox.{key}: {path} is not a directory"
+        elif _is_below(path, CHROOT):
+            yield f"mailbox.{key} must not be in {CHROOT}, which has to stay empty"
     if locker_group(settings) == ROOT_ONLY:
-        raise Unfit(
-            f"{name}: mailbox.locks: nobody but root can make a dot-lock in {settings.spool}; its group must be able to "
+        yield (
+            f"mailbox.locks: nobody but root can make a dot-lock in {settings.spool}; its group must be able to "
             "write it and be another one than root's (mode 2775), or everybody (mode 1777)"
         )
 

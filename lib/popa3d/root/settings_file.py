@@ -21,27 +21,37 @@ def read(name: str) -> Settings:
 
     Raises Misconfigured for a file that cannot be used, or that says what this host does not have.
     """
+    found, name = text(name)
+    if found is None:
+        return Settings()
+    from . import configuration, host_check  # slow, and needed only here
+
+    try:
+        settings = configuration.settings(found, name)
+        host_check.check(settings, name)
+    except (configuration.Refused, host_check.Unfit) as unfit:
+        raise Misconfigured(unfit.reason) from None
+    return settings
+
+
+def text(name: str) -> tuple[bytes | None, str]:
+    """What is in file `name`, or in CONFIGURATION if that is empty, and its name; None where that does not exist.
+
+    Raises Misconfigured for a file that cannot be read, or is not as the administrator's should be.
+    """
     try:
         fd = os.open(name or CONFIGURATION, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
         if not name:
-            return Settings()
+            return None, CONFIGURATION
         raise Misconfigured(f"{name}: {error.strerror}") from None
     except OSError as error:
         raise Misconfigured(f"{name or CONFIGURATION}: {error.strerror}") from None
     name = name or CONFIGURATION
     try:
-        text = _text(fd, name)
+        return _text(fd, name), name
     finally:
         os.close(fd)
-    from . import configuration, host_check  # slow, and needed only here
-
-    try:
-        settings = configuration.settings(text, name)
-        host_check.check(settings, name)
-    except (configuration.Refused, host_check.Unfit) as unfit:
-        raise Misconfigured(unfit.reason) from None
-    return settings
 
 
 def fault(status: "os.stat_result") -> str:

@@ -19,7 +19,7 @@ def prepare(state: str, uid: int, gid: int) -> str:
         os.chmod(state, 0o711)
     except FileExistsError:
         pass
-    _check(state, 0)
+    check(state, 0)
     path = f"{state}/{uid}"
     try:
         os.mkdir(path, 0o700)
@@ -30,7 +30,7 @@ def prepare(state: str, uid: int, gid: int) -> str:
     status = os.lstat(path)
     if status.st_uid == 0 and stat.S_ISDIR(status.st_mode):  # new, or left by a process that ended before the next line
         os.chown(path, uid, gid, follow_symlinks=False)
-    _check(path, uid)
+    check(path, uid)
     return path
 
 
@@ -42,7 +42,7 @@ def _sync(directory: str) -> None:
         os.close(fd)
 
 
-def _check(path: str, uid: int) -> None:
+def check(path: str, uid: int) -> None:
     """Raise PermissionError unless `path` is a directory of user `uid` that nobody else can write."""
     status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or status.st_mode & 0o022:

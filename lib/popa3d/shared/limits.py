@@ -272,6 +272,10 @@ RECOVERY_TIMEOUT_S = 3 * 60
 # longer, so that popa3d-recover can still name the users whose mailboxes are unfinished.
 RECOVERY_LIMIT_S = 10 * 60
 
+# What popa3d-check reads of the report of an owner's process: one has a dozen findings.
+FINDINGS = 50
+FINDINGS_OCTETS = 128 * 1024
+
 # The most files in a state directory that root looks at, and the most accounts that they may be named for. A mailbox has two
 # hundred at most, and a user one or two mailboxes. More were made by the user; root stops looking.
 RECOVERY_FILES = 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.tables import (
     census,
+    check,
     conversation,
     documents,
     dotlock,
@@ -41,5 +42,6 @@ MUTATIONS = (
     *moving.MUTATIONS,
     *tls.MUTATIONS,
     *census.MUTATIONS,
+    *check.MUTATIONS,
     *documents.MUTATIONS,
 )

@@ -149,7 +149,7 @@ MUTATIONS = (
           "one session less than the administrator allows", "tests/unit/root/test_sequence.py::test_limits"),
     wrong("root/sequence.py", "        os.kill(self._pid, _signal.SIGKILL)", "        pass", "a child that was taken over is waited for",
           "tests/unit/root/test_sequence.py::test_a_child_that_lingers"),
-    wrong("root/handover.py", " or (settings.home_file and not owner.pw_dir)", "", "an account without home has a mailbox in /",
+    wrong("root/handover.py", " and not (settings.home_file and not owner.pw_dir)", "", "an account without home has a mailbox in /",
           "tests/unit/root/test_handover.py::test_mailbox_at_home"),
     wrong("root/journals.py", "os.O_DIRECTORY | os.O_NOFOLLOW", "os.O_DIRECTORY", "a link leads root elsewhere",
           "tests/unit/root/test_journals.py::test_links"),

@@ -28,11 +28,12 @@ NO_FROM_LINE, NO_CONTENT, TOO_MANY_MESSAGES = range(1, 4)
 
 
 class NoMailbox(Failure):
-    """What was read is no mailbox. fault: one of the above."""
+    """What was read is no mailbox. fault: one of the above. offset: the octet in the file up to which it could be one."""
 
-    def __init__(self, fault: int, reason: str) -> None:
+    def __init__(self, fault: int, reason: str, offset: int) -> None:
         super().__init__(reason)
         self.fault = fault
+        self.offset = offset
 
 
 class Unreadable(NoMailbox):
@@ -114,10 +115,10 @@ class Parser:
         end = len(self._buffer)
         if self._state == _PREAMBLE:
             if self._position < end:
-                raise Truncated(NO_FROM_LINE, 'does not start with "From "')
+                raise Truncated(NO_FROM_LINE, 'does not start with "From "', self._offset + self._position)
             return self._index
         if self._state == _FROM_LINE or (self._state == _CONTENT_START and self._position == end):
-            raise Truncated(NO_CONTENT, "has a message without content")
+            raise Truncated(NO_CONTENT, "has a message without content", self._offset + end)
         if self._state in (_CONTENT_START, _HEADER):
             self._add_lines(end)
         elif self._state == _BODY:
@@ -147,7 +148,7 @@ class Parser:
         if not start and empty.endswith(b"\r"):
             empty = empty[:-1]  # its LF may be in the next block
         if empty.count(b"\r") != empty.count(b"\r\n") or not FROM.startswith(start[: len(FROM)]):
-            raise Unreadable(NO_FROM_LINE, 'does not start with "From "')
+            raise Unreadable(NO_FROM_LINE, 'does not start with "From "', self._offset + self._position + len(empty))
         self._position += len(empty)
         if len(start) < len(FROM):
             return False
@@ -161,7 +162,8 @@ class Parser:
             )
         self._found_from = True
         if not self._builder.room():
-            raise Unreadable(TOO_MANY_MESSAGES, f"has more than {len(self._builder)} messages")
+            offset = self._offset + self._position
+            raise Unreadable(TOO_MANY_MESSAGES, f"has more than {len(self._builder)} messages", offset)
         if not self._is_first and len(self._buffer) - self._position < self._most_held:
             self._state = _MESSAGE
             return False
@@ -190,7 +192,7 @@ class Parser:
         """The line after a "From " line. If it is another one, C popa3d refuses the mailbox, too."""
         start = self._buffer[self._position : self._position + len(FROM)]
         if start == FROM:
-            raise Unreadable(NO_CONTENT, "has a message without content")
+            raise Unreadable(NO_CONTENT, "has a message without content", self._offset + self._position)
         if FROM.startswith(start):
             return False  # too short to tell
         self._state = _HEADER

@@ -14,11 +14,15 @@ OTHER = -1
 
 
 class Refused(Failure):
-    """The mailbox cannot be served or cannot be changed. fault: what is wrong with the file, to tell one refusal from another."""
+    """The mailbox cannot be served or cannot be changed. fault: what is wrong with the file, to tell one refusal from another.
 
-    def __init__(self, reason: str, fault: int = OTHER) -> None:
+    offset: the octet in the file up to which it could be a mailbox; negative if that is not the reason.
+    """
+
+    def __init__(self, reason: str, fault: int = OTHER, offset: int = -1) -> None:
         super().__init__(reason)
         self.fault = fault
+        self.offset = offset
 
 
 class InUse(Refused):

@@ -6,10 +6,13 @@ Trusts: the kernel; not the file, nor the programs that write it (they may ignor
 
 import _stat as stat
 import errno
+import fcntl
 import posix as os  # as os, without its start-up time
 
 from . import InUse, Refused
 from .locks import Locks, make_dotlock
+
+_DOTLOCK_OCTETS = 80
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -91,9 +94,33 @@ class MboxFile:
         """Take all locks, waiting for other programs until `deadline`: see Locks.take. Raises InUse, Refused or OSError."""
         self._locks.take(exclusive, deadline)
 
+    def try_to_lock(self) -> bool:
+        """Take all locks to read it, or none (False) if another program has one. Raises Refused or OSError."""
+        return self._locks.try_to_take(exclusive=False)
+
     def unlock(self) -> None:
         """Release all locks."""
         self._locks.release()
+
+    def blocking_lock(self, request: bytes) -> bytes:
+        """What fcntl(2) says to F_GETLK. Raises OSError."""
+        return fcntl.fcntl(self._fd, fcntl.F_GETLK, request)
+
+    def dotlock(self) -> bytes | None:
+        """The beginning of the file MAILBOX.lock; empty if it cannot be read, None if there is none."""
+        path = self.path + b".lock"
+        try:
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                return None
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return b""
+        try:
+            return os.read(fd, _DOTLOCK_OCTETS)
+        finally:
+            os.close(fd)
 
     def status(self) -> os.stat_result:
         """fstat(2) of the open file."""

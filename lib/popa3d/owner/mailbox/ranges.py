@@ -25,9 +25,9 @@ def parse_range(file: MboxFile, parser: Parser, start: int, end: int) -> Index:
             offset += len(block)
         return parser.finish()
     except Unreadable as failure:
-        raise Refused(failure.reason, failure.fault) from None
+        raise Refused(failure.reason, failure.fault, failure.offset) from None
     except Truncated as failure:
-        raise Unfinished(failure.reason, failure.fault) from None
+        raise Unfinished(failure.reason, failure.fault, failure.offset) from None
 
 
 def range_checksum(file: MboxFile, start: int, end: int, check: int) -> int:

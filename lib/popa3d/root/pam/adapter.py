@@ -180,6 +180,22 @@ class Pam:
             del codes[1:]  # so that it is no login, whatever account management has said
         return Answer(judge(codes, self._given), owner, fault or reason)
 
+    def manage_account(self, user: bytes) -> str:
+        """What account management alone says of a user, for popa3d-check: a code's name. It proves nothing about a password."""
+        ctypes, authenticator = self._ctypes, self._authenticator
+
+        @self._internals.conv_func  # type: ignore[untyped-decorator]
+        def conversation(_count: int, _messages: "Any", _responses: "Any", _data: "Any") -> int:
+            return _CONV_ERR
+
+        conv, handle = self._internals.PamConv(conversation, None), self._internals.PamHandle()
+        code = authenticator.pam_start(PAM_SERVICE.encode(), user, ctypes.byref(conv), ctypes.byref(handle))
+        if code == _SUCCESS:
+            authenticator.pam_set_item(handle, _TTY, PAM_TTY.encode())
+            code = authenticator.pam_acct_mgmt(handle, _SILENT | _DISALLOW_NULL_AUTHTOK)
+            authenticator.pam_end(handle, code)
+        return name(code)
+
     def _user(self) -> bytes:
         """PAM_USER, which a module may have changed; empty if there is none."""
         item = self._ctypes.c_char_p()

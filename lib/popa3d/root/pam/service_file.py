@@ -24,8 +24,8 @@ class Insufficient(Failure):
     """PAM cannot be asked: there is no file, or it lacks lines."""
 
 
-def check() -> None:
-    """Raise Insufficient unless the service's file decides about logins.
+def check() -> str:
+    """The path of the service's file. Raises Insufficient unless it decides about logins.
 
     The first file that is there counts, as it does for Linux-PAM (libpam/pam_handlers.c).
     """
@@ -35,7 +35,7 @@ def check() -> None:
             missing = sorted(_NEEDED - _kinds(text, PAM_INCLUDES))
             if missing:
                 raise Insufficient(f"{path} has no line for {b' and '.join(missing).decode()}")
-            return
+            return path
     raise Insufficient(f"No PAM service file {PAM_SERVICE_FILES[0]}")
 
 
