@@ -162,8 +162,7 @@ class Parser:
             )
         self._found_from = True
         if not self._builder.room():
-            offset = self._offset + self._position
-            raise Unreadable(TOO_MANY_MESSAGES, f"has more than {len(self._builder)} messages", offset)
+            raise Unreadable(TOO_MANY_MESSAGES, f"has more than {len(self._builder)} messages", self._offset + self._position)
         if not self._is_first and len(self._buffer) - self._position < self._most_held:
             self._state = _MESSAGE
             return False
