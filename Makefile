@@ -158,7 +158,8 @@ places = $(foreach name,DESTDIR SBINDIR LIBDIR MANDIR DOCDIR PYTHON,$(if \
 # $(1) of bin in folder $(2), with the places where things are installed.
 define program
 sed -e '1s|^#!/usr/bin/python3 |#!$(PYTHON) |' -e '/^HERE = /d' -e 's|^LIBRARY = .*|LIBRARY = "$(LIBDIR)"|' \
-		-e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' bin/$(1) > $(DESTDIR)$(2)/$(1)
+		-e 's|^WORKER = .*|WORKER = "$(LIBDIR)/popa3d-session"|' \
+		-e 's|^STARTER = .*|STARTER = "$(LIBDIR)/popa3d-starter"|' bin/$(1) > $(DESTDIR)$(2)/$(1)
 	chmod 755 $(DESTDIR)$(2)/$(1)
 endef
 
@@ -181,6 +182,7 @@ install:
 	$(call program,popa3d-check,$(SBINDIR))
 	$(call program,popa3d-session,$(LIBDIR))
 	$(call program,popa3d-images,$(LIBDIR))
+	$(call program,popa3d-starter,$(LIBDIR))
 	install -m 644 man/popa3d.8 man/popa3d-status.8 man/popa3d-recover.8 man/popa3d-migrate.8 man/popa3d-check.8 \
 		$(DESTDIR)$(MANDIR)/man8/
 	sed 's|/usr/local/sbin|$(SBINDIR)|' man/popa3d.8 > $(DESTDIR)$(MANDIR)/man8/popa3d.8

@@ -14,9 +14,9 @@ import pytest
 from tests.clients import PORT, Home, nobody_else_touched
 from tests.clients.recorder import Recorder
 from tests.host import BASE, Host
-from tests.super.daemon import Daemon
+from tests.super.daemon import Daemon, sessions_of
 from tests.super.inetd import Inetd
-from tests.talk import children, wait_until
+from tests.talk import wait_until
 
 
 @pytest.fixture(autouse=True, params=["inetd", "popa3d -D"])
@@ -24,7 +24,7 @@ def server(host: Host, request: pytest.FixtureRequest) -> Iterator[Inetd | Daemo
     """popa3d on 127.0.0.1, port 110."""
     with nobody_else_touched(host), Inetd() if request.param == "inetd" else Daemon(host) as server:
         yield server
-        wait_until(lambda: not children(server.pid))
+        wait_until(lambda: not sessions_of(server.pid))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def preauth(pipe, timeout_s, login_timeout_s, offer, first, confine):
     os.write(1, b"+OK taken over\\r\\n")
     {code}
 
-start.main("/opt/popa3d/bin/popa3d-session", lambda: preauth, None, None, None)
+start.main("/opt/popa3d/bin/popa3d-session", "", lambda: preauth, None, None, None)
 """
 
 GOOD = 'record.Login(b"alice", b"sesame-1", b"STAT\\r\\nQUIT\\r\\n").encode()'

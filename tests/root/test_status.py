@@ -17,6 +17,7 @@ from popa3d.operator import sessions, status
 from popa3d.shared.census import connections, counts
 from tests.host import ALICE, HOME, NOPASS, PAM_QUICK, Host
 from tests.root.shown import ran, shown
+from tests.super.daemon import sessions_of
 from tests.super.inetd import Inetd
 from tests.talk import POPA3D, Talk, children, connection, piped, script, state, wait_until
 
@@ -169,7 +170,8 @@ def test_behind_the_listener(host: Host, option: str) -> None:
     host.deliver("alice", MAILBOX)
     with listener(host, option) as process, connected(process) as client, client.makefile("rb") as replies:
         assert replies.readline().startswith(b"+OK")
-        (pid,) = children(process.pid)
+        wait_until(lambda: len(sessions_of(process.pid)) == 1)
+        (pid,) = sessions_of(process.pid)
         (child,) = children(pid)
         found = shown()
         check(found[pid], "127.0.0.1", "")
@@ -179,8 +181,9 @@ def test_behind_the_listener(host: Host, option: str) -> None:
             assert lines.readline().startswith(b"+OK")
             other.sendall(script(b""))
             assert [lines.readline() for _ in "UP"] == [b"+OK\r\n"] * 2
-            (second,) = set(children(process.pid)) - {pid}
-            row = shown()[second]
+            wait_until(lambda: len(shown()) == 2)
+            found = shown()
+            (row,) = [found[one] for one in found if one != pid]
             check(row, "127.0.0.1", "alice")
             assert row["door"] == "popa3d -D"
         process.kill()

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from popa3d.root import handover as root_handover
 from popa3d.root import privileges, sandbox
-from popa3d.root.handover import HandedOver
 from popa3d.shared import record
 from popa3d.shared.limits import STATE
 from popa3d.shared.settings import Settings
@@ -45,17 +45,13 @@ def handover(name: str = "alice", ahead: bytes = b"", timeout_s: int = 600, **ch
 
 def confined(told: bytes) -> Callable[[], None]:
     """What root does last: let the process reach no more than the session needs that this record is for."""
-    record_told = record.decode_handover(told)
-    path, state, locks, locker = b"/var/mail/alice", b"", ("fcntl",), False
-    if record_told is not None:
-        path, state, locks, locker = record_told.path, record_told.state, record_told.locks, record_told.locker
-    handed_over = HandedOver(3, os.fsdecode(path), os.fsdecode(state), "dotlock" in locks and not locker)
+    handed_over = record.decode_handover(told) or handover(state=b"")
 
     def confine() -> None:
         sys.executable = "/usr/bin/python3"  # the user may not reach the one of the tests
         sandbox._HERE = str(HOME / "lib/popa3d/root/sandbox")  # in this process only: its library is the private host's
         privileges.no_new_privileges()
-        handed_over.confine(WORKER[0])
+        root_handover.confine(handed_over, WORKER[0])
 
     return confine
 

@@ -166,7 +166,7 @@ def test_its_time_is_renewed(host: Host) -> None:
     fd = locker.start(str(host.spool), 8)
     file = MboxFile(bytes(path), ("dotlock",), fd)
     try:
-        os.write(fd, locker_messages.encode_owner(ALICE.uid, b"alice"))
+        os.write(fd, locker_messages.encode_owner(os.getpid(), ALICE.uid, b"alice"))
         file.lock(exclusive=False)
         for seconds, renewed in ((10**6, False), (0, True)):
             with mock.patch.object(owner_locker, "DOTLOCK_TOUCH_S", seconds):
@@ -367,7 +367,7 @@ def test_a_locker_by_itself(host: Host) -> None:
     for last in (b"", b"x", b"++", b"+/etc/shadow", b"%d bob" % BOB.uid):
         fd = locker.start(str(host.spool), 8)
         try:
-            os.write(fd, locker_messages.encode_owner(ALICE.uid, b"alice"))
+            os.write(fd, locker_messages.encode_owner(os.getpid(), ALICE.uid, b"alice"))
             for asked, answer in (
                 (locker_messages.TAKE, locker_messages.TAKEN),
                 (locker_messages.TAKE, locker_messages.TAKEN),
@@ -398,7 +398,7 @@ def test_a_mailbox_in_its_place(host: Host) -> None:
         lock.chmod(mode)
         fd = locker.start(str(host.spool), 8)
         try:
-            os.write(fd, locker_messages.encode_owner(ALICE.uid, b"alice"))
+            os.write(fd, locker_messages.encode_owner(os.getpid(), ALICE.uid, b"alice"))
             os.write(fd, locker_messages.TAKE)
             assert os.read(fd, 100) == locker_messages.BUSY
         finally:
@@ -430,7 +430,7 @@ def test_a_locker_that_cannot(host: Host) -> None:
     """Where the group cannot make files either, the session is told why."""
     fd = locker.start(str(host.spool), 20200)
     try:
-        os.write(fd, locker_messages.encode_owner(ALICE.uid, b"alice"))
+        os.write(fd, locker_messages.encode_owner(os.getpid(), ALICE.uid, b"alice"))
         os.write(fd, locker_messages.TAKE)
         assert locker_messages.decode_error(os.read(fd, 100)) == errno.EACCES
     finally:

@@ -8,8 +8,29 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from popa3d.shared.process_name import COPIER, KEEPER, SPARE
 from tests.host import Host
 from tests.talk import POPA3D, Talk, Transcript, children, wait_until
+
+
+def name(pid: int) -> str:
+    """What the kernel calls a process; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def starter_of(listener: int) -> int:
+    """The process that starts the sessions of clients that have logged in; 0 if there is none."""
+    return next((pid for pid in children(listener) if name(pid) == "popa3d-starter"), 0)
+
+
+def sessions_of(listener: int) -> list[int]:
+    """The session processes with a client, and zombies of some: the listener's own, then the starter's."""
+    starter = starter_of(listener)
+    others = [pid for pid in children(listener) if pid != starter and name(pid) not in (COPIER, KEEPER, SPARE, "")]
+    return others + (children(starter) if starter else [])
 
 
 class Daemon:
@@ -57,14 +78,43 @@ class Daemon:
             self.process.wait()
             raise
 
+    def starter(self) -> int:
+        """See `starter_of`."""
+        return starter_of(self.pid)
+
+    def keepers(self) -> list[int]:
+        """The processes that have the key: one, with TLS, but for moments."""
+        return [pid for pid in children(self.pid) if name(pid) == KEEPER]
+
+    def keeper(self) -> int:
+        """The one."""
+        (pid,) = self.keepers()
+        return pid
+
+    def copiers(self) -> list[int]:
+        """The processes that copy the log to standard error: none or one, but for moments."""
+        return [pid for pid in children(self.pid) if name(pid) == COPIER]
+
+    def spares(self) -> list[int]:
+        """The sessions that wait for a client."""
+        return [pid for pid in children(self.pid) if name(pid) == SPARE]
+
+    def sessions(self) -> list[int]:
+        """See `sessions_of`."""
+        return sessions_of(self.pid)
+
+    def session(self) -> int:
+        """The only session process, once there is no other one."""
+        wait_until(lambda: len(self.sessions()) == 1)
+        return self.sessions()[0]
+
     def idle(self) -> bool:
         """Whether no session, and no zombie of one, is left."""
-        return not children(self.pid)
+        return not self.sessions()
 
     def idle_but_for_the_keeper(self) -> bool:
-        """The same with TLS: its only child is the keeper of the key, and that has no TLS process."""
-        left = children(self.pid)
-        return len(left) == 1 and not children(left[0])
+        """The same with TLS: the keeper of the key has no TLS process."""
+        return self.idle() and not children(self.keeper())
 
     def descriptors(self) -> int:
         """How many the listener has open."""

@@ -28,7 +28,7 @@ def test_ten_addresses_that_say_nothing(host: Host) -> None:
         wait_until(lambda: "unauthenticated limit reached" in host.syslog.text)
         for i in range(20):
             assert logged_in(of=f"127.2.{i}.1")
-        taken = len(children(daemon.pid))
+        taken = len(daemon.sessions())
         assert 50 < taken <= SESSIONS // 4 + 20
 
 
@@ -39,7 +39,8 @@ def test_a_login_makes_room(host: Host) -> None:
         for i in range(5):
             talk = stack.enter_context(Connected(of=f"127.0.0.{i + 1}"))
             assert talk.line().startswith(b"+OK")
-            (session,) = [pid for pid in children(daemon.pid) if children(pid)]
+            wait_until(lambda: len([pid for pid in daemon.sessions() if children(pid)]) == 1)
+            (session,) = [pid for pid in daemon.sessions() if children(pid)]
             (child,) = children(session)
             pipes = {what for what in descriptors(session).values() if what.startswith("pipe:")}
             assert pipes & set(descriptors(daemon.pid).values())
@@ -47,7 +48,9 @@ def test_a_login_makes_room(host: Host) -> None:
             assert over_the_limit("127.0.0.77")
             host.syslog.wait("127.0.0.77: unauthenticated limit reached")
             assert talk.ask(b"USER alice") == b"+OK\r\n" and talk.ask(b"PASS x") == b"+OK\r\n"
-            assert not set(descriptors(session).values()) & set(descriptors(daemon.pid).values()) - {"/dev/null"}
+            wait_until(lambda session=session: session not in daemon.sessions())
+            for pid in children(daemon.starter()):
+                assert not set(descriptors(pid).values()) & set(descriptors(daemon.pid).values()) - {"/dev/null"}
 
 
 def test_each_refused_source_is_logged(host: Host) -> None:
@@ -86,8 +89,8 @@ def test_a_stuck_log_does_not_keep_the_port(host: Host) -> None:
     with host.stuck_log(), Daemon(host, "[listen]\nsessions_per_source = 1\n") as daemon, Connected() as one:
         assert one.line().startswith(b"+OK")
         assert over_the_limit("127.0.0.1")
-        wait_until(lambda: len(children(daemon.pid)) == 2)
-        (writer,) = [pid for pid in children(daemon.pid) if not children(pid)]
+        wait_until(lambda: len(daemon.sessions()) == 2)
+        (writer,) = [pid for pid in daemon.sessions() if not children(pid)]
         assert not {each.link for each in listening()} & set(descriptors(writer).values())
         os.kill(daemon.pid, signal.SIGKILL)
         daemon.process.wait(60)
@@ -100,13 +103,13 @@ def test_lines_that_wait_behind_a_stuck_log(host: Host) -> None:
     process for the lines that wait, which logs them when the log goes on.
     """
     with host.stuck_log() as restart:
-        daemon = Daemon(host, "[listen]\nsessions_per_source = 1\n")
+        daemon = Daemon(host, "[listen]\nsessions_per_source = 1\nspare = 0\n")
         restart()  # the sessions have a log, the listener has not
         with daemon, Connected() as one, Connected(of="127.0.0.2") as two:
             assert one.line() and two.line()
-            sessions = len(children(daemon.pid))
+            sessions = len(daemon.sessions())
             assert over_the_limit("127.0.0.1")
-            wait_until(lambda: len(children(daemon.pid)) > sessions)
+            wait_until(lambda: len(daemon.sessions()) > sessions)
             assert over_the_limit("127.0.0.2")
             one.client.close()
             two.client.close()
@@ -189,8 +192,14 @@ def calls_of(daemon: Daemon, path: Path, addresses: tuple[str, ...]) -> tuple[li
 
 def test_signals_and_alarms(host: Host) -> None:
     """The listener forks with its signals blocked; a child leaves its session, and may not hang in libwrap."""
-    with Daemon(host, "[session]\nlogin_timeout_s = 77\n") as daemon:
-        listeners, others = calls_of(daemon, host.base / "trace", ("127.0.0.1",))
+    rules = host.base / "hosts.allow"
+    rules.write_text("popa3d: ALL\n")
+    bind(rules, "/etc/hosts.allow")
+    try:
+        with Daemon(host, "[listen]\nspare = 0\n[session]\nlogin_timeout_s = 77\n") as daemon:
+            listeners, others = calls_of(daemon, host.base / "trace", ("127.0.0.1",))
+    finally:
+        unmount("/etc/hosts.allow")
     names = [name for name, _ in listeners]
     fork = next(i for i, name in enumerate(names) if name in ("clone", "clone3", "fork", "vfork"))
     masks = [rest for name, rest in listeners[:fork] if name == "rt_sigprocmask"]
@@ -209,7 +218,7 @@ def test_alarm_of_the_log(host: Host) -> None:
         with attach(daemon.pid, path, "-f", "-s", "200") as tracer:
             assert over_the_limit("127.0.0.1")
             host.syslog.wait("per source limit reached")
-            wait_until(lambda: len(children(daemon.pid)) == 1)
+            wait_until(lambda: len(daemon.sessions()) == 1)
             tracer.terminate()
         lines = path.read_text(errors="replace").splitlines()
         (logged,) = [i for i, line in enumerate(lines) if "sendto(" in line and "per source limit reached" in line]
@@ -231,7 +240,7 @@ def test_sessions_have_nothing_of_the_listener(host: Host) -> None:
             ready.read_bytes()
             listeners = {each.link for each in listening()}
             assert listeners & set(descriptors(daemon.pid).values())
-            (session,) = children(daemon.pid)
+            session = daemon.session()
             seen = set(descriptors(session).values())
             go.write_bytes(b"")
             assert not listeners & seen

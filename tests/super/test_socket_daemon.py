@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.host import Host
+from tests.super.daemon import sessions_of
 from tests.super.foreground import HELLO, MBOX, Foreground, everything, login
 from tests.talk import POPA3D, wait_until
 
@@ -15,5 +16,5 @@ def test_the_daemon_on_a_listening_socket_of_systemds(host: Host) -> None:
             assert HELLO in everything("127.0.0.1", login())
             host.syslog.wait("Authentication passed for alice from 127.0.0.1")
             host.syslog.clear()
-        wait_until(lambda: not daemon.sessions())
+        wait_until(lambda: not sessions_of(daemon.pid))
         assert not daemon.ended()

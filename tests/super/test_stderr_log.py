@@ -57,11 +57,13 @@ def talked(talk: Talk) -> None:
 
 
 def of_session(lines: list[str], head: str) -> list[str]:
-    """The texts of the lines with that head, all of which have one process id."""
+    """The texts of the lines with that head. All have one process id, but for those after the login, which may have another."""
     matched = [re.fullmatch(rf"{head}popa3d\[(\d+)\]: (.*)", line) for line in lines]
     assert all(matched), lines
-    assert len({match[1] for match in matched if match}) == 1
-    return [match[2] for match in matched if match]
+    pids, texts = ([match[group] for match in matched if match] for group in (1, 2))
+    until_login = next((i for i, text in enumerate(texts, 1) if text.startswith("Authentication passed")), len(texts))
+    assert len(set(pids[:until_login])) == 1 and len(set(pids[until_login:])) <= 1
+    return texts
 
 
 def assert_session(lines: list[str], head: str = f"{TIME} ") -> None:
@@ -127,7 +129,7 @@ def test_file(host: Host, tmp_path: Path) -> None:
             talk.send(COMMANDS)
             assert talk.rest() == REPLIES
         wait_until(lambda: not shown())
-        (copier,) = children(daemon.pid)
+        (copier,) = daemon.copiers()
         assert [descriptors(copier)[2], len(descriptors(copier))] == [str(output), 3]
     lines = [line for line in output.read_text().splitlines() if "No libwrap" not in line]
     assert_session(lines)
@@ -137,12 +139,12 @@ def test_copier_that_is_killed(host: Host, tmp_path: Path) -> None:
     """A copier that ends is replaced, and what was logged meanwhile is there; control characters do not reach the file."""
     output = tmp_path / "log"
     with output.open("wb") as file, Daemon(host, STDERR, ("-F",), file.fileno()) as daemon:
-        (copier,) = children(daemon.pid)
+        (copier,) = daemon.copiers()
         os.kill(copier, signal.SIGSTOP)
         with Connected() as talk:
             talked(talk)
         os.kill(copier, signal.SIGKILL)
-        wait_until(lambda: len(children(daemon.pid)) == 1 and children(daemon.pid) != [copier])
+        wait_until(lambda: daemon.copiers() not in ([], [copier]))
         with open(f"/proc/{daemon.pid}/fd/2", "wb", buffering=0) as pipe:
             pipe.write(b"\x1b[2J\xff\n")
         wait_until(lambda: "?[2J?" in output.read_text())
@@ -154,7 +156,7 @@ def test_listener_that_has_ended(host: Host, tmp_path: Path) -> None:
     """Sessions that outlive the listener still have a log, whatever the copier is told; it is no listener, and ends with them."""
     output = tmp_path / "log"
     with output.open("wb") as file, Daemon(host, STDERR, ("-F",), file.fileno()) as daemon:
-        (copier,) = children(daemon.pid)
+        (copier,) = daemon.copiers()
         with Connected() as talk:
             assert talk.login() == b"+OK\r\n"
             for _ in range(2):
@@ -307,4 +309,4 @@ def test_reload(host: Host) -> None:
         with Connected() as talk:
             talked(talk)
         assert host.syslog.wait("left for alice").startswith("<158>")
-        assert not stat.S_ISFIFO(os.stat(f"/proc/{daemon.pid}/fd/2").st_mode) or children(daemon.pid) == []
+        assert not stat.S_ISFIFO(os.stat(f"/proc/{daemon.pid}/fd/2").st_mode) or daemon.copiers() == []

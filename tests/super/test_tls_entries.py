@@ -11,6 +11,7 @@ import pytest
 
 from tests import peers
 from tests.host import Host
+from tests.super.daemon import sessions_of
 from tests.super.foreground import HELLO, MBOX, RETR, Foreground, connected, everything, login, packaged
 from tests.super.test_tcpd import access
 from tests.super.test_unit_limits import as_root_may, keeps_to, small_view, under_filters
@@ -102,7 +103,7 @@ def test_a_listening_socket_of_systemds(host: Host) -> None:
         assert everything("127.0.0.1", b"QUIT\r\n").count(b"+OK") == 2  # the first connection starts the daemon
         host.deliver("alice", MBOX)
         assert HELLO in fetched("127.0.0.1")
-        wait_until(lambda: len(children(server.pid)) == 1)  # the keeper
+        wait_until(lambda: not sessions_of(server.pid))
 
 
 def test_the_units_of_both_services() -> None:

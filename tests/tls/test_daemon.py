@@ -14,8 +14,9 @@ import pytest
 
 from popa3d.shared import replies
 from popa3d.shared.census import processes
+from popa3d.shared.process_name import KEEPER
 from tests.host import Host
-from tests.super.daemon import Connected, Daemon, refused
+from tests.super.daemon import Connected, Daemon, name, refused
 from tests.talk import POPA3D, children, wait_until
 from tests.tls import NAME, client_context, install, memory, pair
 
@@ -61,9 +62,9 @@ def der(number: int) -> bytes:
 
 
 def keeper(daemon: Daemon) -> int:
-    """The process of the keeper: while there are no sessions, the only child."""
-    wait_until(lambda: len(children(daemon.pid)) == 1)
-    return children(daemon.pid)[0]
+    """The only process of a keeper, once there are no sessions."""
+    wait_until(lambda: daemon.idle() and len(daemon.keepers()) == 1)
+    return daemon.keepers()[0]
 
 
 @pytest.fixture
@@ -96,14 +97,17 @@ def test_where_the_key_is(host: Host, daemon: Daemon) -> None:
     keeping = keeper(daemon)
     assert "libssl" in Path(f"/proc/{keeping}/maps").read_text()
     with Secure() as talk:
-        (session,) = [pid for pid in children(daemon.pid) if pid != keeping]
+        session = daemon.session()
         (preauth,) = children(session)
         for pid in (daemon.pid, session, preauth):
             assert "libssl" not in Path(f"/proc/{pid}/maps").read_text()
             assert private not in memory(pid)
         assert talk.ask(b"USER alice") == OK
         assert talk.ask(b"PASS sesame-1") == OK
-        assert "libssl" not in Path(f"/proc/{session}/maps").read_text()
+        wait_until(lambda: session not in daemon.sessions())
+        for pid in (daemon.session(), daemon.starter()):
+            assert "libssl" not in Path(f"/proc/{pid}/maps").read_text()
+            assert private not in memory(pid)
 
 
 def test_the_keeper_is_killed(host: Host, daemon: Daemon) -> None:
@@ -127,11 +131,11 @@ def test_a_daemon_that_detaches(host: Host) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert logged_in() == der(0)
         (pid,) = processes.listeners(POPA3D[0])
-        wait_until(lambda: len(children(pid)) == 1)
-        os.kill(children(pid)[0], signal.SIGKILL)
+        (keeping,) = [child for child in children(pid) if name(child) == KEEPER]
+        os.kill(keeping, signal.SIGKILL)
         host.syslog.wait("The keeper of the TLS key has ended: starting another one")
         assert logged_in() == der(0)
-        wait_until(lambda: len(children(pid)) == 1)
+        wait_until(lambda: [child for child in children(pid) if name(child) == KEEPER] not in ([], [keeping]))
     finally:
         for pid in processes.listeners(POPA3D[0]):
             os.kill(pid, signal.SIGTERM)
@@ -157,7 +161,7 @@ def test_renewal(host: Host, daemon: Daemon) -> None:
         reload(host, daemon, "Configuration reloaded")
         assert logged_in() == der(1)
         assert old.ask(b"STLS") == replies.TLS_STARTS
-    wait_until(lambda: len(children(daemon.pid)) == 1)
+    keeper(daemon)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from popa3d.shared import replies
+from popa3d.shared.limits import SPARE
 from tests.host import PAM_QUICK, Host
 from tests.super.daemon import Connected, Daemon, wait_until
 from tests.talk import children
@@ -42,6 +43,7 @@ def test_500_stalled_handshakes(host: Host) -> None:
     with Daemon(host, install(host) + ROOM) as daemon:
         logged_in(995)
         keeping = keeper(daemon)
+        wait_until(lambda: len(daemon.spares()) == SPARE)
         descriptors = daemon.descriptors()
         with contextlib.ExitStack() as stack:
             for number in range(STALLED):
@@ -52,7 +54,7 @@ def test_500_stalled_handshakes(host: Host) -> None:
             wait_until(lambda: len(children(keeping)) == STALLED)
             sizes = [private_kib(pid) for pid in children(keeping)]
             assert max(sizes) < KIB_PRIVATE, f"the largest {max(sizes)} KiB, of all {sum(sizes)} KiB"
-        wait_until(lambda: children(daemon.pid) == [keeping] and not children(keeping))
+        wait_until(lambda: daemon.idle() and not children(keeping))
         wait_until(lambda: daemon.descriptors() == descriptors)
         logged_in(995)
     assert "Internal error" not in host.syslog.text
@@ -77,5 +79,5 @@ def test_stalled_handshakes_count_as_unauthenticated(host: Host) -> None:
             assert refused.line() == b""
         host.syslog.wait("127.2.0.1: unauthenticated limit reached")
         logged_in(995)
-        wait_until(lambda: children(daemon.pid) == [keeping] and not children(keeping))
+        wait_until(lambda: daemon.idle() and not children(keeping))
         host.syslog.wait("Connection timed out")

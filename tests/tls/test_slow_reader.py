@@ -30,7 +30,7 @@ def test_100_mib(host: Host) -> None:
         with Secure() as talk:
             talk.client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
             assert talk.ask(b"USER alice") == talk.ask(b"PASS sesame-1") == replies.OK
-            (session,) = [pid for pid in children(daemon.pid) if pid != keeping]
+            session = daemon.session()
             (tls,) = children(keeping)
             assert talk.ask(b"RETR 1") == replies.OK
             got = hashlib.md5(talk.got)

@@ -143,10 +143,10 @@ def test_with_the_daemon(host: Host, port: int) -> None:
     """With -D a session has its client's address; TLS processes and the keeper are no sessions and no listeners."""
     host.deliver("alice", MAILBOX)
     with Daemon(host, install(host) + LOOPBACK) as daemon:
-        (keeper,) = children(daemon.pid)
+        keeper = daemon.keeper()
         with Secure(port) as talk:
             assert talk.ask(b"USER alice") == b"+OK\r\n"
-            (pid,) = set(children(daemon.pid)) - {keeper}
+            pid = daemon.session()
             (tls,) = children(keeper)
             found = shown()
             check(found[pid], "", "TLS 1.3")
@@ -154,9 +154,10 @@ def test_with_the_daemon(host: Host, port: int) -> None:
             assert not {daemon.pid, keeper, tls, *children(pid)} & found.keys()
             assert ran("--listeners", POPA3D_PROGRAM).split() == [str(daemon.pid)]
             assert talk.ask(b"PASS sesame-1") == b"+OK\r\n"
+            wait_until(lambda: pid not in daemon.sessions())
             found = shown()
-            check(found[pid], "alice", "TLS 1.3")
-            assert not {daemon.pid, keeper, tls} & found.keys()
+            check(found[daemon.session()], "alice", "TLS 1.3")
+            assert not {daemon.pid, daemon.starter(), keeper, tls, *daemon.spares()} & found.keys() and len(found) == 1
             assert ran("--listeners", POPA3D_PROGRAM).split() == [str(daemon.pid)]
 
 
@@ -164,9 +165,9 @@ def test_when_the_listener_is_killed(host: Host) -> None:
     """Sessions that have not logged in stay sessions; nothing that is left is a listener, which packages would end."""
     daemon = Daemon(host, install(host) + LOOPBACK)
     try:
-        (keeper,) = children(daemon.pid)
+        keeper = daemon.keeper()
         with Secure() as talk:
-            (pid,) = set(children(daemon.pid)) - {keeper}
+            pid = daemon.session()
             daemon.process.kill()
             daemon.process.wait(60)
             assert Path(f"/proc/{keeper}").exists() and Path(f"/proc/{pid}").exists()

@@ -128,7 +128,7 @@ def _add_cost(psutil: "Any", session: Session, pid: int) -> None:
 def _door(psutil: "Any", process: "Any", now: processes.Process) -> str:
     """What started a session: the name of its parent, or of the super-server behind a shell that is its parent."""
     listener = processes.look(now.parent)
-    if now.daemon or (listener and listener.daemon):
+    if now.daemon or (listener and (listener.daemon or listener.is_starter)):
         return "popa3d -D"
     shell = False
     while (process := process.parent()) is not None:

@@ -38,6 +38,7 @@ def _installed() -> "tuple[int, ...] | None":
 
 
 _BEGAN_WITH = _installed()
+is_complete = False  # owner.forked has loaded all that comes late
 
 
 class _Malformed(Failure):
@@ -51,8 +52,8 @@ _TEMPORARY = {errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.ETIMEDOUT} | _EXHAU
 
 def main() -> "NoReturn":
     """Serve the client on descriptors 0 and 1, as the record on descriptor 3 says. Never returns."""
-    status = 1
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # as for any other program; Python would raise an exception
+    handover, status = None, 1
     try:
         bytes(KEPT_OCTETS)  # freed at once, so that the C library keeps such blocks from now on (see limits)
         handover = _read_handover()
@@ -62,16 +63,29 @@ def main() -> "NoReturn":
             log.choose(handover.log)
             log.choose_facility(handover.facility)
             log.start()
-            if handover.recovery or handover.migration:
-                status = _run_errand(handover)
-            else:
-                connection = Connection(handover.ahead, handover.timeout_s)
-                status = _serve(connection, handover)
-                connection.flush()
     except _Malformed as malformed:
         log.start()
         log.write(log.ERROR, malformed.reason)
         os.write(1, replies.UNAVAILABLE)
+    except BaseException as error:
+        log.crash(error)
+        status = EX_SOFTWARE
+    if handover is not None:
+        serve(handover)
+    os._exit(status)
+
+
+def serve(handover: record.Handover) -> "NoReturn":
+    """Serve the client on descriptors 0 and 1, or run an errand without one. The log must be open. Never returns."""
+    try:
+        if _has_ids_of_roots() or handover.uid != os.getuid():
+            raise PermissionError
+        if handover.recovery or handover.migration:
+            status = _run_errand(handover)
+        else:
+            connection = Connection(handover.ahead, handover.timeout_s)
+            status = _serve(connection, handover)
+            connection.flush()
     except BaseException as error:
         log.crash(error)
         status = EX_SOFTWARE
@@ -83,7 +97,7 @@ def _read_handover() -> record.Handover | None:
 
     Raises _Malformed.
     """
-    if 0 in os.getresuid() + os.getresgid() + tuple(os.getgroups()):
+    if _has_ids_of_roots():
         return None
     data = b""
     try:
@@ -103,6 +117,10 @@ def _read_handover() -> record.Handover | None:
     return handover if handover.uid == os.getuid() else None
 
 
+def _has_ids_of_roots() -> bool:
+    return 0 in os.getresuid() + os.getresgid() + tuple(os.getgroups())
+
+
 def _complain(text: str) -> None:
     """Tell whoever started the program by hand, on standard error; if that is a socket, it may be a client's."""
     try:
@@ -118,11 +136,12 @@ def _complain(text: str) -> None:
 #   the login is answered       _load_transaction: owner.pop3, while the client reads the reply
 #   the first DELE              _load_removal: owner.update, so that nothing is missing at QUIT
 # Modules of two versions do not fit together: if popa3d was replaced or removed since the session began, the last two refuse.
+# A process that was forked with all of it (owner.forked) need not care.
 
 
 def _load_transaction() -> bool:
     """Load what serves the TRANSACTION state. False: popa3d was replaced."""
-    if _installed() != _BEGAN_WITH:
+    if not is_complete and _installed() != _BEGAN_WITH:
         return False
     try:
         from .pop3 import loop, transaction  # noqa: F401 - _transact imports them again
@@ -133,6 +152,8 @@ def _load_transaction() -> bool:
 
 def _load_removal(owner: str) -> bool:
     """Load what removes messages. False (logged): popa3d was replaced, before that or meanwhile."""
+    if is_complete:
+        return True
     if _installed() == _BEGAN_WITH:
         try:
             from .mailbox import kept_index  # noqa: F401 - _update imports them again

@@ -11,10 +11,9 @@ import _signal  # the standard library's signal module imports enum, which costs
 import _socket
 import posix as os  # as os, without its start-up time
 import select
-import sys
 import time
 
-from ..shared import EX_SOFTWARE, Failure, log, replies, tls_name
+from ..shared import EX_SOFTWARE, Failure, log, process_name, replies
 from ..shared.limits import CHROOT, KEEPER_FD
 from ..shared.tls_limits import KEEPER_ANSWER_S, TLS_OCTETS, TLS_REPORT_OCTETS, TLS_USER
 from . import accounts, libc, privileges, process, sandbox
@@ -128,8 +127,7 @@ def _ask_keeper(asked: tuple[int, int, bool], fds: tuple[int, int, int]) -> bool
     """False: it is gone or has too much to do, and the session starts a TLS process of its own."""
     keeper = _socket.socket(fileno=KEEPER_FD)
     try:
-        packed = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
-        keeper.sendmsg([encode(asked)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)], _socket.MSG_DONTWAIT)
+        keeper.sendmsg([encode(asked)], process.rights(fds), _socket.MSG_DONTWAIT)
     except OSError:
         return False
     finally:
@@ -168,7 +166,7 @@ def become(
             _signal.signal(number, _signal.SIG_IGN)
         _signal.alarm(0)
         pid, handshake_timeout_s, stls = asked
-        libc.set_name(tls_name.encode("", pid))
+        libc.set_name(process_name.encode("", pid))
         copies = [os.dup(fd) for fd in fds]
         for fd, copy in enumerate(copies):
             os.dup2(copy, fd)
@@ -181,7 +179,7 @@ def become(
 
         def report(text: str) -> None:
             if not text.startswith("!"):
-                libc.set_name(tls_name.encode(text.partition(" ")[0], pid))
+                libc.set_name(process_name.encode(text.partition(" ")[0], pid))
             try:
                 os.write(2, text.encode())
             except OSError:

@@ -4,10 +4,12 @@ Runs as: root, and the last function as the mailbox owner.
 Trusts: the administrator; it does not look into the owner's directories.
 """
 
+import _socket
 import posix as os  # as os, without its start-up time
+import select
 
 from ..shared import Failure, log, record
-from ..shared.limits import HANDOVER_FD, LOCKER_FD, SCAN_BOTH_OCTETS
+from ..shared.limits import HANDOVER_FD, LOCKER_FD, SCAN_BOTH_OCTETS, STARTER_ANSWER_S, STARTER_FD
 from . import privileges, process, sandbox, state_directories
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -18,31 +20,15 @@ if TYPE_CHECKING:
     from ..shared.settings import Settings
 
 
+_ANSWER_OCTETS = 16  # a process id
+
+
 class NoMailbox(Failure):
     """The account's mailbox has no path that could be served."""
 
 
 class NotStarted(Failure):
     """The owner's program could not be confined, or not executed."""
-
-
-class HandedOver:
-    """What root hands over. fd: the pipe with the record. mailbox, state, makes_locks: see sandbox.session."""
-
-    __slots__ = ("fd", "mailbox", "makes_locks", "state")
-
-    def __init__(self, fd: int, mailbox: str, state: str, makes_locks: bool) -> None:
-        self.fd = fd
-        self.mailbox = mailbox
-        self.state = state
-        self.makes_locks = makes_locks
-
-    def confine(self, program: str = "") -> None:
-        """Let this process, which is the mailbox owner's, reach no more than the session needs. Raises sandbox.NotConfined.
-
-        program: what it executes, if anything; see sandbox.session.
-        """
-        sandbox.session(self.mailbox, self.state, self.makes_locks, SCAN_BOTH_OCTETS, program)
 
 
 def serves(account: "pwd.struct_passwd") -> bool:
@@ -64,48 +50,40 @@ def start_locker(settings: "Settings") -> int:
     return -1 if group in (None, host_check.ROOT_ONLY) else locker.start(settings.spool, group)
 
 
-def send(
+def prepare(
     owner: "pwd.struct_passwd",
     address: str,
     settings: "Settings",
     ahead: bytes,
-    locker: int = -1,
+    locker: bool = False,
     recovery: bool = False,
     migration: str = "",
     dry_run: bool = False,
     started_ms: int = 0,
-) -> HandedOver:
-    """A pipe from which the owner's program will read its record, see record.Handover; and what it may reach. Raises NoMailbox.
+) -> record.Handover:
+    """What the owner's program will be told. Raises NoMailbox.
 
-    address: the client's, for the log. locker: of `start_locker`; it learns whose dot-lock it makes.
+    address: the client's, for the log. locker: there is one. For the others see record.Handover.
     """
     path = mailbox(owner, settings)
-    state = _state(owner, settings)
-    data = record.Handover(
+    handover = record.Handover(
         owner=process.encode(owner.pw_name),
         uid=owner.pw_uid,
         path=process.encode(path),
-        state=process.encode(state),
+        state=process.encode(_state(owner, settings)),
         peer=address.encode(),
         ahead=ahead,
         settings=settings,
         recovery=recovery,
-        locker=locker >= 0,
+        locker=locker,
         migration=migration,
         dry_run=dry_run,
         log=log.target(),
         started_ms=started_ms,
-    ).encode()
-    if len(data) > record.HANDOVER_RECORD_OCTETS or not path:
+    )
+    if len(handover.encode()) > record.HANDOVER_RECORD_OCTETS or not path:
         raise NoMailbox(f"No usable mailbox path for {owner.pw_name}")
-    if locker >= 0:
-        from .locker import assign
-
-        assign(locker, owner)
-    reading, writing = os.pipe()
-    os.write(writing, data)  # fits a pipe that root made
-    os.close(writing)
-    return HandedOver(reading, path, state, "dotlock" in settings.locks and locker < 0)
+    return handover
 
 
 def mailbox(owner: "pwd.struct_passwd", settings: "Settings") -> str:
@@ -123,21 +101,76 @@ def _state(owner: "pwd.struct_passwd", settings: "Settings") -> str:
         return ""
 
 
-def become(worker: str, handed_over: HandedOver, locker: int = -1) -> "NoReturn":
-    """Become `worker`, with the pipe of `send` as HANDOVER_FD, and `locker`, if any, as LOCKER_FD. Raises NotStarted."""
+def give_to_starter(handover: record.Handover, owner: "pwd.struct_passwd", locker: int) -> bool:
+    """Let the listener's starter fork the owner's program, and leave the client to it: nothing but the exit may follow.
+
+    locker: of `start_locker`. False: it cannot, or takes too long, and the client is still this process's.
+    """
+    from .starter import READY
+    from .starter import encode as question
+
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    starter = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, STARTER_FD)
+    fds = (0, theirs.fileno()) if locker < 0 else (0, theirs.fileno(), locker)
+    try:
+        starter.sendmsg([question(os.getpid(), owner.pw_gid, handover.encode())], process.rights(fds), _socket.MSG_DONTWAIT)
+        theirs.close()
+        poll = select.poll()
+        poll.register(ours, select.POLLIN)
+        answer = ours.recv(_ANSWER_OCTETS) if poll.poll(STARTER_ANSWER_S * 1000) else b""
+        if not answer.isdigit():
+            log.write(log.ERROR, f"The starter does not start the session of {owner.pw_name}")
+            return False
+        _assign(locker, owner, int(answer))
+        ours.send(READY)
+    except OSError:
+        return False  # it has ended, or has too much to do
+    finally:
+        starter.detach()
+        ours.close()
+    return True
+
+
+def pipe(handover: record.Handover, owner: "pwd.struct_passwd", locker: int = -1) -> int:
+    """A pipe from which the owner's program will read the record. locker: of `start_locker`; it learns whose lock it makes."""
+    _assign(locker, owner, os.getpid())
+    reading, writing = os.pipe()
+    os.write(writing, handover.encode())  # fits a pipe that root made
+    os.close(writing)
+    return reading
+
+
+def confine(handover: record.Handover, program: str = "") -> None:
+    """Let this process, which is the mailbox owner's, reach no more than the session needs. Raises sandbox.NotConfined.
+
+    program: what it executes, if anything; see sandbox.session.
+    """
+    makes_locks = "dotlock" in handover.locks and not handover.locker
+    mailbox, state = process.decode(handover.path), process.decode(handover.state)
+    sandbox.session(mailbox, state, makes_locks, SCAN_BOTH_OCTETS, program)
+
+
+def become(worker: str, handover: record.Handover, reading: int, locker: int = -1) -> "NoReturn":
+    """Become `worker`, with the `pipe` as HANDOVER_FD, and `locker`, if any, as LOCKER_FD. Raises NotStarted."""
     log.stop()  # as its descriptor is about to be closed or replaced
-    pipe = handed_over.fd
     if locker >= 0:
-        pipe, locker = (process.copy_above(LOCKER_FD, fd) for fd in (pipe, locker))
+        reading, locker = (process.copy_above(LOCKER_FD, fd) for fd in (reading, locker))
         os.dup2(locker, LOCKER_FD)
-    os.dup2(pipe, HANDOVER_FD)
+    os.dup2(reading, HANDOVER_FD)
     os.set_inheritable(HANDOVER_FD, True)
     process.close_from(HANDOVER_FD + 1 + (locker >= 0))
     privileges.no_new_privileges()
     try:
-        handed_over.confine(worker)
+        confine(handover, worker)
         os.execve(worker, [worker], {})
     except OSError as error:
         raise NotStarted(f"{worker}: {os.strerror(error.errno or 0)}") from None
     except sandbox.NotConfined as failure:
         raise NotStarted(failure.reason) from None
+
+
+def _assign(locker: int, owner: "pwd.struct_passwd", session: int) -> None:
+    if locker >= 0:
+        from .locker import assign
+
+        assign(locker, owner, session)

@@ -10,9 +10,8 @@ import _signal
 import _socket
 import posix as os  # as os, without its start-up time
 import select
-import sys
 
-from ..shared import EX_SOFTWARE, Failure, log, tls_name
+from ..shared import EX_SOFTWARE, Failure, log, process_name
 from ..shared.tls_limits import KEEPER_ANSWER_S, TLS_REPORT_OCTETS
 from . import channel, libc, process
 
@@ -97,7 +96,7 @@ def prepare(settings: "Settings") -> "tuple[Any, pwd.struct_passwd, str]":
 def _be(settings: "Settings", tls: "Tls", fd: int, writing: int) -> "NoReturn":
     """The process: answer the listener, then those that ask, until nobody can."""
     try:
-        libc.set_name(tls_name.KEEPER)  # for the census it is no listener
+        libc.set_name(process_name.KEEPER)  # for the census it is no listener
         os.setsid()  # Ctrl-C on the listener's terminal is the listener's
         for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGCHLD):
             _signal.signal(number, _signal.SIG_IGN)  # CHLD: TLS processes that have ended leave nothing
@@ -131,12 +130,7 @@ def _serve(asking: _socket.socket, context: "Any", tls: "Tls", nobody: "pwd.stru
         message, control, _, _ = asking.recvmsg(TLS_REPORT_OCTETS, _socket.CMSG_SPACE(4 * _FDS))
         if not message and not control:
             return
-        fds = [
-            int.from_bytes(data[i : i + 4], sys.byteorder)
-            for level, kind, data in control
-            if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS)
-            for i in range(0, len(data), 4)
-        ]
+        fds = process.received(control)
         try:
             if len(fds) == _FDS and not os.fork():
                 channel.become(context, tls, nobody, timeout_s, channel.decode(message), tuple(fds))

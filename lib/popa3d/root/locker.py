@@ -28,28 +28,27 @@ _FD = 3
 def start(spool: str, group: int) -> int:
     """Start a locker for the session that this process will become. A descriptor: for `assign`, then for the session."""
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    session = os.getpid()
     if os.fork():
         theirs.close()
         return ours.detach()
     try:
         ours.close()
-        _run(theirs.detach(), process.encode(spool), group, session)
+        _run(theirs.detach(), process.encode(spool), group)
     except BaseException as error:
         log.crash(error)
     finally:
         os._exit(1)
 
 
-def assign(locker: int, owner: "pwd.struct_passwd") -> None:
-    """Say whose mailbox it is. If the locker is gone, the session will notice."""
+def assign(locker: int, owner: "pwd.struct_passwd", session: int) -> None:
+    """Say whose mailbox it is, and which process will ask for its lock. If the locker is gone, the session will notice."""
     try:
-        os.write(locker, locker_messages.encode_owner(owner.pw_uid, process.encode(owner.pw_name)))
+        os.write(locker, locker_messages.encode_owner(session, owner.pw_uid, process.encode(owner.pw_name)))
     except OSError:
         pass
 
 
-def _run(connection: int, spool: bytes, group: int, session: int) -> "NoReturn":
+def _run(connection: int, spool: bytes, group: int) -> "NoReturn":
     """Wait for the owner's name, become the owner, and do what the session asks for, until the session has gone."""
     # A signal to both must not end this process before it has removed the lock. Nor must it keep the client's connection open.
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
@@ -61,7 +60,7 @@ def _run(connection: int, spool: bytes, group: int, session: int) -> "NoReturn":
     message = os.read(_FD, LOCKER_OCTETS)
     if not message:
         os._exit(0)  # nobody has logged in
-    uid, name = locker_messages.decode_owner(message)
+    session, uid, name = locker_messages.decode_owner(message)
     privileges.become(uid, group)  # undumpable: the user's other processes must not get at the group
     privileges.no_new_privileges()
     sandbox.locker(process.decode(spool))

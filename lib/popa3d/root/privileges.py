@@ -74,6 +74,23 @@ def become(uid: int, gid: int) -> None:
         raise NotDropped
 
 
+def keep_identity_alone() -> None:
+    """Of root's capabilities keep those to become somebody else, and let no program give others back. Raises OSError."""
+    no_new_privileges()
+    try:
+        libc.set_capabilities(libc.CAP_SETUID | libc.CAP_SETGID)
+    except libc.Missing:
+        pass
+
+
+def adopt_orphans() -> None:
+    """Let this process be the parent of those of its descendants that lose theirs (Linux)."""
+    try:
+        libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+    except libc.Missing:
+        pass
+
+
 def confine(uid: int, gid: int, directory: str, octets: int = PREAUTH_OCTETS, descriptors: int = 0) -> None:
     """`become`, with `directory` as the root directory, and no new process, descriptor or privilege, and little more memory.
 
@@ -88,6 +105,11 @@ def confine(uid: int, gid: int, directory: str, octets: int = PREAUTH_OCTETS, de
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     for limit in (resource.RLIMIT_NPROC, getattr(resource, "RLIMIT_MSGQUEUE", resource.RLIMIT_NPROC)):
         resource.setrlimit(limit, (0, 0))
+
+
+def no_more_descriptors() -> None:
+    """Of a process that `confine` has left some descriptors: it gets no others, whichever it closes."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 
 def _address_space() -> int:

@@ -5,6 +5,7 @@ Trusts: nothing that was inherited.
 """
 
 import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
+import _socket
 import _stat as stat
 import posix as os  # as os, without its start-up time
 import sys
@@ -50,10 +51,18 @@ def _fill() -> int:
     return null
 
 
-def secure(first_closed: int = 3) -> None:
-    """A process for one session. It keeps descriptors 0 and 1, and those from 3 to below `first_closed`.
+def secure_forked(first_closed: int) -> None:
+    """A process for one session, forked from a listener that is secure, and leading a session of its own.
 
-    Descriptor 2 is /dev/null, unless it is the log.
+    It keeps the descriptors below `first_closed`. Raises OSError.
+    """
+    log.stop()
+    close_from(first_closed)
+    log.start()  # a connection of its own: who has another's could shut it down
+
+
+def secure(first_closed: int = 3) -> None:
+    """A process for one session. It keeps the descriptors below `first_closed`; 2 is /dev/null, unless it is the log.
 
     Raises OSError.
     """
@@ -120,16 +129,50 @@ def decode(data: bytes) -> str:
     return data.decode(sys.getfilesystemencoding(), "surrogateescape")
 
 
+def reserve(fds: range) -> None:
+    """Have /dev/null under these numbers, which must be free or the log's, so that `place` can put descriptors there."""
+    log.stop()
+    for fd in fds:
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        if null != fd:
+            os.dup2(null, fd, False)
+            os.close(null)
+    log.start()
+
+
+def place(fd: int, number: int) -> int:
+    """Move the descriptor `fd` to the number `number`, which is returned."""
+    os.dup2(fd, number, False)
+    os.close(fd)
+    return number
+
+
 def copy_above(highest: int, fd: int) -> int:
     """A copy of a descriptor with a number above `highest`, so that it stays when those up to that are given out anew."""
-    copy = os.dup(fd)
-    while copy <= highest:
-        copy = os.dup(fd)  # the lower copies are closed later
-    return copy
+    from fcntl import F_DUPFD_CLOEXEC, fcntl
+
+    return fcntl(fd, F_DUPFD_CLOEXEC, highest + 1)
+
+
+def received(control: "list[tuple[int, int, bytes]]") -> list[int]:
+    """The descriptors in the ancillary data of a message (SCM_RIGHTS, unix(7))."""
+    return [
+        int.from_bytes(data[i : i + 4], sys.byteorder)
+        for level, kind, data in control
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS)
+        for i in range(0, len(data), 4)
+    ]
+
+
+def rights(fds: "tuple[int, ...]") -> "list[tuple[int, int, bytes]]":
+    """The ancillary data of a message with which these descriptors are sent."""
+    return [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds))]
 
 
 def close_from(low: int) -> None:
     """Close all descriptors from `low` on, also those beyond a limit that was lowered after they were opened."""
+    if libc.close_from(low):
+        return
     try:
         fds = [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:

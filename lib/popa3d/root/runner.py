@@ -187,9 +187,10 @@ def _become(worker: str, owner: "pwd.struct_passwd", settings: "Settings", task:
         process.secure()
         locker = handover.start_locker(settings)
         recovery = not task.migration
-        handed_over = handover.send(owner, "", settings, b"", locker, recovery, task.migration, task.dry_run)
+        handed_over = handover.prepare(owner, "", settings, b"", locker >= 0, recovery, task.migration, task.dry_run)
+        pipe = handover.pipe(handed_over, owner, locker)
         privileges.become(owner.pw_uid, owner.pw_gid)
-        handover.become(worker, handed_over, locker)
+        handover.become(worker, handed_over, pipe, locker)
     except (handover.NoMailbox, handover.NotStarted) as failure:
         log.write(log.ERROR, failure.reason)
     except BaseException as error:

@@ -9,15 +9,15 @@ Trusts: the administrator, the kernel and PAM; nothing that comes through the pr
 
 import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
 import posix as os  # as os, without its start-up time
-import select
 import time
 
 from ..shared import EX_SOFTWARE, log, record, replies
-from ..shared.limits import CHROOT, KEEPER_FD, LOGIN_OCTETS, LOGINS_FD, RECORD_GRACE_S
+from ..shared.limits import PREAUTH_FD, RECORD_GRACE_S
 from ..shared.settings import ALWAYS, LOCAL
 from . import accounts, ending, privileges, process, sandbox
 from .ending import End
 from .peer import Peer
+from .preauthentication import Preauthentication, order
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from ..shared.census.counts import Counts
     from ..shared.settings import Settings
     from .channel import Channel, Tls
+    from .pam.adapter import Pam
+    from .preauthentication import Preauth
 
-    Preauth = Callable[[], Callable[[int, float, float, tuple[bool, bool, bool], bytes, Callable[[], None]], None]]
     Count = Callable[[str], Counts]
-
-_RECORD_FD = 3  # of the pre-auth child, besides 0 to 2
+    Open = Callable[[], tuple[str, bool, bool]]
 
 
 class Parts:
@@ -50,52 +50,81 @@ class Parts:
         self.count = count
 
 
-class Accepted:
-    """A connection that the listener has accepted and counted: LOGINS_FD waits for the login; keeps: KEEPER_FD is there."""
+class Door:
+    """The listener's door, by which a session's client comes in. Only with -D; behind a super-server it is in already.
 
-    def __init__(self, peer: Peer, keeps: bool) -> None:
-        self.peer = peer
+    nobody, pam: what accounts.nobody and authentication.load_pam have returned to the listener. keeps, starts: the keeper of
+    the key, and the starter, can be asked (KEEPER_FD, STARTER_FD). waits: the client is still to come, and what takes time
+    can be done before; waits is the descriptor for Preauthentication.prepare, or -1. open: waits for it, if need be; its
+    numeric address, whether it speaks TLS from the first octet, and whether the pre-auth child has it already. Then it is
+    descriptors 0 and 1, and counted. If it is not let in, `open` ends the process.
+    """
+
+    def __init__(
+        self, nobody: "pwd.struct_passwd", pam: "Pam | None", keeps: bool, starts: bool, waits: int, open_: "Open"
+    ) -> None:
+        self.nobody = nobody
+        self.pam = pam
         self.keeps = keeps
+        self.starts = starts
+        self.waits = waits
+        self.open = open_
 
 
-def serve(parts: Parts, settings: "Settings", speaks_tls: bool, accepted: Accepted | None = None) -> "NoReturn":
-    """Serve the client on descriptors 0 and 1. Never returns. speaks_tls: from the first octet."""
-    passed = () if accepted is None else (LOGINS_FD, KEEPER_FD) if accepted.keeps else (LOGINS_FD,)
+def serve(parts: Parts, settings: "Settings", speaks_tls: bool = False, door: Door | None = None) -> "NoReturn":
+    """Serve the client on descriptors 0 and 1. Never returns. speaks_tls: from the first octet, without a door."""
     try:
         log.choose_facility(settings.facility)
-        process.secure(LOGINS_FD + len(passed))
+        if door is None:
+            process.secure()
+        nobody = accounts.nobody() if door is None else door.nobody
+        preauth = Preauthentication(parts.preauth, nobody, settings.timeout_s)
+        if door is None:
+            peer, is_greeted = Peer.connected(), False
+        else:
+            if door.waits >= 0:
+                preauth.prepare(door.waits)  # before this process writes to pages that both have, and each would have to copy
+            process.secure_forked(PREAUTH_FD + 1)
+            address, speaks_tls, is_greeted = door.open()
+            peer = Peer.accepted(address)
         _signal.alarm(settings.login_timeout_s + 2 * RECORD_GRACE_S)  # for all that could hang: the log, name services
         started = time.monotonic()
         deadline = started + settings.login_timeout_s
         if settings.require and sandbox.missing():
             raise End(sandbox.insufficient())
         sandbox.prepare()
-        peer = Peer.connected() if accepted is None else accepted.peer
-        if accepted is None:
+        if door is None:
             _limit(parts.count, peer, settings)
-        nobody = accounts.nobody()
-        channel = _start_tls(parts, settings, deadline, False, KEEPER_FD in passed) if speaks_tls else None
-        preauth = Preauthentication(parts.preauth, nobody, settings, deadline)
-        preauth.start(_offer(settings, peer, speaks_tls), replies.GREETING)
+        keeps = door is not None and door.keeps
+        channel = _start_tls(parts, settings, deadline, False, keeps) if speaks_tls else None
+        preauth.start(_offer(settings, peer, speaks_tls), deadline, replies.GREETING, is_greeted)
         from . import authentication, handover  # the client is greeted, and types meanwhile
 
         locker = handover.start_locker(settings)
         log.write(log.INFO, f"Session from {peer.name}")
-        pam = authentication.load_pam()
-        accounts.warm()
+        if door is None:
+            pam = authentication.load_pam()
+            accounts.warm()
+        else:
+            pam = door.pam
         try:
             data = preauth.receive()
             if data == record.START_TLS and settings.certificate and channel is None:
-                channel, data = _go_on_with_tls(parts, settings, deadline, KEEPER_FD in passed, preauth, peer)
+                channel, data = _go_on_with_tls(parts, settings, deadline, keeps, preauth, peer)
             security = "" if channel is None else _security(channel, peer)
             *_, logins = _offer(settings, peer, channel is not None)
             owner, ahead = authentication.log_in(pam, data, peer, settings, logins)
             del data
-            handed_over = handover.send(owner, peer.address, settings, ahead, locker, started_ms=int(started * 1000))
-            if accepted is not None:
-                _note_login()
+            handed_over = handover.prepare(owner, peer.address, settings, ahead, locker >= 0, started_ms=int(started * 1000))
+            if door is not None:
+                from . import reports
+
+                reports.logged_in(os.getpid(), os.getpid())
             # Logged by root: the owner's other processes could end one of the owner's before the line was there.
             log.write(log.INFO, f"Authentication passed for {owner.pw_name}{peer.origin}{security}")
+            if door is not None and door.starts and handover.give_to_starter(handed_over, owner, locker):
+                os._exit(0)
+            pipe = handover.pipe(handed_over, owner, locker)
             privileges.become(owner.pw_uid, owner.pw_gid)
         except End as end:
             status = ending.refuse(end, nobody)
@@ -104,7 +133,7 @@ def serve(parts: Parts, settings: "Settings", speaks_tls: bool, accepted: Accept
         else:
             _signal.alarm(0)
             try:
-                handover.become(parts.worker, handed_over, locker)
+                handover.become(parts.worker, handed_over, pipe, locker)
             except handover.NotStarted as failure:
                 status = ending.finish(End(failure.reason, replies.MISCONFIGURED))
     except End as end:
@@ -115,6 +144,12 @@ def serve(parts: Parts, settings: "Settings", speaks_tls: bool, accepted: Accept
         log.crash(error)
         status = EX_SOFTWARE
     os._exit(status)
+
+
+def greeting(settings: "Settings", address: str) -> bytes:
+    """What the prepared pre-auth child of a session without TLS is told of a client, to greet it: preauthentication.order."""
+    deadline = time.monotonic() + settings.login_timeout_s
+    return order(_offer(settings, Peer.accepted(address), False), deadline, replies.GREETING)
 
 
 def _limit(count: "Count", peer: Peer, settings: "Settings") -> None:
@@ -162,7 +197,7 @@ def _go_on_with_tls(
     except End as end:
         log.write(end.priority, end.reason)
     _, _, logins = _offer(settings, peer, channel is not None)
-    preauth.start((False, channel is not None, logins), b"" if channel else replies.TLS_IS_NOT_POSSIBLE)
+    preauth.start((False, channel is not None, logins), deadline, b"" if channel else replies.TLS_IS_NOT_POSSIBLE)
     return channel, preauth.receive()
 
 
@@ -172,76 +207,3 @@ def _security(channel: "Channel", peer: Peer) -> str:
     if failure:
         log.write(log.INFO, f"TLS handshake failed{peer.origin}: {failure}")
     return f" with {session}" if session else ""
-
-
-class Preauthentication:
-    """The pre-auth child: one, or with STLS another one after it."""
-
-    def __init__(self, load: "Preauth", nobody: "pwd.struct_passwd", settings: "Settings", deadline: float) -> None:
-        self._load = load
-        self._nobody = nobody
-        self._timeout_s = settings.timeout_s
-        self._deadline = deadline
-        self._pid = self._pipe = -1
-
-    def start(self, offer: tuple[bool, bool, bool], first: bytes) -> None:
-        """Start a child. first: see preauth.loop.run."""
-        self._pipe, writing = os.pipe()
-        self._pid = os.fork()
-        if self._pid:
-            os.close(writing)
-            return
-        status = EX_SOFTWARE
-        try:
-            log.stop()
-            if log.target() != log.SYSTEM:
-                process.send_to_null(2)
-            # The listener's pipe and the keeper, the TLS process's report and the locker are for root alone.
-            os.dup2(writing, _RECORD_FD)
-            process.close_from(_RECORD_FD + 1)
-            run = self._load()  # inside the chroot there is nothing to load
-            privileges.confine(self._nobody.pw_uid, self._nobody.pw_gid, CHROOT)
-        except BaseException as error:
-            log.crash(error)
-            os._exit(status)
-        try:  # here is no log any more
-            left_s = max(0.0, self._deadline - time.monotonic())
-            run(_RECORD_FD, self._timeout_s, left_s, offer, first, sandbox.preauth)
-            status = 0
-        finally:
-            os._exit(status)
-
-    def receive(self) -> bytes:
-        """What the child writes, at most one octet more than a record may have. Raises End if it is late or says nothing.
-
-        The child is gone afterwards.
-        """
-        deadline = self._deadline + RECORD_GRACE_S
-        poll = select.poll()
-        poll.register(self._pipe, select.POLLIN)
-        data = b""
-        late = False
-        while len(data) <= record.LOGIN_RECORD_OCTETS:
-            late = not poll.poll(max(0, deadline - time.monotonic()) * 1000)
-            more = b"" if late else os.read(self._pipe, record.LOGIN_RECORD_OCTETS + 1 - len(data))
-            if not more:
-                break
-            data += more
-        os.close(self._pipe)
-        os.kill(self._pid, _signal.SIGKILL)  # its work is done; one that was taken over must not live on
-        _, status = os.waitpid(self._pid, 0)
-        if late:
-            raise End("The pre-auth child is late with its record")
-        if not data and os.WIFSIGNALED(status) and os.WTERMSIG(status) == _signal.SIGSYS:
-            raise End("The pre-auth child has made a system call that it may not make (the kernel's log says which)")
-        if not data:
-            raise End(f"The pre-auth child ended without a record (wait status {status:#x})")
-        return data
-
-
-def _note_login() -> None:
-    """Tell the listener that the client has logged in. If the listener has ended, nobody counts sessions any more."""
-    try:
-        os.write(LOGINS_FD, os.getpid().to_bytes(LOGIN_OCTETS, "big"))
-    except OSError:
-        pass

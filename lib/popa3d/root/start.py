@@ -10,8 +10,7 @@ import sys
 from .. import version_line
 from ..shared import Failure, arguments, log
 from ..shared.settings import STDERR
-from . import accounts, process, sandbox, sequence, settings_file
-from .peer import Peer
+from . import accounts, privileges, process, sandbox, sequence, settings_file
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -21,23 +20,28 @@ if TYPE_CHECKING:
     from ..shared.settings import Settings
     from .channel import Tls
     from .keeper import Keeper
-    from .sequence import Count, Preauth
+    from .preauthentication import Preauth
+    from .sequence import Count, Open
+    from .starter import Starter
 
     Reload = Callable[[], Settings]
-    Serve = Callable[[Settings, str, bool, bool], NoReturn]
+    Serve = Callable[[Settings, bool, bool, int, Open], NoReturn]
     Keep = Callable[[Settings, Callable[[str], None]], Keeper]
-    Listen = Callable[[Settings, str, bool, Reload, Serve, Keep], NoReturn]  # listen.listener.run
+    StartStarter = Callable[[int], Starter]
+    Greeting = Callable[[Settings, str], bytes]
+    Listen = Callable[[Settings, str, bool, Reload, Serve, Keep, StartStarter, Greeting], NoReturn]  # listen.listener.run
 
 
-def main(worker: str, preauth: "Preauth", tls: "Tls", listen: "Listen", count: "Count") -> "NoReturn":
+def main(worker: str, starter: str, preauth: "Preauth", tls: "Tls", listen: "Listen", count: "Count") -> "NoReturn":
     """Do what the command line asks for: serve the client on descriptors 0 and 1, or listen for many. Never returns.
 
-    worker, preauth, tls, count: see sequence.Parts. listen: what listens (-D); see listen.listener.run.
+    worker, preauth, tls, count: see sequence.Parts. listen: what listens (-D); see listen.listener.run. starter: the program
+    that starts sessions for it (a path).
     """
     options, settings = _prepare(sys.argv[1:])
     parts = sequence.Parts(worker, preauth, tls, count)
     if options.action == arguments.LISTEN:
-        _listen(options, settings, parts, listen)
+        _listen(options, settings, parts, starter, listen)
     sequence.serve(parts, settings, options.tls)
 
 
@@ -104,32 +108,43 @@ def _fail(reason: str, usage: str = "") -> "NoReturn":
     os._exit(1)
 
 
-def _listen(options: arguments.Arguments, settings: "Settings", parts: sequence.Parts, listen: "Listen") -> "NoReturn":
+def _listen(
+    options: arguments.Arguments, settings: "Settings", parts: sequence.Parts, starter_program: str, listen: "Listen"
+) -> "NoReturn":
     """Be the daemon. What takes time at a session's start is loaded here once, and forked."""
-    from . import authentication, host_check
+    from . import authentication, handover, host_check, keeper, reports, starter  # noqa: F401 - for sessions, too
 
     process.secure_daemon()
     if sandbox.missing():
         if settings.require:
             _fail(sandbox.insufficient())
         log.write(log.WARNING, f"This host has no {sandbox.missing()}: processes are held back by their users alone")
+    privileges.adopt_orphans()  # the owners' programs, if the starter ends before them
     if options.file and not options.file.startswith("/"):
         options.file = f"{os.getcwd()}/{options.file}"  # a reload comes when the daemon is in another directory
     if host_check.spool_is_read_only(settings):
         log.write(log.WARNING, f"{settings.spool} is on a file system that can only be read: no message can be deleted")
+    os.chdir("/")
     accounts.warm()
     parts.preauth()
-    authentication.load_pam()
+    try:
+        nobody = accounts.nobody()
+    except accounts.Unsafe as unsafe:
+        _fail(unsafe.reason)
+    pam = authentication.load_pam()
+    if pam is not None:
+        pam.warm()
 
     def reload() -> "Settings":
         return settings_file.read(options.file)
 
     def keep(settings: "Settings", warn: "Callable[[str], None]") -> "Keeper":
-        from . import keeper  # few daemons need it
-
         return keeper.start(settings, parts.tls, warn)
 
-    def serve(settings: "Settings", address: str, speaks_tls: bool, keeps: bool) -> "NoReturn":
-        sequence.serve(parts, settings, speaks_tls, sequence.Accepted(Peer.accepted(address), keeps))
+    def serve(settings: "Settings", keeps: bool, starts: bool, waits: int, open_: "Open") -> "NoReturn":
+        sequence.serve(parts, settings, door=sequence.Door(nobody, pam, keeps, starts, waits, open_))
 
-    listen(settings, options.families, options.foreground, reload, serve, keep)
+    def start_starter(logins: int) -> "Starter":
+        return starter.start(starter_program, logins)
+
+    listen(settings, options.families, options.foreground, reload, serve, keep, start_starter, sequence.greeting)

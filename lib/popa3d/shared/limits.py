@@ -68,17 +68,20 @@ LISTED_MESSAGES = 2000
 # way is taken.
 SPLIT_DOTS = 64
 
-# Descriptors that one process of popa3d leaves to the next. From the listener to a session: the pipe on which the session
-# reports a login by writing its process id, in LOGIN_OCTETS octets, and the socket of the TLS key's keeper, if there is one.
-# From root to the owner's program: the pipe with the handover record, and the locker's socket, if there is one.
-LOGINS_FD, KEEPER_FD = 3, 4
-LOGIN_OCTETS = 4
+# Descriptors that one process of popa3d leaves to the next. From the listener to a session: the pipe on which processes report
+# logins (see root/reports.py); the sockets of the TLS key's keeper and of the starter, if there are any; and of a spare
+# session, the socket on which it will get its client, and its own to its pre-auth child. From root to the owner's program:
+# the pipe with the handover record, and the locker's socket, if there is one.
+LOGINS_FD, KEEPER_FD, STARTER_FD, SPARE_FD, PREAUTH_FD = 3, 4, 5, 6, 7
 HANDOVER_FD, LOCKER_FD = 3, 4
 
 # A pipe that poll(2) reports as writable takes this much without blocking: POSIX's least PIPE_BUF.
 PIPE_OCTETS = 512
 
 # --- Root ---
+
+# How long a session waits until the starter has forked the owner's program, before it executes that itself.
+STARTER_ANSWER_S = 5
 
 # How much more memory the pre-auth child may use than it has at its start. It needs one read, its replies, and Python's
 # blocks of a megabyte.
@@ -147,32 +150,12 @@ SESSIONS = 500
 SESSIONS_PER_SOURCE = 50
 MIN_DELAY_S = 10
 
-# Half of all sessions, but at least UNAUTHENTICATED_FEW, may belong to clients that have not logged in; so these never shut
-# out clients that have. When half of that number is reached, one source may have no more than UNAUTHENTICATED_SHARE of it, or
-# UNAUTHENTICATED_LEAST if that is more; an IPv6 /56 twice as many, a /48 or an IPv4 /24 four times as many. From there on,
-# but not below UNAUTHENTICATED_FEW, newcomers are also refused at random, as OpenSSH's MaxStartups does.
-UNAUTHENTICATED_SHARE = 1 / 50
-UNAUTHENTICATED_LEAST = 5
-UNAUTHENTICATED_FEW = 25
-
-# Refusals that are remembered, so that each is logged once in MIN_DELAY_S. Beyond this many, a flood comes from many sources,
-# and further ones are not logged.
-REFUSALS = 1024
-
 # Connections that may wait to be accepted. C popa3d has 5, which is less than a burst of clients at the full minute.
 BACKLOG = 128
 
-# Connections that are accepted in a row before the listener looks at its signals and children again.
-ACCEPTED_AT_ONCE = 32
-
-# Lines of the listener that may wait for the log, and how long one may take before the log daemon counts as stuck.
-LOG_LINES = 1024
-LOG_S = 5
-
-# How long the listener accepts nothing when the system is out of descriptors, memory or processes.
-PAUSE_S = 1.0
-
-LIBWRAP = "libwrap.so.0"
+# Sessions that are forked ahead of their clients. More of them serve a longer burst without a wait for fork(2), which takes the
+# listener a millisecond or two; each has two processes, with 2 to 3 MB of their own together.
+SPARE = 4
 
 # --- Mailboxes ---
 

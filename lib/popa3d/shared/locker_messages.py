@@ -16,15 +16,15 @@ FREE = b"f"
 _ERROR = b"e"
 
 
-def encode_owner(uid: int, name: bytes) -> bytes:
-    """Root's first message: the mailbox owner's uid and name."""
-    return b"%d %s" % (uid, name)
+def encode_owner(session: int, uid: int, name: bytes) -> bytes:
+    """Root's first message: the session's process, and the mailbox owner's uid and name."""
+    return b"%d %d %s" % (session, uid, name)
 
 
-def decode_owner(message: bytes) -> tuple[int, bytes]:
-    """The uid and the name in a message that `encode_owner` made. Raises ValueError for any other."""
-    uid, _, name = message.partition(b" ")
-    return int(uid), name
+def decode_owner(message: bytes) -> tuple[int, int, bytes]:
+    """Process, uid and name in a message that `encode_owner` made. Raises ValueError for any other."""
+    session, uid, name = message.split(b" ", 2)
+    return int(session), int(uid), name
 
 
 def encode_error(number: int) -> bytes:

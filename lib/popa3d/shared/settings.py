@@ -8,7 +8,7 @@ Runs as: any uid (constants only).
 Trusts: nothing.
 """
 
-from .limits import BACKLOG, LOGIN_TIMEOUT_S, MAX_MESSAGES, MAX_OCTETS, MIN_DELAY_S, POP3S_PORT, SPOOL, STATE, TIMEOUT_S
+from .limits import BACKLOG, LOGIN_TIMEOUT_S, MAX_MESSAGES, MAX_OCTETS, MIN_DELAY_S, POP3S_PORT, SPARE, SPOOL, STATE, TIMEOUT_S
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ TABLE = (
     Setting("listen", "unauthenticated", 0, (1, _SESSIONS_MOST)),  # half of the sessions, or UNAUTHENTICATED_FEW
     Setting("listen", "min_delay_s", MIN_DELAY_S, (0, _DAY_S)),
     Setting("listen", "backlog", BACKLOG, (1, 65535)),
+    Setting("listen", "spare", SPARE, (0, 100)),
     Setting("listen", "tls_port", POP3S_PORT, (0, 65535)),  # 0: none
     Setting("tls", "certificate", "", FILE),  # without it there is no TLS
     Setting("tls", "key", "", FILE),

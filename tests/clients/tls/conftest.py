@@ -20,7 +20,7 @@ from tests.tls import install
 def _idle(server: Inetd | Daemon) -> bool:
     if isinstance(server, Inetd):
         return not children(server.pid)
-    return len(children(server.pid)) == 1 and not children(children(server.pid)[0])  # the keeper of the key
+    return server.idle() and not children(server.keeper())
 
 
 @pytest.fixture(autouse=True, params=["inetd", "popa3d -D"])

@@ -5,25 +5,25 @@ from __future__ import annotations
 from tests.mutants.mutation import wrong
 
 PROCESSES = "tests/unit/shared/census/test_processes.py"
-NAMES = "tests/unit/shared/test_tls_name.py"
+NAMES = "tests/unit/shared/test_process_name.py"
 STATUS = "tests/tls/test_status.py"
 
 # fmt: off
 MUTATIONS = (
     # names
-    wrong("shared/tls_name.py", "not all(letter in", "not any(letter in", "a name controls a terminal", f"{NAMES}::test_other_names"),
-    wrong("shared/tls_name.py", "(pid.isascii() and pid.isdigit())", "pid.isprintable()", "a name that cannot be read ends the census",
+    wrong("shared/process_name.py", "not all(letter in", "not any(letter in", "a name controls a terminal", f"{NAMES}::test_other_names"),
+    wrong("shared/process_name.py", "(pid.isascii() and pid.isdigit())", "pid.isprintable()", "a name that cannot be read ends the census",
           f"{NAMES}::test_other_names"),
-    wrong("root/channel.py", '        libc.set_name(tls_name.encode("", pid))\n', "", "stalled handshakes count for nobody",
+    wrong("root/channel.py", '        libc.set_name(process_name.encode("", pid))\n', "", "stalled handshakes count for nobody",
           f"{STATUS}::test_during_the_handshake"),
-    wrong("root/channel.py", 'libc.set_name(tls_name.encode(text.partition(" ")[0], pid))', "pass", "the version is not shown",
+    wrong("root/channel.py", 'libc.set_name(process_name.encode(text.partition(" ")[0], pid))', "pass", "the version is not shown",
           f"{STATUS}::test_behind_a_super_server"),
-    wrong("root/keeper.py", "libc.set_name(tls_name.KEEPER)", "pass", "packages end the keeper", f"{STATUS}::test_when_the_listener_is_killed"),
+    wrong("root/keeper.py", "libc.set_name(process_name.KEEPER)", "pass", "packages end the keeper", f"{STATUS}::test_when_the_listener_is_killed"),
 
     # whom they are believed of
     wrong("shared/census/processes.py", "        if processes[pid].uid == uid\n", "", "a user gives sessions other addresses",
           f"{PROCESSES}::test_names_that_others_choose", f"{STATUS}::test_names_that_others_choose"),
-    wrong("shared/census/processes.py", "if process.uid == 0 and process.name in named]", "if process.name in named]",
+    wrong("shared/census/processes.py", "in processes.items() if process.uid == 0}\n", "in processes.items()}\n",
           "a session hides", f"{PROCESSES}::test_names_that_others_choose"),
     wrong("shared/census/processes.py", "session if (maker := connections.maker(pid)) is None else maker", "session",
           "a TLS process chooses a session", f"{STATUS}::test_names_that_others_choose"),
@@ -37,7 +37,7 @@ MUTATIONS = (
           "no census without the user", f"{PROCESSES}::test_without_the_user"),
 
     # what is no session, and no listener
-    wrong("shared/census/processes.py", "    for pid in beside:\n        del processes[pid]\n", "", "the keeper is a listener",
+    wrong("shared/census/processes.py", "    for pid in helpers:\n        del processes[pid]\n", "", "the keeper is a listener",
           f"{PROCESSES}::test_when_the_listener_was_killed"),
     wrong("shared/census/processes.py", ".items():\n        del processes[pid]\n", ".items():\n", "TLS processes are pre-auth children",
           f"{PROCESSES}::test_behind_a_super_server"),

@@ -68,7 +68,7 @@ MUTATIONS = (
           f"{RELAY}::test_nothing_is_held_back"),
 
     # root
-    wrong("root/sequence.py", "            process.close_from(_RECORD_FD + 1)\n", "", "the pre-auth child can make locks for anybody",
+    wrong("root/preauthentication.py", "            process.close_from(_RECORD_FD + 1)\n", "", "the pre-auth child can make locks for anybody",
           f"{ATTACKS}::test_descriptors_of_the_preauth_child"),
     wrong("root/sequence.py", "preauth.start((False, channel is not None, logins)", "preauth.start((True, channel is not None, logins)",
           "STLS is offered again", f"{SESSIONS}::test_capabilities"),
@@ -87,7 +87,7 @@ MUTATIONS = (
     wrong("root/channel.py", "len(cipher) <= _WORD_OCTETS", "True", "a TLS process fills lines of the log", f"{CHANNEL}::test_forged_reports"),
     wrong("root/channel.py", "for letter in text if letter in _LETTERS", "for letter in text", "a TLS process forges lines of the log",
           f"{CHANNEL}::test_forged_reasons"),
-    wrong("root/channel.py", "packed)], _socket.MSG_DONTWAIT)", "packed)])", "a keeper that hangs stops all sessions",
+    wrong("root/channel.py", "process.rights(fds), _socket.MSG_DONTWAIT)", "process.rights(fds))", "a keeper that hangs stops all sessions",
           f"{CHANNEL}::test_a_keeper_with_too_much_to_do"),
     wrong("root/channel.py", "if poll.poll(max(0.0, timeout_s) * 1000) else", "if True else", "a keeper that hangs stops the session",
           f"{CHANNEL}::test_a_late_answer", f"{ATTACKS}::test_a_keeper_that_hangs"),
@@ -108,7 +108,7 @@ MUTATIONS = (
           "TLS in TLS is called an invalid command", f"{AUTHORIZATION}::test_no_tls_to_start"),
     wrong("root/listen/listener.py", "        self._tls.begin(self._settings)  # as a child of the process that stays\n", "",
           "a daemon without a keeper", f"{DAEMON}::test_a_daemon_that_detaches"),
-    wrong("root/listen/tls.py", "        if self._keeper is None or pid != self._keeper.pid:\n            return\n", "        return\n",
+    wrong("root/listen/tls.py", "        if self._keeper is None or pid != self._keeper.pid:\n            return False\n", "        return False\n",
           "nobody replaces a dead keeper", f"{DAEMON}::test_the_keeper_is_killed"),
     wrong("root/configuration.py", 'if name.startswith("tls.") and not settings.certificate:', "if False:",
           "a minimum without a certificate", f"{FILE}::test_tls"),

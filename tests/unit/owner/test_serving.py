@@ -303,6 +303,7 @@ def run_main(handover: record.Handover | None, connection: Scripted | None = Non
     ended = mock.Mock(side_effect=Exited)
     everything: dict[str, Any] = {
         "_read_handover": lambda: handover,
+        "_has_ids_of_roots": lambda: False,
         "Connection": lambda _ahead, _timeout_s: connection,
         "_signal": mock.Mock(),
         **parts,

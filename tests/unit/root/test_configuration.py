@@ -34,6 +34,7 @@ def test_every_key() -> None:
     unauthenticated = 9
     min_delay_s = 0
     backlog = 9
+    spare = 0
     tls_port = 9950
     [log]
     to = "stderr"
@@ -71,6 +72,7 @@ def test_every_key() -> None:
         "backlog": 9,
         "to": "stderr",
         "facility": "mail",
+        "spare": 0,
     }
     assert {setting.key for setting in TABLE} == set(found.__dict__)
     assert settings(b"", "f").__dict__ == Settings().__dict__

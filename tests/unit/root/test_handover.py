@@ -38,8 +38,9 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def sent(settings: Settings, owner: object = ALICE, locker_fd: int = -1) -> record.Handover:
     """What the owner's program will read."""
-    pipe = handover.send(owner, "192.0.2.1", settings, b"STAT\r\n", locker_fd)  # type: ignore[arg-type]
-    with os.fdopen(pipe.fd, "rb") as file:
+    data = handover.prepare(owner, "192.0.2.1", settings, b"STAT\r\n", locker_fd >= 0)  # type: ignore[arg-type]
+    pipe = handover.pipe(data, owner, locker_fd)  # type: ignore[arg-type]
+    with os.fdopen(pipe, "rb") as file:
         result = record.decode_handover(file.read())
     assert result is not None
     return result
@@ -81,7 +82,7 @@ def test_locker(settings: Settings) -> None:
     """The locker learns whose lock it makes, and the owner's program that there is one."""
     reading, writing = os.pipe()
     assert sent(settings, locker_fd=writing).locker
-    assert os.read(reading, 100) == b"1000 alice"
+    assert os.read(reading, 100) == b"%d 1000 alice" % os.getpid()
     os.close(reading)
     os.close(writing)
 

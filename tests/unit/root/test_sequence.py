@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from popa3d.root import sequence
+from popa3d.root import preauthentication, sequence
 from popa3d.root.ending import End
 from popa3d.root.peer import Peer
 from popa3d.shared import log, record
@@ -71,8 +71,8 @@ def received(child: Callable[[int], None], login_timeout_s: int = 5) -> bytes:
         finally:
             os._exit(3)
     os.close(writing)
-    preauth = sequence.Preauthentication(mock.Mock(), mock.Mock(), Settings(), time.monotonic() + login_timeout_s)
-    preauth._pid, preauth._pipe = pid, reading
+    preauth = preauthentication.Preauthentication(mock.Mock(), mock.Mock(), 600)
+    preauth._pid, preauth._pipe, preauth._deadline = pid, reading, time.monotonic() + login_timeout_s
     data = preauth.receive()
     with pytest.raises(ChildProcessError):
         os.waitpid(pid, 0)
@@ -115,7 +115,7 @@ def test_nothing_received(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that ends without a record, and one that is late, end the session."""
     with pytest.raises(End, match=r"ended without a record \(wait status 0x"):
         received(lambda pipe: None)
-    monkeypatch.setattr(sequence, "RECORD_GRACE_S", 0)
+    monkeypatch.setattr(preauthentication, "RECORD_GRACE_S", 0)
     with pytest.raises(End, match="late with its record"):
         received(lambda pipe: time.sleep(60), login_timeout_s=0)
 

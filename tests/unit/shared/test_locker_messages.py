@@ -12,8 +12,8 @@ from popa3d.shared.limits import LOCKER_OCTETS
 @pytest.mark.parametrize("uid", [1, 20001, 2**32 - 2])
 def test_an_owner(uid: int, name: bytes) -> None:
     """Whatever the account is called, the locker is told; and the message is as long as it may be."""
-    message = locker_messages.encode_owner(uid, name)
-    assert locker_messages.decode_owner(message) == (uid, name)
+    message = locker_messages.encode_owner(4_194_304, uid, name)
+    assert locker_messages.decode_owner(message) == (4_194_304, uid, name)
     assert len(message) <= LOCKER_OCTETS
 
 

@@ -12,9 +12,10 @@ import select
 import signal
 import stat
 
-from ...shared import log, tls_name
-from ...shared.limits import LOG_S, READ_OCTETS
+from ...shared import log, process_name
+from ...shared.limits import READ_OCTETS
 from .. import libc, process
+from .limits import LOG_S
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Copier:
 
     def _copy(self) -> None:
         """Copy until nobody can write any more. Whoever ends the listener does not end this before."""
-        libc.set_name(tls_name.COPIER)  # for the census it is no session
+        libc.set_name(process_name.COPIER)  # for the census it is no session
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         os.dup2(self._reading, 0)

@@ -8,16 +8,12 @@ Runs as: root, only with -D.
 Trusts: nobody; the number of sessions and REFUSALS bound what is kept.
 """
 
+import heapq
+
 from ...shared.address import networks
-from ...shared.limits import (
-    REFUSALS,
-    SESSIONS,
-    SESSIONS_PER_SOURCE,
-    UNAUTHENTICATED_FEW,
-    UNAUTHENTICATED_LEAST,
-    UNAUTHENTICATED_SHARE,
-)
+from ...shared.limits import SESSIONS, SESSIONS_PER_SOURCE
 from ...shared.settings import Settings
+from .limits import REFUSALS, UNAUTHENTICATED_FEW, UNAUTHENTICATED_LEAST, UNAUTHENTICATED_SHARE
 
 _SHARES = (1, 2, 4)  # how many shares each of shared.address.networks has
 
@@ -50,65 +46,102 @@ class Refusal:
 
 
 class _Session:
-    """One session. networks: of its client (shared.address.networks). started: by the caller's clock. logged_in: or not yet."""
+    """One session. networks: of its client (shared.address.networks). started: by the caller's clock. logged_in: or not yet.
 
-    __slots__ = ("logged_in", "networks", "started")
+    processes: how many serve it; root's process and the one that goes on with its client may be there at the same time.
+    """
+
+    __slots__ = ("logged_in", "networks", "processes", "started")
 
     def __init__(self, networks: tuple[str, str, str], started: float) -> None:
         self.networks = networks
         self.started = started
         self.logged_in = False
+        self.processes = 1
 
 
 class Flood:
-    """The sessions there are, by process id."""
+    """The sessions there are, by process id, and how many of them count for what: no connection costs a look at all others."""
 
     def __init__(self) -> None:
         self._sessions: dict[int, _Session] = {}
-        self._ended: list[_Session] = []  # processes that are gone, but still count
+        self._living = self._living_logged_in = 0
+        self._ended: list[tuple[float, int, _Session]] = []  # a heap of what is gone, but still counts; by start
+        self._order = 0
+        self._of_source: dict[str, int] = {}
+        self._unauthenticated = 0
+        self._of_networks: tuple[dict[str, int], ...] = ({}, {}, {})  # unauthenticated ones
         self._logged: dict[str, float] = {}
 
     def started(self, pid: int, address: str, now: float) -> None:
         """Process `pid` serves a client with that numeric address since `now` (seconds of any clock that only goes forward)."""
-        self._sessions[pid] = _Session(networks(address), now)
+        session = self._sessions[pid] = _Session(networks(address), now)
+        self._living += 1
+        _add(self._of_source, session.networks[0], 1)
+        self._count_unauthenticated(session, 1)
 
-    def logged_in(self, pid: int) -> None:
-        """The client of process `pid` has logged in."""
-        if pid in self._sessions:
-            self._sessions[pid].logged_in = True
+    def logged_in(self, pid: int, process: int) -> None:
+        """The client of process `pid` has logged in, and `process` serves it now, beside or instead of the other one."""
+        session = self._sessions.get(pid)
+        if session is None:
+            return
+        if not session.logged_in:
+            session.logged_in = True
+            self._living_logged_in += 1
+            self._count_unauthenticated(session, -1)
+        if process not in self._sessions:
+            self._sessions[process] = session
+            session.processes += 1
 
     def ended(self, pid: int) -> None:
         """Process `pid` is gone."""
-        if pid in self._sessions:
-            self._ended.append(self._sessions.pop(pid))
+        session = self._sessions.pop(pid, None)
+        if session is None:
+            return
+        session.processes -= 1
+        if not session.processes:
+            self._living -= 1
+            self._living_logged_in -= session.logged_in
+            self._order += 1
+            heapq.heappush(self._ended, (session.started, self._order, session))
 
     def living(self) -> int:
-        """How many session processes there are."""
-        return len(self._sessions)
+        """How many sessions there are."""
+        return self._living
 
     def refusal(self, address: str, now: float, limits: Limits, chance: float) -> Refusal | None:
         """Why a new session from `address` is refused; None if it is not. chance: a random number from 0 to less than 1."""
-        self._ended = [session for session in self._ended if now - session.started < limits.min_delay_s]
-        counting = [*self._sessions.values(), *self._ended]
+        while self._ended and now - self._ended[0][0] >= limits.min_delay_s:
+            self._forget(heapq.heappop(self._ended)[2])
         around = networks(address)
         source = around[0]
-        if sum(session.networks[0] == source for session in counting) >= limits.per_source:
+        if self._of_source.get(source, 0) >= limits.per_source:
             return Refusal(source, PER_SOURCE)
-        unauthenticated = [session for session in counting if not session.logged_in]
-        room = limits.sessions - sum(session.logged_in for session in self._sessions.values())
+        room = limits.sessions - self._living_logged_in
         most = min(limits.unauthenticated, room)
-        if len(unauthenticated) >= most:
+        if self._unauthenticated >= most:
             return Refusal(source, ALL if most == room else NOT_LOGGED_IN)
-        if len(unauthenticated) < most // 2:
+        if self._unauthenticated < most // 2:
             return None
         share = max(UNAUTHENTICATED_LEAST, int(most * UNAUTHENTICATED_SHARE))
         for i, network in enumerate(around):
-            if sum(session.networks[i] == network for session in unauthenticated) >= _SHARES[i] * share:
+            if self._of_networks[i].get(network, 0) >= _SHARES[i] * share:
                 return Refusal(network, NOT_LOGGED_IN)
         few = max(most // 2, UNAUTHENTICATED_FEW)
-        if chance * (most - few) < len(unauthenticated) - few:
+        if chance * (most - few) < self._unauthenticated - few:
             return Refusal(source, NOT_LOGGED_IN)
         return None
+
+    def _forget(self, session: _Session) -> None:
+        """It is gone, and counts no more."""
+        _add(self._of_source, session.networks[0], -1)
+        if not session.logged_in:
+            self._count_unauthenticated(session, -1)
+
+    def _count_unauthenticated(self, session: _Session, change: int) -> None:
+        self._unauthenticated += change
+        for i, network in enumerate(session.networks):
+            _add(self._of_networks[i], network, change)
 
     def may_log(self, text: str, now: float, min_delay_s: float) -> bool:
         """Whether `text` was not logged within min_delay_s, and may be now."""
@@ -117,3 +150,12 @@ class Flood:
             return False
         self._logged[text] = now
         return True
+
+
+def _add(counts: dict[str, int], key: str, change: int) -> None:
+    """Change a count; what is 0 is not kept."""
+    count = counts.get(key, 0) + change
+    if count:
+        counts[key] = count
+    else:
+        del counts[key]

@@ -6,25 +6,29 @@ Trusts: the kernel and the administrator. Connections are forked before a single
 
 import contextlib
 import errno
+import gc
 import os
 import select
-import signal
 import socket
 import time
 
 from ...shared import EX_SOFTWARE, Failure, log
 from ...shared.address import numeric
-from ...shared.limits import ACCEPTED_AT_ONCE, PAUSE_S
+from ...shared.limits import KEEPER_FD, LOGINS_FD, PREAUTH_FD, STARTER_FD
 from ...shared.settings import Settings
+from .. import process
 from . import children, signals, sockets
 from .background import detach
 from .copier import Copier
 from .flood import Flood, Limits
-from .libwrap import Libwrap
+from .limits import ACCEPTED_AT_ONCE, PAUSE_S
 from .log_queue import LogQueue
 from .logins import Logins
 from .notification import Notification
+from .session import SessionStart
 from .socket_set import SocketSet
+from .spares import Client, Spares
+from .starter import SessionStarter
 from .tls import KeyKeeper
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
@@ -32,27 +36,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from ..start import Keep, Reload, Serve
+    from ..start import Greeting, Keep, Reload, Serve, StartStarter
 
 _PEERS_FAULT = (errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN)
 
 
-def run(settings: Settings, families: str, foreground: bool, reload: "Reload", serve: "Serve", keep: "Keep") -> "NoReturn":
+def run(
+    settings: Settings,
+    families: str,
+    foreground: bool,
+    reload: "Reload",
+    serve: "Serve",
+    keep: "Keep",
+    start_starter: "StartStarter",
+    greeting: "Greeting",
+) -> "NoReturn":
     """Listen until SIGTERM, then wait for the sessions and exit 0; exit 1 with a line on standard error if it cannot.
 
     families: see sockets.wanted. foreground: do not detach. reload: returns new settings, or raises Failure. serve: becomes a
-    session on descriptors 0 and 1 of a client with a numeric address (empty for a local socket); see LOGINS_FD. keep: starts
-    a keeper of the TLS key.
+    session; see sequence.serve. keep: starts a keeper of the TLS key. start_starter: starts a starter of owners' programs.
+    greeting: see sequence.greeting.
     """
     signals.block()  # until the loop has its handlers
     try:
-        listener = Listener(settings, families, reload, serve, keep)
+        listener = Listener(settings, families, reload, serve, keep, start_starter, greeting)
     except Failure as failure:
         log.write(log.ERROR, failure.reason)
         if log.target() == log.SYSTEM:
             os.write(2, f"popa3d: {failure.reason}\n".encode())
         os._exit(1)
-    if not foreground:
+    if foreground:
+        process.send_to_null(0, 1)  # which sessions would have until their clients come
+    else:
         detach()
     try:
         listener.loop()
@@ -65,58 +80,84 @@ def run(settings: Settings, families: str, foreground: bool, reload: "Reload", s
 class Listener:
     """The state: sockets, sessions, and what signals have asked for."""
 
-    def __init__(self, settings: Settings, families: str, reload: "Reload", serve: "Serve", keep: "Keep") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        families: str,
+        reload: "Reload",
+        serve: "Serve",
+        keep: "Keep",
+        start_starter: "StartStarter",
+        greeting: "Greeting",
+    ) -> None:
         """Open the sockets. Raises CannotListen, or what `keep` raises."""
         self._settings = settings
+        self._greeting = greeting
         self._reload = reload
-        self._serve = serve
         self._flood = Flood()
         self._signals = signals.Signals()
         self._log = LogQueue(self._fork_aside)
         self._copier = Copier(self._fork_aside)
-        self._paused_until = 0.0
-        self._logins = Logins()
+        self._paused_until = self._no_spare_until = 0.0
         self._sockets = SocketSet(families, self._log)
+        process.reserve(range(LOGINS_FD, PREAUTH_FD + 1))
+        self._logins = Logins()
         self._sockets.adopt(settings)
         self._tls = KeyKeeper(keep, self._log)
         self._tls.check(settings)
+        self._starter = SessionStarter(start_starter, self._log)
+        self._spares = Spares()
+        self._session = SessionStart(serve, self._tls, self._starter)
         self._notification = Notification()
-        try:
-            self._libwrap: Libwrap | None = Libwrap()
-        except (OSError, AttributeError):
-            self._libwrap = None
-            log.write(log.WARNING, "No libwrap: /etc/hosts.allow and /etc/hosts.deny are not looked at")
+        self._is_ready = False  # the service manager has not been told yet
+        process.forget_environment()
 
     def loop(self) -> None:
         """Serve until SIGTERM and the end of the last session."""
         self._signals.take_over()
         self._copier.begin()
         self._tls.begin(self._settings)  # as a child of the process that stays
-        self._notification.ready()
+        self._starter.begin(time.monotonic())
+        gc.collect()
+        gc.freeze()  # else the first collection of each session writes to every page with objects, and so copies it
         while not self._signals.stopping or self._flood.living():
             self._log.start()  # here no connection is open, which would stay so until the line is logged
             for listening in self._wait():
                 if listening.fileno() >= 0:  # else a reload has closed it
                     self._accept(listening, sockets.speaks_tls(listening, self._settings))
         self._log.finish()
+        process.send_to_null(KEEPER_FD, STARTER_FD)  # they end with that; the log's copier waits for all who have the log
         self._copier.finish()
 
     def _wait(self) -> list[socket.socket]:
-        """Wait for an event, and do what signals, logins and ended children ask for. The sockets that had connections then."""
+        """Wait for an event, and do what signals, reports and ended children ask for. The sockets that had connections then.
+
+        If nothing happens, have one more spare session where there are too few.
+        """
         now = time.monotonic()
         paused_s = self._paused_until - now
         listening = [] if self._signals.stopping or paused_s > 0 else self._sockets.all()
+        fds = [fd for fd in (self._signals.fd, self._logins.fd, self._starter.answer) if fd >= 0]
+        if self._starter.answer < 0 and not self._is_ready:
+            self._is_ready = True
+            self._notification.ready()
         poll = select.poll()
-        for fd in (self._signals.fd, self._logins.fd):
+        for fd in (*fds, *(one.fileno() for one in listening)):
             poll.register(fd, select.POLLIN)
-        for one in listening:
-            poll.register(one, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll(paused_s * 1000 if paused_s > 0 else None)}
+        wants_spare = (
+            bool(listening)
+            and self._starter.answer < 0
+            and len(self._spares) < self._settings.spare
+            and now >= self._no_spare_until
+        )
+        ready = {fd for fd, _ in poll.poll(0 if wants_spare else paused_s * 1000 if paused_s > 0 else None)}
         connected = [one for one in listening if one.fileno() in ready]
-        self._signals.clear()
-        for pid in self._logins.read():
-            self._flood.logged_in(pid)
-        self._reap()
+        if self._starter.answer in ready:
+            self._starter.answered()
+        if self._signals.fd in ready or self._logins.fd in ready:
+            self._signals.clear()
+            self._reap()
+            self._read_reports()
         if self._signals.reloading and not self._signals.stopping:
             self._signals.reloading = False
             try:
@@ -125,17 +166,43 @@ class Listener:
                 log.crash(error)
         if self._signals.stopping:
             self._sockets.close()
+            self._spares.dismiss()
             return []
+        if wants_spare and not ready:
+            self._add_spare()
         return connected
+
+    def _read_reports(self) -> None:
+        """See who has logged in, and whose processes have ended."""
+        for session, successor in self._logins.read():
+            if successor:
+                self._flood.logged_in(session, successor)
+            else:
+                self._flood.ended(session)
 
     def _reap(self) -> None:
         """Collect all children that have ended."""
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                self._read_reports()  # it may have said who goes on with its client just before its end
                 self._flood.ended(ended[0])
+                self._spares.ended(ended[0])
                 self._log.ended(*ended)
                 self._copier.ended(ended[0])
-                self._tls.ended(ended[0], self._settings)
+                if self._tls.ended(ended[0], self._settings) or self._starter.ended(ended[0]):
+                    self._spares.dismiss()  # they would ask the one that has ended
+                    self._starter.begin(time.monotonic())
+
+    def _add_spare(self) -> None:
+        """Fork a spare session."""
+
+        def start(waiting: int, link: int, childs: int) -> int:
+            return children.start(lambda: self._session.be_spare(waiting, link, childs, self._settings))
+
+        try:
+            self._spares.add(start)
+        except OSError:
+            self._no_spare_until = time.monotonic() + PAUSE_S  # if sessions cannot start either, these will say so
 
     def _reconfigure(self) -> None:
         """Read the configuration again; a bad one, or one whose addresses cannot be had, changes nothing."""
@@ -152,6 +219,7 @@ class Listener:
         self._settings = settings
         log.choose_facility(settings.facility)
         self._tls.replace(keeper)
+        self._spares.dismiss()  # they have the old settings
         self._log.put(log.INFO, "Configuration reloaded")
 
     def _accept(self, listening: socket.socket, speaks_tls: bool) -> None:
@@ -174,11 +242,16 @@ class Listener:
         if refusal is not None:
             self._log_seldom(refusal.text())
             return
-        try:
-            pid = children.start(lambda: self._become_session(connection, address, speaks_tls))
-        except OSError as error:
-            self._pause(f"fork: {error.strerror}")
-            return
+        self._starter.begin(now)
+        client = Client(address, speaks_tls)
+        order = b"" if speaks_tls or self._session.must_agree() else self._greeting(self._settings, address)
+        pid = self._spares.give(connection.fileno(), client, order)
+        if not pid:
+            try:
+                pid = children.start(lambda: self._session.be_session(connection.fileno(), client, self._settings))
+            except OSError as error:
+                self._pause(f"fork: {error.strerror}")
+                return
         self._flood.started(pid, address, now)
 
     def _fork_aside(self, child: "Callable[[], None]") -> int:
@@ -186,24 +259,10 @@ class Listener:
 
         def alone() -> None:
             self._sockets.close()
+            self._spares.dismiss()
             child()
 
         return children.start(alone)
-
-    def _become_session(self, connection: socket.socket, address: str, speaks_tls: bool) -> "NoReturn":
-        """In the child: have the connection as descriptors 0 and 1, ask libwrap, and serve."""
-        os.setsid()  # before libwrap runs what hosts.allow says: a terminal and its Ctrl-C are the listener's
-        self._sockets.close()
-        os.dup2(connection.fileno(), 0)
-        os.dup2(connection.fileno(), 1)
-        connection.close()
-        signal.alarm(self._settings.login_timeout_s)  # for libwrap's name look-ups; the session sets its own
-        if self._libwrap is not None and not self._libwrap.allows(0):
-            log.write(log.WARNING, f"refused connect from {address or 'local'}")  # tcpd's words
-            os._exit(0)
-        log.stop()  # the number of its descriptor may be the one that is wanted
-        self._logins.leave_to_session()
-        self._serve(self._settings, address, speaks_tls, self._tls.leave_to_session())
 
     def _pause(self, reason: str) -> None:
         """Leave the sockets alone for a while: the system is out of something, and trying on would spin."""

@@ -12,7 +12,7 @@ import os
 import signal
 
 from ...shared import log
-from ...shared.limits import LOG_LINES, LOG_S
+from .limits import LOG_LINES, LOG_S
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
 if TYPE_CHECKING:

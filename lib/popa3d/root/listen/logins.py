@@ -1,13 +1,14 @@
-"""The pipe by which sessions say that their clients have logged in: each writes its process id, then execs.
+"""The pipe by which root's processes report logins to the listener (root.reports).
 
 Runs as: root, only with -D.
-Trusts: the sessions as long as they are root's; the end to write is closed by the exec.
+Trusts: the processes that have the end to write, all of which are root's.
 """
 
 import contextlib
 import os
 
-from ...shared.limits import LOGIN_OCTETS, LOGINS_FD
+from ...shared.limits import LOGINS_FD
+from .. import process, reports
 from .signals import nonblocking_pipe
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
@@ -16,19 +17,14 @@ if TYPE_CHECKING:
 
 
 class Logins:
-    """The pipe. fd: readable when there are logins."""
+    """The pipe. fd: readable when there are reports. The other end is LOGINS_FD."""
 
     def __init__(self) -> None:
-        self.fd, self._writing = nonblocking_pipe()
+        self.fd, writing = nonblocking_pipe()
+        process.place(writing, LOGINS_FD)
 
-    def read(self) -> "Iterator[int]":
-        """The process ids that have been written: all of them, so that none is taken for a later process with the same id."""
+    def read(self) -> "Iterator[tuple[int, int]]":
+        """The reports so far: all of them, so that none is taken for one of a later process with the same id."""
         with contextlib.suppress(BlockingIOError):
             while True:
-                data = os.read(self.fd, 1024 * LOGIN_OCTETS)
-                for offset in range(0, len(data), LOGIN_OCTETS):
-                    yield int.from_bytes(data[offset : offset + LOGIN_OCTETS], "big")
-
-    def leave_to_session(self) -> None:
-        """In a session's process: have the end to write as LOGINS_FD."""
-        os.dup2(self._writing, LOGINS_FD)
+                yield from reports.decode(os.read(self.fd, 1024 * reports.OCTETS))

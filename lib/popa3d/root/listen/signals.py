@@ -7,16 +7,17 @@ Runs as: root, only with -D.
 Trusts: the kernel and the administrator.
 """
 
+import _signal as signal  # signal(7)'s numbers as they are: enums would cost each session time
 import contextlib
 import os
-import signal
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 def block() -> "set[int]":
     """Hold the signals back, until `restore` or `Signals.take_over`. Returns the mask that was."""
-    return signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
+    mask: "set[int]" = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
+    return mask
 
 
 def restore(mask: "set[int]") -> None:

@@ -9,8 +9,9 @@ import os
 import socket
 
 from ...shared import Failure
-from ...shared.limits import POP3_PORT
+from ...shared.limits import POP3_PORT, PREAUTH_FD
 from ...shared.settings import Settings
+from .. import process
 
 _FIRST_PASSED_FD = 3  # sd_listen_fds(3)
 
@@ -32,9 +33,11 @@ def passed() -> list[socket.socket]:
     if pid != str(os.getpid()):
         return []
     try:
-        listening = [socket.socket(fileno=_FIRST_PASSED_FD + i) for i in range(int(count))]
+        fds = range(_FIRST_PASSED_FD, _FIRST_PASSED_FD + int(count))
+        listening = [socket.socket(fileno=process.copy_above(PREAUTH_FD, fd)) for fd in fds]  # other things have these numbers
     except (OSError, ValueError) as error:
         raise CannotListen(f"LISTEN_FDS does not name sockets: {error}") from None
+    os.closerange(fds.start, fds.stop)
     for one in listening:
         if one.type != socket.SOCK_STREAM or not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             raise CannotListen("A socket that was passed does not listen (Accept=yes needs no -D)")

@@ -4,10 +4,9 @@ Runs as: root, only with -D.
 Trusts: the administrator.
 """
 
-import os
-
 from ...shared import Failure, log
 from ...shared.limits import KEEPER_FD
+from .. import process
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
 if TYPE_CHECKING:
@@ -42,23 +41,24 @@ class KeyKeeper:
         return self._keep(settings, self._warn) if settings.certificate else None
 
     def replace(self, keeper: "Keeper | None") -> None:
-        """Ask the old one no more."""
-        if self._keeper is not None:
-            self._keeper.close()
+        """Have another one as KEEPER_FD, and ask the old one no more."""
+        if keeper is None:
+            process.send_to_null(KEEPER_FD)
+        else:
+            keeper.fd = process.place(keeper.fd, KEEPER_FD)
         self._keeper = keeper
 
-    def ended(self, pid: int, settings: "Settings") -> None:
-        """A child of the listener has ended; if it is the keeper, have another one."""
+    def ended(self, pid: int, settings: "Settings") -> bool:
+        """A child of the listener has ended; if it is the keeper, have another one. Whether it was."""
         if self._keeper is None or pid != self._keeper.pid:
-            return
+            return False
         self._queue.put(log.ERROR, "The keeper of the TLS key has ended: starting another one")
         self.replace(None)
         self.begin(settings)
+        return True
 
-    def leave_to_session(self) -> bool:
-        """In a session's process: have the socket as KEEPER_FD, if there is one; whether there is."""
-        if self._keeper is not None:
-            os.dup2(self._keeper.fd, KEEPER_FD)
+    def can_be_asked(self) -> bool:
+        """Whether KEEPER_FD is one."""
         return self._keeper is not None
 
     def _warn(self, text: str) -> None:

@@ -12,7 +12,7 @@ import posix
 import sys
 from _struct import calcsize
 
-from ...shared.limits import PAM_LIBRARIES, PAM_SERVICE, PAM_TTY, PYTHON_DIRECTORIES
+from ...shared.limits import NO_ACCOUNT, PAM_LIBRARIES, PAM_SERVICE, PAM_TTY, PYTHON_DIRECTORIES
 from .answer import FAILED, PASSED, Answer, judge, name
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -122,6 +122,17 @@ class Pam:
         self._calloc, self._free = libc.calloc, libc.free
         self._calloc.restype, self._calloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t, ctypes.c_size_t]
         self._free.restype, self._free.argtypes = None, [ctypes.c_void_p]
+
+    def warm(self) -> None:
+        """Load the modules of the service, which processes that are forked from this one then have. Nobody is asked anything.
+
+        It is pam_start(3) that reads the service's file and loads its modules; without pam_end(3) they stay.
+        """
+        conv = self._internals.PamConv(self._internals.conv_func(lambda *_: _CONV_ERR), None)
+        handle = self._internals.PamHandle()
+        self._warm = conv, handle  # PAM keeps a pointer
+        ctypes = self._ctypes
+        self._authenticator.pam_start(PAM_SERVICE.encode(), NO_ACCOUNT.encode(), ctypes.byref(conv), ctypes.byref(handle))
 
     def authenticate(self, user: bytes, password: bytes, address: bytes) -> Answer:
         """PAM's answer: whether `password` is right, and whether the account may be used now.

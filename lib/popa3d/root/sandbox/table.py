@@ -13,7 +13,7 @@ FAIL = "fail"  # the call fails, with the error of shared/system_calls.py, which
 
 # linux/socket.h, linux/net.h, linux/tcp.h
 _AF_UNIX, _SOCK_DGRAM, _SOCK_FLAGS = 1, 2, 0o2004000  # SOCK_CLOEXEC and SOCK_NONBLOCK
-_SOL_SOCKET, _SO_TYPE, _SO_RCVTIMEO, _SO_PROTOCOL, _SO_DOMAIN = 1, 3, 20, 38, 39
+_SOL_SOCKET, _SO_TYPE, _SO_SNDBUF, _SO_RCVTIMEO, _SO_PROTOCOL, _SO_DOMAIN = 1, 3, 7, 20, 38, 39
 _IPPROTO_TCP, _TCP_NODELAY = 6, 1
 # linux/mman.h
 _PROT_WRITE, _PROT_EXEC, _MAP_ANONYMOUS = 2, 4, 0x20
@@ -99,11 +99,16 @@ _ENDPOINT: "Rules" = {
 # The pre-auth child, once it has sent the greeting. Its descriptors: the client's connection, the pipe to root.
 PREAUTH = Process(KILL, _LIFE + "read write pselect6 close", _MEMORY | _SEND)
 
-# The TLS process: the client's connection, the session's socket, the pipe to root. It is shown by a name (census).
+# The TLS process: the client's connection, the session's socket, the pipe to root. It is shown by a name (census). It leaves
+# what its session has said last to the kernel, for which it enlarges the buffer.
+_LAST: "Rules" = {
+    "getsockopt": (*_ENDPOINT["getsockopt"], (Is(1, _SOL_SOCKET), Is(2, _SO_SNDBUF))),
+    "setsockopt": (*_ENDPOINT["setsockopt"], (Is(1, _SOL_SOCKET), Is(2, _SO_SNDBUF))),
+}
 TLS = Process(
     KILL,
     _LIFE + "read write recvfrom shutdown close poll ppoll pselect6 getsockname getpid getrandom",
-    _MEMORY | _SEND | _ENDPOINT | {"prctl": ((Is(0, _PR_SET_NAME),),)},
+    _MEMORY | _SEND | _LAST | {"prctl": ((Is(0, _PR_SET_NAME),),)},
 )
 
 # Files: which ones, Landlock decides. (open: glibc 2.41's malloc looks at a file of /proc.)

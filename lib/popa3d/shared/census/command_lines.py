@@ -1,7 +1,8 @@
 """What a process's command line says: whether the process is one of popa3d's, and which.
 
 popa3d is a script. So its processes are `/usr/bin/python3 -IBS .../popa3d ...`, and after the login
-`/usr/bin/python3 -IBS .../popa3d-session`.
+`/usr/bin/python3 -IBS .../popa3d-session`, or with -D `/usr/bin/python3 -IBS .../popa3d-starter VERSION`, as which the
+starter itself runs too.
 
 Runs as: the operator, and root where the administrator limits sessions.
 Trusts: nobody; any user can start a process with any command line.
@@ -11,13 +12,13 @@ import os
 
 from .. import arguments
 
-_ROOT, _OWNER = b"popa3d", b"popa3d-session"
+_ROOT, _OWNER = b"popa3d", (b"popa3d-session", b"popa3d-starter")
 _NEEDED = frozenset(b"IS")  # Python's options: popa3d's programs are always run isolated and without site
 _FLAGS = frozenset(b"bBdEiIOPqRsSuvx")  # those without an argument: with others, the script is not the next word
 
 
 class CommandLine:
-    """One of popa3d's. interpreter, program: paths as they were given. authenticated: it is popa3d-session. daemon: -D or -F."""
+    """One of popa3d's. interpreter, program: paths as given. authenticated: it is the owner's program. daemon: -D or -F."""
 
     __slots__ = ("authenticated", "daemon", "interpreter", "program")
 
@@ -34,7 +35,7 @@ def parse(words: list[bytes]) -> CommandLine | None:
         return None
     interpreter, program = os.fsdecode(words[0]), os.fsdecode(words[2])
     name = words[2].rpartition(b"/")[2]
-    if name == _OWNER:
+    if name in _OWNER:
         return CommandLine(interpreter, program, True, False)
     if name == _ROOT:
         return CommandLine(interpreter, program, False, _listens(words[3:]))

@@ -1,8 +1,9 @@
 """Which processes are sessions, and which listen: from their command lines and parents, in /proc.
 
-A session has its pre-auth child below it, and with -D a listener above it, all with the same command line. The TLS process
-of a session, which has it too, may have any parent: with -D the keeper of the key forks it. The kernel knows which session
-made its socket; whoever may not ask that reads it in the process's name.
+A session has its pre-auth child below it, and with -D a listener above it, all with the same command line. After the login
+it goes on in the same process, or with -D in a child of the starter. The TLS process of a session may have any parent: with
+-D the keeper of the key forks it. The kernel knows which process made its socket; whoever may not ask that reads it in the
+process's name. If that process was root's, and has given its client to a child of the starter, that child's name says so.
 
 Runs as: the operator, and root where the administrator limits sessions.
 Trusts: the kernel. Any user can start processes that look like a session of that user's. A TLS process could hide.
@@ -11,7 +12,7 @@ Trusts: the kernel. Any user can start processes that look like a session of tha
 import os
 import pwd
 
-from .. import tls_name
+from .. import process_name
 from ..limits import COMMAND_LINE_OCTETS
 from ..tls_limits import TLS_USER
 from . import command_lines, connections
@@ -21,7 +22,7 @@ class Process:
     """One process of popa3d.
 
     program: the path of the script as it was given, absolute or not. parent: a process id. uid: the effective one.
-    name: as the kernel shows it; any process can choose its own. authenticated: it is popa3d-session. daemon: it was started
+    name: as the kernel shows it; any process can choose its own. authenticated: it is the owner's program. daemon: it was started
     to listen, or its listener was. child: a session's pre-auth child, if it has one. tls: its TLS process, if it has one.
     security: what that says, or empty.
     """
@@ -37,6 +38,11 @@ class Process:
         self.child: int | None = None
         self.tls: int | None = None
         self.security = ""
+
+    @property
+    def is_starter(self) -> bool:
+        """Whether it is the process of a listener that starts the sessions of clients that have logged in."""
+        return self.authenticated and self.uid == 0
 
     @property
     def connected(self) -> int:
@@ -85,26 +91,33 @@ def sessions() -> list[Process]:
 
 
 def _all() -> dict[int, Process]:
-    """The processes of popa3d, by process id, but those of TLS: sessions know theirs. Empty if there is no /proc."""
+    """The processes of popa3d, by process id, but helpers: sessions know their TLS processes. Empty if there is no /proc."""
     try:
         pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
     except OSError:
         return {}
     processes = {process.pid: process for process in map(look, pids) if process}
-    named = (tls_name.KEEPER, tls_name.COPIER)
-    beside = [pid for pid, process in processes.items() if process.uid == 0 and process.name in named]
-    for pid in beside:
+    starters = {pid for pid, process in processes.items() if process.is_starter}
+    named = {pid: process.name for pid, process in processes.items() if process.uid == 0}
+    spares = {pid for pid, name in named.items() if name == process_name.SPARE}
+    beside = {pid for pid, name in named.items() if name in (process_name.KEEPER, process_name.COPIER)}
+    helpers = starters | spares | beside | {pid for pid, process in processes.items() if process.parent in spares}
+    started = {pid: process for pid, process in processes.items() if process.parent in starters}
+    for pid in helpers:
         del processes[pid]
+    # Only the starter's children are believed whose clients they have: their names are given by root.
+    by_former = {process_name.decode_session(process.name): pid for pid, process in started.items() if pid in processes}
     for pid, (security, session) in _tls_processes(processes).items():
         del processes[pid]
-        if session in processes:
-            processes[session].tls, processes[session].security = pid, security
+        owner = processes.get(session) or processes.get(by_former.get(session, 0))
+        if owner is not None:
+            owner.tls, owner.security = pid, security
     return processes
 
 
 def _tls_processes(processes: dict[int, Process]) -> dict[int, tuple[str, int]]:
     """What those that are TLS processes say, and their sessions. The name is believed of nobody but their user."""
-    named = {pid: named for pid, process in processes.items() if (named := tls_name.decode(process.name))}
+    named = {pid: named for pid, process in processes.items() if (named := process_name.decode(process.name))}
     if not named:
         return {}
     try:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from popa3d.root import process, reports
 from popa3d.root.listen import children, signals
 from popa3d.root.listen.logins import Logins
 from popa3d.shared import EX_SOFTWARE
-from popa3d.shared.limits import LOGIN_OCTETS
 
 
 @pytest.fixture
@@ -81,13 +81,22 @@ def test_twice(handled: signals.Signals) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def test_logins() -> None:
-    """All process ids that have been written are read, and no more is waited for."""
+def test_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All reports that have been written are read, and no more is waited for."""
+    placed: list[int] = []
+
+    def place(fd: int, number: int) -> int:
+        placed.append(fd)
+        return number
+
+    monkeypatch.setattr(process, "place", place)
     logins = Logins()
     assert list(logins.read()) == []
-    pids = [1, 4_194_304, *range(5, 2000)]
-    for pid in pids:
-        os.write(logins._writing, pid.to_bytes(LOGIN_OCTETS, "big"))
-    assert list(logins.read()) == pids
+    pids = [(1, 4_194_304), *((pid, pid + 1) for pid in range(5, 2000))]
+    for session, successor in pids:
+        reports.logged_in(session, successor, placed[0])
+    reports.ended(7, placed[0])
+    assert list(logins.read()) == [*pids, (7, 0)]
     os.close(logins.fd)
-    os.close(logins._writing)
+    reports.ended(8, placed[0])  # nobody counts any more
+    os.close(placed[0])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from popa3d.root.listen.flood import Flood, Limits
-from popa3d.shared.limits import REFUSALS, SESSIONS
+from popa3d.root.listen.limits import REFUSALS
+from popa3d.shared.limits import SESSIONS
 from popa3d.shared.settings import Settings
 
 
@@ -40,12 +41,12 @@ def test_per_source_and_in_all() -> None:
     for pid in range(4):
         assert logged(flood, "192.0.2.1", 0.0, most, 0) == ""
         flood.started(pid, "192.0.2.1", 0.0)
-        flood.logged_in(pid)
+        flood.logged_in(pid, pid)
     assert logged(flood, "192.0.2.1", 1.0, most, 0) == "192.0.2.1: per source limit reached"
     assert logged(flood, "192.0.2.2", 1.0, most, 0) == ""
     for pid in (10, 11):
         flood.started(pid, "192.0.2.2", 1.0)
-        flood.logged_in(pid)
+        flood.logged_in(pid, pid)
     assert logged(flood, "192.0.2.3", 1.0, most, 0) == "192.0.2.3: sessions limit reached"
     flood.ended(0)
     assert flood.living() == 5
@@ -53,7 +54,7 @@ def test_per_source_and_in_all() -> None:
     assert logged(flood, "192.0.2.1", 9.9, most, 0) == "192.0.2.1: per source limit reached"  # gone, but counted
     assert logged(flood, "192.0.2.1", 10.0, most, 0) == ""
     flood.ended(99)  # not a session
-    flood.logged_in(99)
+    flood.logged_in(99, 99)
 
 
 def test_ten_sources_do_not_shut_out_others() -> None:
@@ -76,7 +77,7 @@ def test_unauthenticated_sessions_never_take_the_room_of_others() -> None:
     assert len(admitted(flood, strangers, limits())) == SESSIONS // 2
     assert logged(flood, "203.0.113.9", 0.0, limits(), 0.999) == "203.0.113.9: unauthenticated limit reached"
     for pid in range(SESSIONS // 2):
-        flood.logged_in(pid)
+        flood.logged_in(pid, pid)
     assert logged(flood, "203.0.113.9", 0.0, limits(), 0.0) == ""
     assert len(admitted(flood, strangers, limits(), 10_000)) == SESSIONS // 2
     assert flood.living() == SESSIONS

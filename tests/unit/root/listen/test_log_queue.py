@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from popa3d.root.listen import log_queue
+from popa3d.root.listen.limits import LOG_LINES
 from popa3d.shared import log
-from popa3d.shared.limits import LOG_LINES
 
 
 class Writers:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from popa3d.shared import tls_name
+from popa3d.shared import process_name
 from popa3d.shared.census import command_lines, connections, processes
 from popa3d.shared.tls_limits import TLS_USER
 
@@ -60,7 +60,7 @@ def test_with_a_keeper(census: Census) -> None:
     """With -D the keeper's children are found by their names; keeper and listener are no sessions."""
     made = {
         2: (DAEMON, 1, 0, "popa3d"),
-        3: (DAEMON, 2, 0, tls_name.KEEPER),
+        3: (DAEMON, 2, 0, process_name.KEEPER),
         20: (DAEMON, 2, 0, "popa3d"),
         21: (DAEMON, 20, 100, "popa3d"),
         30: (DAEMON, 2, 0, "popa3d"),
@@ -75,7 +75,7 @@ def test_with_a_keeper(census: Census) -> None:
 def test_when_the_listener_was_killed(census: Census) -> None:
     """Sessions with a TLS process that have not logged in go on as sessions; they and the keeper are no listeners."""
     made = {
-        3: (DAEMON, 1, 0, tls_name.KEEPER),
+        3: (DAEMON, 1, 0, process_name.KEEPER),
         20: (DAEMON, 1, 0, "popa3d"),
         91: (DAEMON, 1, TLS_UID, "tls1.3 20"),  # nor is this one
     }
@@ -88,7 +88,7 @@ def test_names_that_others_choose(census: Census, uid: int) -> None:
     """Whoever is not the user of TLS processes is believed no name: it hides nothing, and gives no session another address."""
     made = {20: (SESSION, 1, 0, "popa3d"), 91: (SESSION, 1, uid, "tls1.3 20")}
     assert census(made) == {20: (None, None, ""), 91: (None, None, "")}
-    made = {20: (SESSION, 1, 0, "popa3d"), 91: (SESSION, 1, uid or 1, tls_name.KEEPER)}
+    made = {20: (SESSION, 1, 0, "popa3d"), 91: (SESSION, 1, uid or 1, process_name.KEEPER)}
     assert 91 in census(made)
 
 

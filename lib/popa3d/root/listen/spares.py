@@ -1,0 +1,128 @@
+"""Spare sessions: forked ahead, each waits on a socket of its own until the listener gives it a client.
+
+The pre-auth child of a spare session waits too. Where nobody else has to agree first, the listener gives the client to both at
+the same time, and the child greets it.
+
+Runs as: root, only with -D.
+Trusts: the kernel.
+"""
+
+import _socket
+import os
+import select
+
+from .. import process
+from .limits import ORDER_OCTETS
+
+TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Start = Callable[[int, int, int], int]
+
+
+class Client:
+    """A client for a spare session. address: numeric, or empty. speaks_tls: from the first octet. is_greeted: the pre-auth
+    child has the client already; so the client has been let in."""
+
+    __slots__ = ("address", "is_greeted", "speaks_tls")
+
+    def __init__(self, address: str, speaks_tls: bool, is_greeted: bool = False) -> None:
+        self.address = address
+        self.speaks_tls = speaks_tls
+        self.is_greeted = is_greeted
+
+    def encode(self) -> bytes:
+        """The message for a session."""
+        return b"%d%d%s" % (self.speaks_tls, self.is_greeted, self.address.encode())
+
+    @classmethod
+    def decode(cls, message: bytes) -> "Client":
+        """The client in a message that `encode` made."""
+        return cls(message[2:].decode(), message[:1] == b"1", message[1:2] == b"1")
+
+
+class Spares:
+    """Those that wait, by process id; the longest first. Of each: the sockets to the session and to its pre-auth child."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, tuple[_socket.socket, _socket.socket]] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, start: "Start") -> None:
+        """Have one more. Raises OSError.
+
+        start: starts a process that waits on its first descriptor, and a child of it that waits on the third, of which the
+        second is the other end; its id.
+        """
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        link, childs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            self._waiting[start(theirs.fileno(), link.fileno(), childs.fileno())] = ours, link
+        except OSError:
+            ours.close()
+            link.close()
+            raise
+        finally:
+            theirs.close()
+            childs.close()
+
+    def give(self, fd: int, client: Client, order: bytes) -> int:
+        """Give one of them a client, which is descriptor `fd`: its process id, or 0 if there is none.
+
+        order: for the pre-auth child (preauthentication.order); empty: not before the session agrees.
+        """
+        while self._waiting:
+            pid = next(iter(self._waiting))
+            waiting, link = self._waiting.pop(pid)
+            try:
+                if _is_there(waiting):
+                    client.is_greeted = bool(order) and _send(link, order, fd)
+                    if _send(waiting, client.encode(), fd) or client.is_greeted:
+                        return pid  # if it has ended just now, so will its child, which must not meet another one's
+            finally:
+                waiting.close()
+                link.close()
+        return 0
+
+    def ended(self, pid: int) -> None:
+        """Process `pid` is gone."""
+        for one in self._waiting.pop(pid, ()):
+            one.close()
+
+    def dismiss(self) -> None:
+        """They end, as there will be no clients for them."""
+        for pid in list(self._waiting):
+            self.ended(pid)
+
+
+def _is_there(waiting: _socket.socket) -> bool:
+    """Whether the process at the other end of a socket has not ended."""
+    poll = select.poll()
+    poll.register(waiting, 0)
+    return not poll.poll(0)  # POLLHUP is always reported
+
+
+def _send(socket: _socket.socket, message: bytes, fd: int) -> bool:
+    """Send a message and a descriptor. False: the other end is closed, or the kernel cannot do it now."""
+    try:
+        socket.sendmsg([message], process.rights((fd,)), _socket.MSG_DONTWAIT)
+    except OSError:
+        return False
+    return True
+
+
+def receive(fd: int) -> Client:
+    """In a spare session: wait for a client on the socket `fd`, and have it as descriptors 0 and 1. If none comes, end."""
+    waiting = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
+    message, control, _, _ = waiting.recvmsg(ORDER_OCTETS, _socket.CMSG_SPACE(4))
+    waiting.close()
+    if not message:
+        os._exit(0)
+    (connection,) = process.received(control)
+    os.dup2(connection, 0)
+    os.dup2(connection, 1)
+    os.close(connection)
+    return Client.decode(message)

@@ -1,0 +1,153 @@
+"""Root's side of the pre-auth child: starting it, and receiving its one record.
+
+Runs as: root, and user popa3d in the child once it is confined.
+Trusts: nobody; whoever takes the record checks it.
+"""
+
+import _signal  # the standard library's signal module imports enum, at a quarter of a session's start-up time
+import _socket
+import posix as os  # as os, without its start-up time
+import select
+import time
+
+from ..shared import EX_SOFTWARE, log, record, replies
+from ..shared.limits import CHROOT, PREAUTH_FD, RECORD_GRACE_S
+from . import privileges, process, sandbox
+from .ending import End
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    import pwd
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    Offer = tuple[bool, bool, bool]  # what shared.capabilities.Offer takes
+    Preauth = Callable[[], Callable[[int, float, float, Offer, bytes, Callable[[], None]], None]]
+
+_RECORD_FD = 3  # of the child, besides 0 to 2
+_ORDER_OCTETS = 512
+
+
+class Preauthentication:
+    """The pre-auth child: one, or with STLS another one after it."""
+
+    def __init__(self, load: "Preauth", nobody: "pwd.struct_passwd", timeout_s: int) -> None:
+        """load: loads and returns what the child runs (preauth.loop.run)."""
+        self._load = load
+        self._nobody = nobody
+        self._timeout_s = timeout_s
+        self._deadline = 0.0
+        self._pid = self._pipe = -1
+
+    def prepare(self, childs: int) -> None:
+        """Fork a child ahead of its client. It is confined, and then waits for its `order` on descriptor `childs`.
+
+        The other end is PREAUTH_FD.
+        """
+        self._pipe = PREAUTH_FD
+        self._pid = os.fork()
+        if self._pid:
+            os.close(childs)
+        else:
+            self._be(childs, _wait, rehearses=True)
+
+    def start(self, offer: "Offer", deadline: float, first: bytes, is_greeted: bool = False) -> None:
+        """Have a child serve descriptors 0 and 1. deadline (time.monotonic): for its record. first: see preauth.loop.run.
+
+        is_greeted: the prepared child has its order.
+        """
+        self._deadline = deadline
+        if is_greeted or (self._pid > 0 and _send(self._pipe, order(offer, deadline, first))):
+            return
+        self._pipe, writing = os.pipe()
+        self._pid = os.fork()
+        if self._pid:
+            os.close(writing)
+        else:
+            self._be(writing, lambda: (offer, deadline, first))
+
+    def _be(self, pipe: int, wait: "Callable[[], tuple[Offer, float, bytes]]", rehearses: bool = False) -> "NoReturn":
+        status = EX_SOFTWARE
+        try:
+            log.stop()
+            if log.target() != log.SYSTEM:
+                process.send_to_null(2)
+            # The listener's pipe, the keeper and the starter, the TLS process's report and the locker are for root alone.
+            os.dup2(pipe, _RECORD_FD)
+            process.close_from(_RECORD_FD + 1)
+            run = self._load()  # inside the chroot there is nothing to load
+            privileges.confine(self._nobody.pw_uid, self._nobody.pw_gid, CHROOT, descriptors=_RECORD_FD + 2)
+        except BaseException as error:
+            log.crash(error)
+            os._exit(status)
+        try:  # here is no log any more
+            if rehearses:
+                # With /dev/null, which says nothing and goes. This writes to most pages that a client would otherwise wait for.
+                run(1, self._timeout_s, 1, (False, False, True), replies.GREETING, lambda: None)
+            offer, deadline, first = wait()
+            privileges.no_more_descriptors()
+            left_s = max(0.0, deadline - time.monotonic())
+            run(_RECORD_FD, self._timeout_s, left_s, offer, first, sandbox.preauth)
+            status = 0
+        finally:
+            os._exit(status)
+
+    def receive(self) -> bytes:
+        """What the child writes, at most one octet more than a record may have. Raises End if it is late or says nothing.
+
+        The child is gone afterwards.
+        """
+        deadline = self._deadline + RECORD_GRACE_S
+        poll = select.poll()
+        poll.register(self._pipe, select.POLLIN)
+        data = b""
+        late = False
+        while len(data) <= record.LOGIN_RECORD_OCTETS:
+            late = not poll.poll(max(0, deadline - time.monotonic()) * 1000)
+            more = b"" if late else os.read(self._pipe, record.LOGIN_RECORD_OCTETS + 1 - len(data))
+            if not more:
+                break
+            data += more
+        os.close(self._pipe)
+        os.kill(self._pid, _signal.SIGKILL)  # its work is done; one that was taken over must not live on
+        _, status = os.waitpid(self._pid, 0)
+        self._pid = -1
+        if late:
+            raise End("The pre-auth child is late with its record")
+        if not data and os.WIFSIGNALED(status) and os.WTERMSIG(status) == _signal.SIGSYS:
+            raise End("The pre-auth child has made a system call that it may not make (the kernel's log says which)")
+        if not data:
+            raise End(f"The pre-auth child ended without a record (wait status {status:#x})")
+        return data
+
+
+def order(offer: "Offer", deadline: float, first: bytes) -> bytes:
+    """What a prepared child is told with its client's connection; see `Preauthentication.start`."""
+    return b"%d %d %d %r %s" % (*offer, deadline, first)
+
+
+def _send(pipe: int, text: bytes) -> bool:
+    """Give a prepared child the client on descriptor 0, and its order. False: it is not there any more."""
+    socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, pipe)
+    try:
+        socket.sendmsg([text], process.rights((0,)))
+    except OSError:
+        return False
+    finally:
+        socket.detach()
+    return True
+
+
+def _wait() -> "tuple[Offer, float, bytes]":
+    """In a prepared child: wait for the client, and have it as descriptors 0 and 1. If none comes, the process ends."""
+    socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, _RECORD_FD)
+    message, control, _, _ = socket.recvmsg(_ORDER_OCTETS, _socket.CMSG_SPACE(4))
+    socket.detach()
+    if not message:
+        os._exit(0)
+    (client,) = process.received(control)
+    os.dup2(client, 0)
+    os.dup2(client, 1)
+    os.close(client)
+    stls, tls, logins, deadline, first = message.split(b" ", 4)
+    return (stls == b"1", tls == b"1", logins == b"1"), float(deadline), first

@@ -1,0 +1,189 @@
+"""The starter, a process beside the listener that has the owner's program loaded, and forks it for clients that have logged in.
+
+The listener executes it, so it has never shared memory with a process that had a password. It is root's, but keeps only the
+capabilities to become somebody else. Root's process of a session sends it the handover record and the client's connection.
+Its child becomes the mailbox owner and says so, but touches neither client nor mailbox before root's process has told it to
+go on. Until then that process may still execute the owner's program itself, so no client is lost, and none is served twice.
+
+Runs as: root, only with -D; each process that it forks becomes the mailbox owner.
+Trusts: root's processes, which alone can ask; it reads nothing of a client.
+"""
+
+import _signal
+import _socket
+import gc
+import posix as os  # as os, without its start-up time
+import sys
+
+from .. import VERSION
+from ..shared import EX_SOFTWARE, log, process_name, record
+from ..shared.limits import HANDOVER_FD, LOCKER_FD
+from . import libc, privileges, process, reports, sandbox
+from .handover import confine
+
+TYPE_CHECKING = False  # the typing module would cost start-up time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    Serve = Callable[[record.Handover], NoReturn]  # owner.forked.serve
+
+READY = b"+"
+_ASKING_FD, _LOGINS_FD, _ANSWER_FD = 3, 4, 5  # the starter's own, besides /dev/null
+_FDS = (2, 3)  # the client's connection, the link to root's process of the session, and the locker's socket if there is one
+_IGNORED = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM)  # it ends when nobody can ask it any more
+
+
+class Starter:
+    """The process, as the listener sees it. fd: the socket on which sessions ask it. answer: see is_ready."""
+
+    def __init__(self, pid: int, fd: int, answer: int) -> None:
+        self.pid = pid
+        self.fd = fd
+        self.answer = answer
+
+    def is_ready(self) -> bool:
+        """Whether it can be asked; to be called once, when `answer` can be read. If not, it is about to end."""
+        ready = os.read(self.answer, 1) == READY
+        os.close(self.answer)
+        self.answer = -1
+        return ready
+
+    def close(self) -> None:
+        """The listener asks it no more. It ends when no session can ask it either."""
+        os.close(self.fd)
+        if self.answer >= 0:
+            os.close(self.answer)
+
+
+def start(program: str, logins: int) -> Starter:
+    """Execute the starter's program. logins: the pipe for reports. Raises OSError. Does not wait until it is ready."""
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    reading, writing = os.pipe()
+    try:
+        pid = os.fork()
+        if not pid:
+            _execute(program, theirs.fileno(), logins, writing)
+    except OSError:
+        ours.close()
+        os.close(reading)
+        raise
+    finally:
+        theirs.close()
+        os.close(writing)
+    return Starter(pid, ours.detach(), reading)
+
+
+def _execute(program: str, *fds: int) -> "NoReturn":
+    try:
+        os.setsid()  # Ctrl-C on the listener's terminal is the listener's
+        for number in _IGNORED:
+            _signal.signal(number, _signal.SIG_IGN)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+        log.stop()
+        copies = [process.copy_above(_ANSWER_FD, fd) for fd in fds]
+        process.send_to_null(*(0, 1) if log.target() != log.SYSTEM else (0, 1, 2))
+        for copy, own in zip(copies, (_ASKING_FD, _LOGINS_FD, _ANSWER_FD), strict=True):
+            os.dup2(copy, own)
+        process.close_from(_ANSWER_FD + 1)  # the listener's sockets above all, which must not stay open when it ends
+        os.execve(program, [program, VERSION, str(log.target())], {})
+    except BaseException as error:
+        log.crash(error)
+    os._exit(EX_SOFTWARE)
+
+
+def main(serve: "Serve") -> "NoReturn":
+    """Be the starter, as which popa3d -D has executed this program. serve: is loaded with all that it may need."""
+    if os.getuid() != 0 or len(sys.argv) != 3 or sys.argv[1] != VERSION:
+        # Without a word but for the listener's, which sees that it ends: after an upgrade that needs a restart.
+        os._exit(1)
+    try:
+        log.choose(int(sys.argv[2]))
+        log.start()
+        sandbox.prepare()
+        privileges.keep_identity_alone()
+        gc.collect()
+        gc.freeze()  # else the first collection of each child writes to every page with objects, and so copies it
+        _signal.signal(_signal.SIGCHLD, lambda *_: _reap())
+        os.write(_ANSWER_FD, READY)
+        os.close(_ANSWER_FD)
+        _run(_socket.socket(fileno=_ASKING_FD), serve)
+    except BaseException as error:
+        log.crash(error)
+        os._exit(EX_SOFTWARE)
+    os._exit(0)
+
+
+def _reap() -> None:
+    """Collect the children that have ended, and report them. What is not yet reported is not collected.
+
+    So if the starter is killed meanwhile, the child goes to the listener, which then collects it itself.
+    """
+    try:
+        while (result := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            reports.ended(result.si_pid, _LOGINS_FD)
+            os.waitpid(result.si_pid, 0)
+    except ChildProcessError:
+        pass
+
+
+def _run(asking: _socket.socket, serve: "Serve") -> None:
+    """Fork the owner's program for each message, until nobody can send one."""
+    while True:
+        message, control, _, _ = asking.recvmsg(record.HANDOVER_RECORD_OCTETS + 64, _socket.CMSG_SPACE(4 * _FDS[-1]))
+        if not message and not control:
+            return
+        fds = process.received(control)
+        try:
+            if len(fds) in _FDS and not os.fork():
+                _be(serve, message, fds)
+        except OSError as error:
+            log.write(log.ERROR, f"The starter cannot fork: {error.strerror}")
+        for fd in fds:
+            os.close(fd)
+
+
+def encode(session: int, gid: int, handover: bytes) -> bytes:
+    """What the starter is asked: the session's process, the owner's group, and the handover record."""
+    return b"%d %d " % (session, gid) + handover
+
+
+def _be(serve: "Serve", message: bytes, fds: list[int]) -> "NoReturn":
+    """The process: become the owner, and serve the client once it is ours. fds: see _FDS."""
+    try:
+        for number in (*_IGNORED, _signal.SIGCHLD):
+            _signal.signal(number, _signal.SIG_DFL)
+        session, gid, data = message.split(b" ", 2)
+        handover = record.decode_handover(data)
+        if handover is None:
+            raise ValueError("the handover record")
+        os.setsid()
+        reports.logged_in(int(session), os.getpid(), _LOGINS_FD)
+        log.stop()
+        client, link, *locker = fds
+        for fd, own in ((client, 0), (client, 1), (link, HANDOVER_FD), *((fd, LOCKER_FD) for fd in locker)):
+            os.dup2(fd, own)
+        process.close_from(HANDOVER_FD + 1 + len(locker))
+        log.choose(handover.log)
+        log.choose_facility(handover.facility)
+        log.start()
+        libc.set_name(process_name.encode_session(int(session)))
+        privileges.become(handover.uid, int(gid))
+        confine(handover)
+        if _is_ours():
+            os.close(HANDOVER_FD)
+            serve(handover)
+    except BaseException as error:
+        log.crash(error)
+        os._exit(EX_SOFTWARE)
+    os._exit(0)
+
+
+def _is_ours() -> bool:
+    """Tell root's process who will serve the client; whether it agrees. Otherwise it serves the client, or has ended."""
+    try:
+        os.write(HANDOVER_FD, b"%d" % os.getpid())
+        return os.read(HANDOVER_FD, 1) == READY
+    except OSError:
+        return False

@@ -1,0 +1,221 @@
+"""The starter of popa3d -D: sessions without an interpreter between the login and the mail, and what happens without it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from popa3d import VERSION
+from popa3d.shared.limits import STATE
+from tests.host import ALICE, HOME, PAM_OPEN, Host, bind, unmount
+from tests.sockets import listening
+from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, wait_until
+from tests.talk import POPA3D, children, descriptors, ids
+
+LIB = HOME / "lib"
+STARTER = Path(POPA3D[0]).with_name("popa3d-starter")
+ENDED = "The starter of sessions has ended: starting another one"
+MAIL = b"From a@example.org Thu Jan  1 00:00:00 1970\nSubject: one\n\nbody\n"
+NO_DELAY = "[listen]\nmin_delay_s = 0\n"
+IDENTITY = 1 << 6 | 1 << 7  # CAP_SETGID and CAP_SETUID (linux/capability.h)
+
+
+def is_started_by(pid: int, starter: int) -> bool:
+    """Whether a process was forked by the starter, and is its program."""
+    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    return int(ids(pid)["PPid"]) == starter and command == Path(f"/proc/{starter}/cmdline").read_bytes()
+
+
+def is_ready(starter: int) -> bool:
+    """Whether it can be asked: it has closed what it says so on."""
+    opened = descriptors(starter)
+    return len(opened) == 6 and 5 not in opened
+
+
+def is_served() -> bool:
+    """Whether a client is greeted."""
+    with Connected() as talk:
+        return talk.line().startswith(b"+OK")
+
+
+def test_a_session(host: Host) -> None:
+    """A client that has logged in is served by a child of the starter, for good the mailbox owner's, with nothing of root's."""
+    host.deliver("alice", MAIL)
+    with Daemon(host) as daemon, Connected() as talk:
+        starter = daemon.starter()
+        assert talk.login() == b"+OK\r\n"
+        pid = daemon.session()
+        assert is_started_by(pid, starter)
+        found = ids(pid)
+        assert found["Uid"].split() == found["Gid"].split() == [str(ALICE.uid)] * 4
+        assert found["Groups"].split() in ([], [str(ALICE.uid)])
+        assert {int(found[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb", "SigBlk")} == {0}
+        assert int(found["SigIgn"], 16) == 1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1  # as in any interpreter
+        assert (found["NoNewPrivs"], found["NSsid"]) == ("1", found["NSpid"])
+        assert os.stat(f"/proc/{pid}/status").st_uid == 0  # undumpable
+        assert found["Seccomp_filters"].strip() == "1"
+        opened = descriptors(pid)
+        assert opened[0] == opened[1] and opened[0].startswith("socket:") and opened[2] == "/dev/null"
+        assert not set(opened.values()) & set(descriptors(starter).values()) - {"/dev/null"}
+        assert talk.ask(b"DELE 1") == b"+OK\r\n" and talk.ask(b"QUIT") == b"+OK\r\n"
+        wait_until(daemon.idle)
+    assert (host.spool / "alice").read_bytes() == b""
+
+
+def test_what_the_starter_has(host: Host) -> None:
+    """Of root's powers those to become somebody, and neither a socket of the internet's nor the key."""
+    with Daemon(host) as daemon:
+        assert logged_in()
+        starter = daemon.starter()
+        found = ids(starter)
+        assert int(found["CapEff"], 16) == int(found["CapPrm"], 16) == IDENTITY and found["NoNewPrivs"] == "1"
+        wait_until(daemon.idle)
+        opened = descriptors(starter)
+        assert [opened[fd] for fd in (0, 1, 2)] == ["/dev/null"] * 3 and len(opened) == 6
+        assert not {each.link for each in listening()} & set(opened.values())
+        assert Path(f"/proc/{starter}/environ").read_bytes() == b""
+        command = Path(f"/proc/{starter}/cmdline").read_bytes().split(b"\0")
+        assert command[-4:-1] == [os.fsencode(STARTER), VERSION.encode(), b"0"]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_the_starter_is_killed(host: Host, times: int) -> None:
+    """Its sessions go on and still count, the log says it once each time, and there is another one."""
+    host.pam_stack(PAM_OPEN)
+    with Daemon(host, "[listen]\nmin_delay_s = 0\nsessions_per_source = 2\n") as daemon, Connected() as talk:
+        assert talk.login() == b"+OK\r\n"
+        session = daemon.session()
+        for _ in range(times):
+            starter = daemon.starter()
+            os.kill(starter, signal.SIGKILL)
+            wait_until(lambda starter=starter: daemon.starter() not in (0, starter) and is_ready(daemon.starter()))
+        wait_until(lambda: host.syslog.text.count(ENDED) == times)
+        assert talk.ask(b"NOOP") == b"+OK\r\n"
+        with Connected() as another:
+            assert another.login() == b"+OK\r\n"
+            assert over_the_limit("127.0.0.1")
+            assert another.ask(b"QUIT") == b"+OK\r\n"
+        wait_until(is_served)  # once the listener has heard of its end
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+        wait_until(lambda: not Path(f"/proc/{session}").exists() and daemon.idle())
+
+
+def test_the_starter_hangs(host: Host) -> None:
+    """The session executes the owner's program itself; when the starter goes on, its child leaves the client alone."""
+    host.deliver("alice", MAIL)
+    with Daemon(host) as daemon, Connected() as talk:
+        starter = daemon.starter()
+        os.kill(starter, signal.SIGSTOP)
+        try:
+            assert talk.login() == b"+OK\r\n"
+        finally:
+            os.kill(starter, signal.SIGCONT)
+        assert talk.ask(b"STAT") == b"+OK 1 %d\r\n" % (len(MAIL) + 2 - MAIL.index(b"\n"))
+        (session,) = [pid for pid in children(daemon.pid) if ids(pid)["Uid"].split()[0] == str(ALICE.uid)]
+        assert b"popa3d-session" in Path(f"/proc/{session}/cmdline").read_bytes()
+        wait_until(lambda: not children(starter))
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+        assert logged_in()
+        assert daemon.starter() == starter
+    assert "Internal error" not in host.syslog.text
+    assert host.syslog.text.count("The starter does not start the session of alice") == 1
+
+
+def test_the_starter_cannot_take_a_client(host: Host) -> None:
+    """A starter that is out of descriptors costs nobody a session."""
+    with Daemon(host) as daemon:
+        starter = daemon.starter()
+        before = resource.prlimit(starter, resource.RLIMIT_NOFILE)
+        resource.prlimit(starter, resource.RLIMIT_NOFILE, (len(descriptors(starter)), before[1]))
+        with Connected() as talk:
+            assert talk.login() == b"+OK\r\n"
+            assert not is_started_by(daemon.session(), starter)
+        resource.prlimit(starter, resource.RLIMIT_NOFILE, before)
+        with Connected() as talk:
+            assert talk.login() == b"+OK\r\n"
+            wait_until(lambda: len(children(starter)) == 1)
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/nonexistent"])
+def test_without_a_starter(host: Host, program: str) -> None:
+    """Where its program does not work, the log says so, and not for each session; all are served."""
+    nothing = host.base / "nothing"
+    nothing.touch()
+    bind(Path(program) if Path(program).exists() else nothing, str(STARTER))
+    try:
+        with Daemon(host, NO_DELAY) as daemon:
+            for _ in range(3):
+                assert logged_in()
+            assert not daemon.starter()
+            host.syslog.wait("The starter of sessions cannot start: it has ended")
+    finally:
+        unmount(str(STARTER))
+    assert host.syslog.text.count("The starter") == 1
+
+
+def test_another_version() -> None:
+    """A starter that is not of the listener's version ends at once, without a word, and so does one that was started by hand."""
+    for words in ([], ["1.0.3", "0"], [VERSION], [VERSION, "0", "x"]):
+        done = subprocess.run([str(STARTER), *words], capture_output=True, timeout=30, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_an_upgrade_meanwhile(host: Host, removed: bool) -> None:
+    """Sessions of a daemon that has not been restarted are those of its version to their end: they delete, too."""
+    host.deliver("alice", MAIL)
+    library = host.base / "library"
+    shutil.rmtree(library, ignore_errors=True)
+    shutil.copytree(LIB, library, ignore=shutil.ignore_patterns("__pycache__"))
+    bind(library, str(LIB))
+    try:
+        with Daemon(host) as daemon, Connected() as talk:
+            assert talk.login() == b"+OK\r\n"
+            if removed:
+                shutil.rmtree(library / "popa3d")
+            else:
+                for path in library.rglob("*.py"):
+                    path.write_text("raise AssertionError('another version')\n")
+            assert talk.ask(b"DELE 1") == b"+OK\r\n" and talk.ask(b"QUIT") == b"+OK\r\n"
+            assert logged_in()
+            wait_until(daemon.idle)
+    finally:
+        unmount(str(LIB))
+    assert (host.spool / "alice").read_bytes() == b""
+    assert "Internal error" not in host.syslog.text
+
+
+def test_the_listener_is_killed(host: Host) -> None:
+    """Sessions go on without it; the starter ends when nobody can ask it any more, and so do spare sessions."""
+    with Daemon(host) as daemon, Connected() as talk, Connected() as late:
+        starter, spares = daemon.starter(), daemon.spares()
+        assert talk.login() == b"+OK\r\n" and late.line().startswith(b"+OK")
+        daemon.process.kill()
+        daemon.process.wait(60)
+        assert talk.ask(b"NOOP") == b"+OK\r\n"
+        assert late.ask(b"USER alice") == b"+OK\r\n" and late.ask(b"PASS sesame-1") == b"+OK\r\n"
+        assert talk.ask(b"QUIT") == late.ask(b"QUIT") == b"+OK\r\n"
+        for pid in (starter, *spares):
+            wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists())
+
+
+def test_at_the_end(host: Host) -> None:
+    """SIGTERM leaves a session its time: the listener ends after it, and then there is nothing of either."""
+    with Daemon(host) as daemon, Connected() as talk:
+        assert talk.login() == b"+OK\r\n"
+        starter, session = daemon.starter(), daemon.session()
+        daemon.process.terminate()
+        wait_until(lambda: not daemon.spares())
+        assert talk.ask(b"NOOP") == b"+OK\r\n"
+        assert daemon.process.poll() is None
+        assert talk.ask(b"QUIT") == b"+OK\r\n"
+        assert daemon.process.wait(60) == 0
+        for pid in (starter, session):
+            wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists())
+    assert not list(Path(STATE).rglob("*.new"))
