@@ -24,15 +24,19 @@ FILES = """
     644 /lib/systemd/system/popa3d@.service
     755 /usr/lib/popa3d/popa3d-images
     755 /usr/lib/popa3d/popa3d-session
+    644 /usr/lib/popa3d/popa3d/root/sandbox/aarch64.filters
+    644 /usr/lib/popa3d/popa3d/root/sandbox/x86_64.filters
     644 /usr/lib/sysusers.d/popa3d.conf
     644 /usr/lib/tmpfiles.d/popa3d.conf
     755 /usr/sbin/popa3d
+    755 /usr/sbin/popa3d-check
     755 /usr/sbin/popa3d-migrate
     755 /usr/sbin/popa3d-recover
     755 /usr/sbin/popa3d-status
     755 /usr/share/python3/runtime.d/popa3d.rtupdate
     644 /usr/share/lintian/overrides/popa3d
     644 /usr/share/man/man5/popa3d.toml.5.gz
+    644 /usr/share/man/man8/popa3d-check.8.gz
     644 /usr/share/man/man8/popa3d-migrate.8.gz
     644 /usr/share/man/man8/popa3d-recover.8.gz
     644 /usr/share/man/man8/popa3d-status.8.gz
@@ -105,6 +109,7 @@ def test_the_programs_are_as_they_were_written(package: Path, tmp_path: Path) ->
     for name in (
         "sbin/popa3d",
         "sbin/popa3d-migrate",
+        "sbin/popa3d-check",
         "sbin/popa3d-recover",
         "sbin/popa3d-status",
         "lib/popa3d/popa3d-session",
