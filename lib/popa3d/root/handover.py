@@ -83,6 +83,7 @@ def prepare(
     )
     if len(handover.encode()) > record.HANDOVER_RECORD_OCTETS or not path:
         raise NoMailbox(f"No usable mailbox path for {owner.pw_name}")
+    sandbox.prepare()  # as root, who can read it wherever it is
     return handover
 
 

@@ -28,6 +28,7 @@ _FD = 3
 def start(spool: str, group: int) -> int:
     """Start a locker for the session that this process will become. A descriptor: for `assign`, then for the session."""
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    sandbox.prepare()  # as root, who can read it wherever it is
     if os.fork():
         theirs.close()
         return ours.detach()
