@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.host import ALICE, HOME, PAM_QUICK, Host
 from tests.sandbox.attempts import HONEST, PROGRAM, SESSION
 from tests.sandbox.conftest import Targets
+from tests.super.daemon import Connected, Daemon
 from tests.talk import Talk, script
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
@@ -45,10 +48,32 @@ def taken_over(host: Host, text: str) -> bytes:
         return talk.rest().partition(b"+OK\r\n")[2].removeprefix(b"+OK\r\n")
 
 
-def test_each_attempt_fails(host: Host, targets: Targets) -> None:
+def taken_over_with_a_listener(host: Host, text: str) -> bytes:
+    """The same with -D: the program is in the place of what the starter forks."""
+    place = host.base / "taken-over"
+    (place / "bin").mkdir(parents=True, exist_ok=True)
+    if not (place / "lib").exists():
+        (place / "lib").symlink_to(HOME / "lib")
+    text = text.replace("os.uname().machine", repr(platform.machine()))  # an interpreter may ask at its start, a session not
+    starter = (HOME / "bin/popa3d-starter").read_text()
+    serve = f"def serve(_handover):\n    exec({text!r}, {{}})\n    os._exit(0)\n\n\nstarter.main(serve)"
+    changed = starter.replace("import sys\n", "import os\nimport sys\n", 1).replace("starter.main(forked.serve)", serve)
+    assert changed.count("serve") > starter.count("serve")
+    for name, content in (("popa3d", (HOME / "bin/popa3d").read_text()), ("popa3d-starter", changed)):
+        (place / "bin" / name).write_text(content)
+        (place / "bin" / name).chmod(0o755)
+    host.pam_stack(PAM_QUICK)
+    with Daemon(host, program=str(place / "bin/popa3d")) as daemon, Connected() as talk:
+        assert daemon.starter()
+        talk.send(script(b""))
+        return talk.rest().partition(b"+OK\r\n")[2].removeprefix(b"+OK\r\n")
+
+
+@pytest.mark.parametrize("take_over", [taken_over, taken_over_with_a_listener])
+def test_each_attempt_fails(host: Host, targets: Targets, take_over: Callable[[Host, str], bytes]) -> None:
     """No attempt is successful, and what a session does itself is."""
     attempts = {name: code for name, (code, _) in SESSION.items()} | HONEST
-    got = results(taken_over(host, program(targets, attempts)))
+    got = results(take_over(host, program(targets, attempts)))
     assert list(got) == list(attempts)
     assert {name for name in got if got[name] == "done"} == set(HONEST)
     host.syslog.wait("it works")

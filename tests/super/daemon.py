@@ -46,6 +46,7 @@ class Daemon:
         options: Sequence[str] = ("-DF",),
         stderr: int | None = None,
         variables: dict[str, str] | None = None,
+        program: str = POPA3D[0],
     ) -> None:
         self.host = host
         self.file = Path(host.configuration(configuration))
@@ -55,7 +56,7 @@ class Daemon:
             ready.bind(str(self._notify))
             ready.settimeout(60)
             environment = {"NOTIFY_SOCKET": str(self._notify), "SOMETHING": "else", **(variables or {})}
-            command = [*POPA3D, *options, "-c", str(self.file)]
+            command = [program, *options, "-c", str(self.file)]
             self.process = subprocess.Popen(command, env=environment, stderr=stderr)
             try:
                 assert ready.recv(100) == b"READY=1"

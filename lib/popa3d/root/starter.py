@@ -90,7 +90,8 @@ def _execute(program: str, *fds: int) -> "NoReturn":
         os.execve(program, [program, VERSION, str(log.target())], {})
     except BaseException as error:
         log.crash(error)
-    os._exit(EX_SOFTWARE)
+    finally:
+        os._exit(EX_SOFTWARE)
 
 
 def main(serve: "Serve") -> "NoReturn":
@@ -151,6 +152,7 @@ def encode(session: int, gid: int, handover: bytes) -> bytes:
 
 def _be(serve: "Serve", message: bytes, fds: list[int]) -> "NoReturn":
     """The process: become the owner, and serve the client once it is ours. fds: see _FDS."""
+    status = EX_SOFTWARE
     try:
         for number in (*_IGNORED, _signal.SIGCHLD):
             _signal.signal(number, _signal.SIG_DFL)
@@ -174,10 +176,11 @@ def _be(serve: "Serve", message: bytes, fds: list[int]) -> "NoReturn":
         if _is_ours():
             os.close(HANDOVER_FD)
             serve(handover)
+        status = 0
     except BaseException as error:
         log.crash(error)
-        os._exit(EX_SOFTWARE)
-    os._exit(0)
+    finally:
+        os._exit(status)  # whatever happens, the starter's loop is not this process's
 
 
 def _is_ours() -> bool:

@@ -21,6 +21,7 @@ REFUSED_ERROR = 1024
 # Where lines go: to the system log; to descriptor 2, each with its time and the process id; or to descriptor 2, which is
 # systemd's journal, each with its priority in the place of the time (sd-daemon(3)).
 SYSTEM, STDERR, JOURNAL = range(3)
+_MACHINE = os.uname().machine  # which the sandbox does not let a session ask
 
 
 class _Log:
@@ -79,11 +80,9 @@ def reason(error: OSError) -> str:
     number = (error.errno or 0) - REFUSED_ERROR
     if number < 0:
         return error.strerror or ""
-    import posix  # this should never happen, and the names are many
+    from . import system_calls  # this should never happen, and the names are many
 
-    from . import system_calls
-
-    return f"the sandbox does not allow the system call {system_calls.name(number, posix.uname().machine)}"
+    return f"the sandbox does not allow the system call {system_calls.name(number, _MACHINE)}"
 
 
 def crash(error: BaseException) -> None:

@@ -44,6 +44,8 @@ MUTATIONS = (
 
     wrong("root/starter.py", "        if _is_ours():\n", "        if _is_ours() or True:\n", "two processes serve one client",
           f"{STARTER}::test_the_starter_hangs"),
+    wrong("root/starter.py", "        confine(handover)\n", "        pass\n", "a session with -D can do what its user can",
+          "tests/sandbox/test_session.py::test_each_attempt_fails"),
     wrong("root/starter.py", "        privileges.keep_identity_alone()\n", "        pass\n", "the starter has all of root's powers",
           f"{STARTER}::test_what_the_starter_has"),
     wrong("root/starter.py", "            reports.ended(result.si_pid, _LOGINS_FD)\n", "", "who has left counts for ever",

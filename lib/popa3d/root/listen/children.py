@@ -26,6 +26,7 @@ def start(child: "Callable[[], None]") -> int:
             child()
         except BaseException as error:
             log.crash(error)
-        os._exit(EX_SOFTWARE)
+        finally:
+            os._exit(EX_SOFTWARE)
     finally:
         signals.restore(mask)
