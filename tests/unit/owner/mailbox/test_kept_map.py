@@ -285,7 +285,7 @@ SPOILT = [
     (spoilt(lambda data: data[:20]), "damaged"),
     (spoilt(lambda data: data[:-1]), "damaged"),
     (spoilt(lambda data: data + b"x"), "damaged"),
-    (spoilt(forged(16, 0)), "it is of another mailbox"),
+    (spoilt(lambda data: rechecked(flipped(16)(data))), "it is of another mailbox"),
     (spoilt(forged(0, 0)), "damaged"),
     (spoilt(forged(35, 255)), "damaged"),
     (spoilt(forged(44, 255)), "damaged"),
