@@ -26,6 +26,8 @@ MUTATIONS = (
           f"{SERVERS}::test_dovecot"),
     wrong("owner/moving/servers.py", "            fields = base.read(fields)\n", "            base.read(fields)\n",
           "a number before X-IMAPbase", f"{SERVERS}::test_without_a_base"),
+    wrong("owner/moving/servers.py", "        if has_uid:\n", "        if uids:\n", "of a first message without X-IMAPbase nothing is said",
+          f"{SERVERS}::test_without_a_base"),
     wrong("owner/moving/servers.py", "if number == 0 and not hidden:", "if number == 0:", "a forged X-IMAPbase behind the real one",
           f"{SERVERS}::test_a_message_that_is_no_mail"),
     wrong("owner/moving/servers.py", "if is_dovecot and base.is_hidden:", "if False:", "a message that Dovecot hides stops the others",

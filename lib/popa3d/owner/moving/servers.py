@@ -73,6 +73,7 @@ def _numbered(hidden: bytes, headers: "Iterable[bytes]", is_dovecot: bool) -> Ol
     for number, header in enumerate(headers):
         found.ids.append(b"")
         fields = values(header, X_IMAP, X_IMAPBASE, X_UID)
+        has_uid = any(name == X_UID for name, _ in fields)
         if number == 0 and not hidden:
             fields = base.read(fields)
             if is_dovecot and base.is_hidden:
@@ -85,7 +86,7 @@ def _numbered(hidden: bytes, headers: "Iterable[bytes]", is_dovecot: bool) -> Ol
             found.ids[-1] = b"%08x%08x" % numbers
             continue
         stopped = stopped or number + 1
-        if uids:
+        if has_uid:
             found.faults.append(
                 (number, f"its X-UID does not count{'' if stopped > number else f', as that of message {stopped}'}")
             )
