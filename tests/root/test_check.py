@@ -92,6 +92,16 @@ def test_what_is_no_toml(host: Host) -> None:
     assert told[1][1] == "listen.sessions must be a number from 1 to 100000"
 
 
+def test_a_broken_head(host: Host) -> None:
+    """The head of a table without its bracket is told with its line; what is above and below it is looked at all the same."""
+    told = found("-c", host.configuration("[mailbox]\nlock = 3\n[listen\nport = 1\nsessions = 0\n"))["configuration"]
+    texts = [each["text"].partition(": ")[2] for each in told]
+    assert [each["line"] for each in told] == [2, 3, 5], told
+    assert texts[0] == "unknown key mailbox.lock" and texts[1].startswith("not TOML: ") and "listen.sessions" in texts[2]
+    fine = "[listen]\naddresses = [\n'::1', # [an\n'127.0.0.1'\n]\n"
+    assert "configuration" not in faults("-c", host.configuration(fine))
+
+
 def test_a_key_twice(host: Host) -> None:
     """What is right line by line and wrong as a whole is told as well."""
     (told,) = found("-c", host.configuration("[listen]\nport = 1\n[listen]\nport = 2\n"))["configuration"]
@@ -262,6 +272,9 @@ def test_account_management(host: Host) -> None:
     assert faults("alice") == {}
     host.pam_stack(PAM_QUICK + "account required pam_deny.so\n")
     assert "PAM_" in faults("alice")["pam"]
+    assert "chage" in found("alice")["pam"][0]["advice"]
+    host.pam_stack("auth required pam_nonexistent.so\naccount required pam_nonexistent.so\n")
+    assert "missing or broken" in found("alice")["pam"][0]["advice"]
     assert "authentication failure" not in host.syslog.text
 
 
@@ -324,6 +337,7 @@ def test_mailboxes_that_are_none(host: Host, mbox: bytes, reason: str, offset: i
     host.deliver("alice", mbox)
     (told,) = found("alice")["messages"]
     assert (told["level"], told["offset"], told["line"]) == ("fault", offset, line)
+    assert told["advice"].startswith("remove what is before" if "start" in reason else 'the "From " line before that place')
     assert told["text"].startswith(f"{reason}, at octet {offset}, line {line}: ")
     before, after = mbox[max(0, offset - 40) : offset], mbox[offset:][:80]
     shown = told["text"].partition(f"line {line}: ")[2]
@@ -339,7 +353,9 @@ def test_limits(host: Host) -> None:
     """A mailbox with too many messages, or too large."""
     host.deliver("alice", MBOX * 3)
     many = host.configuration("[mailbox]\nmax_messages = 2\n")
-    assert faults("-c", many, "alice")["messages"].startswith(f"has more than 2 messages, at octet {2 * len(MBOX)}, line 11")
+    (told,) = found("-c", many, "alice")["messages"]
+    assert told["text"].startswith(f"has more than 2 messages, at octet {2 * len(MBOX)}, line 11")
+    assert "max_messages" in told["advice"]
     large = host.configuration(f"[mailbox]\nmax_octets = {2 * len(MBOX)}\n")
     assert faults("-c", large, "alice") == {"messages": f"larger than {2 * len(MBOX)} octets"}
 
@@ -363,6 +379,24 @@ def test_locks(host: Host, kind: str) -> None:
     assert told["messages"][0]["messages"] == 1
     assert ("read while another program has its lock" in told["messages"][0]["text"]) == (kind != "dot-lock")
     assert kind != "dot-lock" or Path(f"{path}.lock").exists()
+    assert lock["advice"].startswith("a session waits 20 seconds")
+
+
+def test_locks_that_do_not_matter(host: Host) -> None:
+    """A dot-lock of a process that has ended, and a lock of a kind that popa3d does not take: no session waits for them."""
+    path = host.deliver("alice", MBOX)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    Path(f"{path}.lock").write_text(f"{ended.pid}\n")
+    (lock,) = found("-c", host.configuration("[mailbox]\nlocks = ['dotlock']\n"), "alice")["lock"]
+    assert lock["text"] == f"there is a dot-lock of process {ended.pid}, which has ended"
+    assert lock["advice"].startswith("popa3d removes it")
+    (lock,) = found("alice")["lock"]
+    assert lock["advice"].startswith("popa3d does not look at this kind")
+    Path(f"{path}.lock").write_text(f"{ended.pid} another.example\n")
+    assert found("alice")["lock"][0]["pid"] == ended.pid
+    Path(f"{path}.lock").write_text("9" * 20)
+    assert "names no process" in found("alice")["lock"][0]["text"]
 
 
 def test_journal(host: Host) -> None:

@@ -9,6 +9,7 @@ import posix as os  # as os, without its start-up time
 from ...shared.findings import FAULT, NOTE, OK, Finding
 from ...shared.limits import PARSE_OCTETS
 from ..index.index import Index
+from ..index.parser import NO_CONTENT, NO_FROM_LINE, TOO_MANY_MESSAGES
 from . import TOO_LARGE, Refused
 from .file import MboxFile
 from .holders import holders
@@ -31,6 +32,14 @@ _ADVICE = (
 )
 
 
+# What to do where a file is no mailbox any more.
+_MENDING = {
+    NO_FROM_LINE: 'remove what is before the first "From " line, with an editor that locks the mailbox',
+    NO_CONTENT: 'the "From " line before that place has no message: remove it, with an editor that locks the mailbox',
+    TOO_MANY_MESSAGES: "raise max_messages in popa3d.toml(5), or move messages to another file",
+}
+
+
 def examine(path: bytes, state: bytes, owner: bytes, locks: tuple[str, ...], max_messages: int, max_octets: int) -> list[Finding]:
     """What there is to say of the mailbox at `path` of the user who runs this. state: the state directory, or empty."""
     findings: list[Finding] = []
@@ -46,7 +55,7 @@ def examine(path: bytes, state: bytes, owner: bytes, locks: tuple[str, ...], max
         if file.absent:
             return [Finding(OK, "mailbox", f"{_shown(path)} does not exist: the user has no mail"), *findings]
         findings.insert(0, _file(file))
-        findings.extend(_held(file))
+        findings.extend(_held(file, locks))
         findings.append(_messages(file, max_messages, max_octets))
     except (Refused, OSError) as error:
         findings.append(Finding(FAULT, "mailbox", f"{_shown(path)}: {_reason(error)}", "see DIAGNOSTICS in popa3d(8)"))
@@ -83,13 +92,22 @@ def _journal(path: bytes, state: bytes, owner: bytes) -> "Iterator[Finding]":
         yield Finding(FAULT, "journal", f"the state directory: {_reason(error)}", "see FILES in popa3d(8) for its owner and mode")
 
 
-def _held(file: MboxFile) -> "Iterator[Finding]":
+def _held(file: MboxFile, locks: tuple[str, ...]) -> "Iterator[Finding]":
     for holder in holders(file):
-        what = f"{holder.kind} is held" if holder.pid else f"there is a {holder.kind}, which names no process"
         advice = "a session waits 20 seconds for it; if its process hangs, end that"
-        if holder.kind == "dot-lock":
-            advice += "; popa3d.toml(5) has when one is stale"
-        yield Finding(NOTE, "lock", what, advice, pid=holder.pid)
+        if holder.has_ended:
+            what = f"there is a {holder.kind} of process {holder.pid}, which has ended"
+            advice = "popa3d removes it when it needs the lock, if it may; other programs may wait for it"
+        elif holder.pid:
+            what = f"{holder.kind} is held"
+        else:
+            what = f"there is a {holder.kind}, which names no process"
+            advice = "a session waits 20 seconds for it; popa3d.toml(5) has when a dot-lock is stale"
+        if holder.kind.replace("-", "") not in locks:
+            advice = (
+                "popa3d does not look at this kind, which is not in locks of popa3d.toml(5), and may read what is half written"
+            )
+        yield Finding(NOTE, "lock", what, advice, pid=0 if holder.has_ended else holder.pid)
 
 
 def _messages(file: MboxFile, max_messages: int, max_octets: int) -> Finding:
@@ -104,7 +122,7 @@ def _messages(file: MboxFile, max_messages: int, max_octets: int) -> Finding:
         return _fault(file, refused, locked)
     equal = _equal(index)
     octets = sum(index.octets)
-    text = f"{len(index)} messages of {octets} octets as sent"
+    text = f"{len(index)} message{'' if len(index) == 1 else 's'} of {octets} octets as sent"
     if equal:
         text += f"; {equal} would have an earlier one's unique-id, and have ids of their own"
     if not locked:
@@ -130,7 +148,7 @@ def _fault(file: MboxFile, refused: Refused, locked: bool) -> Finding:
     before = file.read(min(_SHOWN_OCTETS // 2, refused.offset), max(0, refused.offset - _SHOWN_OCTETS // 2))
     after = file.read(_SHOWN_OCTETS - len(before), refused.offset)
     text = f"{refused.reason}, at octet {refused.offset}, line {line}: {_quoted(before)} | {_quoted(after)}"
-    advice = "mend that line with an editor that locks the mailbox, or move what is before it to another file"
+    advice = _MENDING.get(refused.fault, "see DIAGNOSTICS in popa3d(8)")
     if not locked:
         advice = "another program has its lock, and may be writing: look again first"
     return Finding(FAULT, "messages", text, advice, offset=refused.offset, line=line)

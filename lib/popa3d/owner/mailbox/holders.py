@@ -14,17 +14,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_PIDS = 2**31  # no process has this number, or a greater one
 _FLOCK = "hhqqi4x"  # struct flock where off_t has 64 bits
 
 
 class Holder:
-    """A lock that is held. kind: "fcntl", "flock" or "dot-lock". pid: its process; 0 if that is not known."""
+    """A lock that is held. kind: "fcntl", "flock" or "dot-lock". pid: its process; 0 if that is not known.
 
-    __slots__ = ("kind", "pid")
+    has_ended: a dot-lock is still there though there is no such process any more.
+    """
 
-    def __init__(self, kind: str, pid: int) -> None:
+    __slots__ = ("has_ended", "kind", "pid")
+
+    def __init__(self, kind: str, pid: int, has_ended: bool = False) -> None:
         self.kind = kind
         self.pid = pid
+        self.has_ended = has_ended
 
 
 def holders(file: MboxFile) -> "Iterator[Holder]":
@@ -37,7 +42,21 @@ def holders(file: MboxFile) -> "Iterator[Holder]":
     text = file.dotlock()
     if text is not None:
         words = text.split()
-        yield Holder("dot-lock", int(words[0]) if words and words[0].isdigit() else 0)
+        pid = int(words[0]) if words and words[0].isdigit() else 0
+        if pid >= _PIDS:
+            pid = 0
+        # The name of a host may follow, which may be another one.
+        yield Holder("dot-lock", pid, pid > 0 and len(words) == 1 and _has_ended(pid))
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # it is somebody else's
+    return False
 
 
 def _of_fcntl(file: MboxFile) -> int:

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 _REPORT_FD = 3
 _SHADOW = "/etc/shadow"
 
+_REFUSED = "chage -l shows expiry; it may also be nologin or pam_access: PAM logs why, with facility authpriv"
+_BROKEN = (
+    "a module that the service file names is missing or broken, and nobody can log in: PAM logs which, with facility authpriv"
+)
+_PAM_ADVICE = dict.fromkeys(("PAM_MODULE_UNKNOWN", "PAM_OPEN_ERR", "PAM_SYMBOL_ERR"), _BROKEN)
+
 
 def look(name: str, settings: "Settings", load: "Load") -> list[Finding]:
     """All findings about the user that a client would call `name`."""
@@ -160,5 +166,4 @@ def _pam(account: "pwd.struct_passwd", settings: "Settings") -> "Iterator[Findin
     if said == "PAM_SUCCESS":
         yield Finding(OK, "pam", "account management lets the account in (without a client's address)")
     else:
-        advice = "chage -l shows expiry; it may also be nologin or pam_access: PAM logs why, with facility authpriv"
-        yield Finding(FAULT, "pam", f"account management refuses the account: {said}", advice)
+        yield Finding(FAULT, "pam", f"account management refuses the account: {said}", _PAM_ADVICE.get(said, _REFUSED))

@@ -17,8 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Where a statement begins: a table's head, or a key. What lies between two of them belongs to the first.
+# Where a statement begins: a table's head, also without its "]", or a key. What lies between two of them belongs to the first.
 _HEAD = re.compile(r"[ \t]*\[[^\[\]=,]+\][ \t]*(#.*)?$")
+_BROKEN_HEAD = re.compile(r"\[[ \t]*([A-Za-z0-9_-]+)[^\[\],]*$")
 _KEY = re.compile(r"""[ \t]*[A-Za-z0-9_."'-]+[ \t]*=""")
 _AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -74,6 +75,8 @@ def _parsed(text: str, mistakes: list[tuple[int, str]]) -> "tuple[dict[str, Any]
             at = _AT.search(message)
             line = first + int(at[1]) - 1 if at and at[1] else first
             mistakes.append((line, f"not TOML: {_AT.sub('', message)}"))
+            if broken := _BROKEN_HEAD.match(statement):
+                table = broken[1]  # what follows is meant for it
             continue
         if _HEAD.match(statement.splitlines()[0]):
             table = next(iter(parsed))
@@ -102,7 +105,8 @@ def _statements(text: str) -> list[tuple[int, str]]:
     """The statements of a file, each with the number of its first line."""
     statements: list[tuple[int, str]] = []
     for number, line in enumerate(text.split("\n"), 1):
-        if _HEAD.match(line) or _KEY.match(line) or (line.strip() and not statements and not line.lstrip().startswith("#")):
+        begins = _HEAD.match(line) or _BROKEN_HEAD.match(line) or _KEY.match(line)
+        if begins or (line.strip() and not statements and not line.lstrip().startswith("#")):
             statements.append((number, line))
         elif statements:
             statements[-1] = (statements[-1][0], f"{statements[-1][1]}\n{line}")
