@@ -15,6 +15,7 @@ FAIL = "fail"  # the call fails, with the error of shared/system_calls.py, which
 _AF_UNIX, _SOCK_DGRAM, _SOCK_FLAGS = 1, 2, 0o2004000  # SOCK_CLOEXEC and SOCK_NONBLOCK
 _SOL_SOCKET, _SO_TYPE, _SO_SNDBUF, _SO_RCVTIMEO, _SO_PROTOCOL, _SO_DOMAIN = 1, 3, 7, 20, 38, 39
 _IPPROTO_TCP, _TCP_NODELAY = 6, 1
+_MSG_DONTWAIT, _MSG_NOSIGNAL = 0x40, 0x4000
 # linux/mman.h
 _PROT_WRITE, _PROT_EXEC, _MAP_ANONYMOUS = 2, 4, 0x20
 # linux/fcntl.h, asm-generic/ioctls.h, linux/prctl.h
@@ -88,8 +89,9 @@ _MEMORY: "Rules" = {
     "mmap": ((Has(2, _PROT_EXEC), Has(3, _MAP_ANONYMOUS, _MAP_ANONYMOUS)),),
     "mprotect": ((Has(2, _PROT_EXEC),),),
 }
-# The connection and the log are sent to without an address. Nobody can send elsewhere.
-_SEND: "Rules" = {"sendto": ((Null(4),),)}
+# The connection and the log are sent to without an address. Nobody can send elsewhere, nor out of band: of the kernel's code
+# for local sockets, that part has had the worst holes.
+_SEND: "Rules" = {"sendto": ((Null(4), Is(3, 0, _MSG_DONTWAIT, _MSG_NOSIGNAL)),)}
 # What Python asks of a descriptor to know which socket it is, and TCP_NODELAY.
 _ENDPOINT: "Rules" = {
     "getsockopt": ((Is(1, _SOL_SOCKET), Is(2, _SO_TYPE, _SO_PROTOCOL, _SO_DOMAIN)),),

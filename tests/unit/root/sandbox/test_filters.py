@@ -92,7 +92,15 @@ CASES = [
     ("session", "connect", (1,), False),
     ("session", "connect", (2**32 + 1,), False),  # the kernel takes an int
     ("session", "connect", (5,), True),
+    ("preauth", "sendto", (1, 0, 10, 0, 0), True),
+    ("preauth", "sendto", (1, 0, 10, 0x40, 0), True),  # MSG_DONTWAIT
+    ("preauth", "sendto", (1, 0, 10, 1, 0), False),  # MSG_OOB
+    ("tls", "sendto", (1, 0, 10, 0, 0), True),
+    ("tls", "sendto", (1, 0, 10, 0x40, 0), True),  # MSG_DONTWAIT
+    ("tls", "sendto", (1, 0, 10, 1, 0), False),  # MSG_OOB
     ("session", "sendto", (1, 0, 10, 0, 0), True),
+    ("session", "sendto", (1, 0, 10, 0x4000, 0), True),  # MSG_NOSIGNAL
+    ("session", "sendto", (1, 0, 10, 0x4041, 0), False),
     ("session", "sendto", (1, 0, 10, 0, 1), False),
     ("session", "sendto", (1, 0, 10, 0, 2**32), False),
     ("preauth", "sendto", (1, 0, 10, 0, 2**32), False),
