@@ -35,7 +35,8 @@ def test_what_they_have(host: Host) -> None:
             wait_until(lambda child=child: ids(child)["Uid"].split() == ["20100"] * 4)
             assert os.readlink(f"/proc/{child}/root") == "/var/lib/popa3d"
             assert os.getsid(pid) == pid
-        assert processes.sessions() == []
+        own = {daemon.pid, *(one for pid in daemon.spares() for one in (pid, *children(pid)))}
+        assert not own & {session.pid for session in processes.sessions()}  # of the whole machine
 
 
 def test_they_are_used_and_replaced(host: Host) -> None:
@@ -104,6 +105,35 @@ def test_dead_ones(host: Host) -> None:
                 os.kill(daemon.pid, signal.SIGCONT)
                 assert client.recv(100).startswith(b"+OK")
         assert logged_in()
+
+
+def test_a_child_that_dies_before_it_has_its_client(host: Host) -> None:
+    """It had been given the client, so nobody else serves it; the log says so, and it is no error of the program's."""
+    with Daemon(host, "[listen]\nspare = 1\n") as daemon:
+        wait_until(lambda: full(daemon, 1))
+        (child,) = children(daemon.spares()[0])
+        os.kill(child, signal.SIGSTOP)
+        with Connected() as talk:
+            host.syslog.wait("Session from 127.0.0.1")
+            os.kill(child, signal.SIGKILL)
+            assert talk.rest() == b""
+        host.syslog.wait("The pre-auth child ended without a record (wait status 0x9)")
+    assert "Internal error" not in host.syslog.text
+
+
+def test_what_commands_of_hosts_allow_have(host: Host) -> None:
+    """No socket of popa3d's: not the one to the pre-auth child."""
+    rules, said = host.base / "hosts.allow", host.base / "said"
+    rules.write_text(f"popa3d: ALL: spawn (/bin/ls -l /proc/self/fd > {said}; /bin/echo end >> {said})\n")
+    bind(rules, "/etc/hosts.allow")
+    try:
+        with Daemon(host) as daemon:
+            wait_until(lambda: full(daemon))
+            assert logged_in()
+            wait_until(lambda: said.exists() and said.read_text().endswith("end\n"))
+    finally:
+        unmount("/etc/hosts.allow")
+    assert "socket:" not in said.read_text()
 
 
 def test_a_dead_child_of_one(host: Host) -> None:

@@ -23,6 +23,7 @@ STARTER = Path(POPA3D[0]).with_name("popa3d-starter")
 ENDED = "The starter of sessions has ended: starting another one"
 MAIL = b"From a@example.org Thu Jan  1 00:00:00 1970\nSubject: one\n\nbody\n"
 NO_DELAY = "[listen]\nmin_delay_s = 0\n"
+DOTLOCK = '[mailbox]\nlocks = ["dotlock"]\n'  # in the tests' spool only another process can make them
 IDENTITY = 1 << 6 | 1 << 7  # CAP_SETGID and CAP_SETUID (linux/capability.h)
 
 
@@ -142,6 +143,38 @@ def test_the_starter_cannot_take_a_client(host: Host) -> None:
             wait_until(lambda: len(children(starter)) == 1)
 
 
+def test_the_starter_has_room_for_some_descriptors(host: Host) -> None:
+    """A session never has some of what it was given: here the client's connection, but not who makes its dot-lock."""
+    host.deliver("alice", MAIL)
+    with Daemon(host, DOTLOCK) as daemon:
+        starter = daemon.starter()
+        wait_until(lambda: is_ready(starter))
+        opened = descriptors(starter)
+        free = [fd for fd in range(20) if fd not in opened]
+        before = resource.prlimit(starter, resource.RLIMIT_NOFILE)
+        resource.prlimit(starter, resource.RLIMIT_NOFILE, (free[2], before[1]))  # two
+        with Connected() as talk:
+            assert talk.login() == b"+OK\r\n"
+            assert not is_started_by(daemon.session(), starter)
+            assert talk.ask(b"DELE 1") == b"+OK\r\n" and talk.ask(b"QUIT") == b"+OK\r\n"
+    assert (host.spool / "alice").read_bytes() == b""
+
+
+def test_the_listener_is_out_of_descriptors(host: Host) -> None:
+    """Where the starter ends meanwhile, the listener goes on, and has another one as soon as it can."""
+    with Daemon(host, f"{NO_DELAY}spare = 0\n") as daemon:
+        starter = daemon.starter()
+        wait_until(lambda: is_ready(starter))
+        opened = descriptors(daemon.pid)
+        before = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (min(set(range(50)) - set(opened)), before[1]))
+        os.kill(starter, signal.SIGKILL)
+        host.syslog.wait("The starter of sessions cannot start: Too many open files")
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, before)
+        assert logged_in()
+    assert "Internal error" not in host.syslog.text
+
+
 @pytest.mark.parametrize("program", ["/bin/false", "/nonexistent"])
 def test_without_a_starter(host: Host, program: str) -> None:
     """Where its program does not work, the log says so, and not for each session; all are served."""
@@ -166,8 +199,9 @@ def test_another_version() -> None:
         assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
 
+@pytest.mark.parametrize("configuration", ["", DOTLOCK])
 @pytest.mark.parametrize("removed", [False, True])
-def test_an_upgrade_meanwhile(host: Host, removed: bool) -> None:
+def test_an_upgrade_meanwhile(host: Host, removed: bool, configuration: str) -> None:
     """Sessions of a daemon that has not been restarted are those of its version to their end: they delete, too."""
     host.deliver("alice", MAIL)
     library = host.base / "library"
@@ -175,7 +209,7 @@ def test_an_upgrade_meanwhile(host: Host, removed: bool) -> None:
     shutil.copytree(LIB, library, ignore=shutil.ignore_patterns("__pycache__"))
     bind(library, str(LIB))
     try:
-        with Daemon(host) as daemon, Connected() as talk:
+        with Daemon(host, configuration) as daemon, Connected() as talk:
             assert talk.login() == b"+OK\r\n"
             if removed:
                 shutil.rmtree(library / "popa3d")

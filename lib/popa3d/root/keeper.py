@@ -50,15 +50,17 @@ class Keeper:
 
 def start(settings: "Settings", tls: "Tls", warn: "Any") -> Keeper:
     """A new keeper, with the pair of the settings. warn: gets a line about a certificate that has expired. Raises NotStarted."""
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    reading, writing = os.pipe()
+    pair: tuple[_socket.socket, ...] = ()
+    ends: tuple[int, ...] = ()
     try:
+        ours, theirs = pair = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        reading, writing = ends = os.pipe()
         pid = os.fork()
     except OSError as error:
-        ours.close()
-        theirs.close()
-        os.close(reading)
-        os.close(writing)
+        for one in pair:
+            one.close()
+        for end in ends:
+            os.close(end)
         raise NotStarted(f"The keeper of the TLS key cannot be started: {error.strerror}") from None
     if not pid:
         _be(settings, tls, theirs.detach(), writing)

@@ -45,11 +45,13 @@ class Preauthentication:
         The other end is PREAUTH_FD.
         """
         self._pipe = PREAUTH_FD
-        self._pid = os.fork()
-        if self._pid:
-            os.close(childs)
-        else:
+        try:
+            self._pid = os.fork()
+        except OSError:
+            pass  # there are too many processes: perhaps there are fewer when a client comes, and `start` tries again
+        if not self._pid:
             self._be(childs, _wait, rehearses=True)
+        os.close(childs)
 
     def start(self, offer: "Offer", deadline: float, first: bytes, is_greeted: bool = False) -> None:
         """Have a child serve descriptors 0 and 1. deadline (time.monotonic): for its record. first: see preauth.loop.run.
@@ -59,6 +61,8 @@ class Preauthentication:
         self._deadline = deadline
         if is_greeted or (self._pid > 0 and _send(self._pipe, order(offer, deadline, first))):
             return
+        if self._pipe >= 0:
+            os.close(self._pipe)  # of a prepared child that has died
         self._pipe, writing = os.pipe()
         self._pid = os.fork()
         if self._pid:
@@ -104,11 +108,15 @@ class Preauthentication:
         late = False
         while len(data) <= record.LOGIN_RECORD_OCTETS:
             late = not poll.poll(max(0, deadline - time.monotonic()) * 1000)
-            more = b"" if late else os.read(self._pipe, record.LOGIN_RECORD_OCTETS + 1 - len(data))
+            try:
+                more = b"" if late else os.read(self._pipe, record.LOGIN_RECORD_OCTETS + 1 - len(data))
+            except ConnectionResetError:  # it was killed before it had read its order
+                more = b""
             if not more:
                 break
             data += more
         os.close(self._pipe)
+        self._pipe = -1
         os.kill(self._pid, _signal.SIGKILL)  # its work is done; one that was taken over must not live on
         _, status = os.waitpid(self._pid, 0)
         self._pid = -1

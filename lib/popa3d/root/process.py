@@ -147,6 +147,11 @@ def place(fd: int, number: int) -> int:
     return number
 
 
+def place_null(number: int) -> None:
+    """Have /dev/null, which descriptor 0 must be, under the number. It needs no further descriptor: there may be none."""
+    os.dup2(0, number, False)
+
+
 def copy_above(highest: int, fd: int) -> int:
     """A copy of a descriptor with a number above `highest`, so that it stays when those up to that are given out anew."""
     from fcntl import F_DUPFD_CLOEXEC, fcntl

@@ -112,7 +112,7 @@ def _listen(
     options: arguments.Arguments, settings: "Settings", parts: sequence.Parts, starter_program: str, listen: "Listen"
 ) -> "NoReturn":
     """Be the daemon. What takes time at a session's start is loaded here once, and forked."""
-    from . import authentication, handover, host_check, keeper, reports, starter  # noqa: F401 - for sessions, too
+    from . import authentication, handover, host_check, keeper, locker, reports, starter  # noqa: F401 - for sessions, too
 
     process.secure_daemon()
     if sandbox.missing():

@@ -132,12 +132,13 @@ def _reap() -> None:
 def _run(asking: _socket.socket, serve: "Serve") -> None:
     """Fork the owner's program for each message, until nobody can send one."""
     while True:
-        message, control, _, _ = asking.recvmsg(record.HANDOVER_RECORD_OCTETS + 64, _socket.CMSG_SPACE(4 * _FDS[-1]))
+        message, control, flags, _ = asking.recvmsg(record.HANDOVER_RECORD_OCTETS + 64, _socket.CMSG_SPACE(4 * _FDS[-1]))
         if not message and not control:
             return
         fds = process.received(control)
         try:
-            if len(fds) in _FDS and not os.fork():
+            # Where there is no room for all descriptors, the kernel gives some: the locker's may be missing.
+            if len(fds) in _FDS and not flags & _socket.MSG_CTRUNC and not os.fork():
                 _be(serve, message, fds)
         except OSError as error:
             log.write(log.ERROR, f"The starter cannot fork: {error.strerror}")

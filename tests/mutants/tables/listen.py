@@ -7,6 +7,7 @@ from tests.mutants.mutation import wrong
 STDERR = "tests/super/test_stderr_log.py"
 STARTER = "tests/super/test_starter.py"
 SPARES = "tests/super/test_spares.py"
+UNIT = "tests/unit/root/listen/test_starter.py"
 
 # fmt: off
 MUTATIONS = (
@@ -70,6 +71,20 @@ MUTATIONS = (
           f"{STARTER}::test_without_a_starter"),
     wrong("root/listen/starter.py", " or now < self._not_before", "", "a starter that cannot start is tried for each client",
           f"{STARTER}::test_without_a_starter"),
+    wrong("root/starter.py", " and not flags & _socket.MSG_CTRUNC", "", "a session without its locker",
+          f"{STARTER}::test_the_starter_has_room_for_some_descriptors"),
+    wrong("root/listen/starter.py", "            process.place_null(STARTER_FD)", "            process.send_to_null(STARTER_FD)",
+          "without descriptors the listener ends with its starter", f"{STARTER}::test_the_listener_is_out_of_descriptors"),
+    wrong("root/listen/starter.py", "            self.answered()\n        if self._starter is not None:", "            self.answered()\n        else:",
+          "a starter that has ended is held to be there", f"{UNIT}::test_one_that_was_ready_has_ended"),
+    wrong("root/listen/spares.py", "        return bool(sockets)\n", "        return False\n", "a host on which spare sessions cannot live does nothing else",
+          f"{UNIT}::test_spares_that_end"),
+    wrong("root/listen/session.py", "os.dup2(fd, own, False)", "os.dup2(fd, own)", "commands of hosts.allow can talk to the pre-auth child",
+          f"{SPARES}::test_what_commands_of_hosts_allow_have"),
+    wrong("root/preauthentication.py", "            except ConnectionResetError:", "            except InterruptedError:",
+          "a child that was killed is an error of the program's", f"{SPARES}::test_a_child_that_dies_before_it_has_its_client"),
+    wrong("root/start.py", "keeper, locker, reports", "keeper, reports", "after an upgrade a session has another version's locker",
+          f"{STARTER}::test_an_upgrade_meanwhile"),
     wrong("root/listen/spares.py", "                if _is_there(waiting):\n", "                if True:\n",
           "a client gets a session that has ended", f"{SPARES}::test_half_dead_ones"),
     wrong("root/listen/spares.py", "bool(order) and _send(link, order, fd)", "bool(order) and (_send(link, order, fd) or True)",

@@ -106,13 +106,14 @@ def test_an_early_report(monkeypatch: pytest.MonkeyPatch) -> None:
     assert channel.start(Settings(), lambda: lambda *_: None, 60, False, False).outcome() == ("", "HTTP_REQUEST")
 
 
-def test_no_process_for_the_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system that is out of processes is a reason, not the listener's end; nothing stays open."""
+@pytest.mark.parametrize("call", ["posix.fork", "posix.pipe", "_socket.socketpair"])
+def test_no_process_for_the_keeper(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """A system that is out of processes or descriptors is a reason, not the listener's end; nothing stays open."""
 
-    def fork() -> int:
+    def fail(*_: object) -> None:
         raise OSError(11, "no more")
 
-    monkeypatch.setattr("posix.fork", fork)
+    monkeypatch.setattr(call, fail)
     before = os.listdir("/proc/self/fd")
     with pytest.raises(keeper.NotStarted, match="cannot be started: no more"):
         keeper.start(Settings(), lambda: lambda *_: None, print)

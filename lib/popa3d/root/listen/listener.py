@@ -144,13 +144,9 @@ class Listener:
         poll = select.poll()
         for fd in (*fds, *(one.fileno() for one in listening)):
             poll.register(fd, select.POLLIN)
-        wants_spare = (
-            bool(listening)
-            and self._starter.answer < 0
-            and len(self._spares) < self._settings.spare
-            and now >= self._no_spare_until
-        )
-        ready = {fd for fd, _ in poll.poll(0 if wants_spare else paused_s * 1000 if paused_s > 0 else None)}
+        wants_spare = bool(listening) and self._starter.answer < 0 and len(self._spares) < self._settings.spare
+        wait_s = max(0.0, self._no_spare_until - now) if wants_spare else paused_s if paused_s > 0 else None
+        ready = {fd for fd, _ in poll.poll(None if wait_s is None else wait_s * 1000)}
         connected = [one for one in listening if one.fileno() in ready]
         if self._starter.answer in ready:
             self._starter.answered()
@@ -186,7 +182,8 @@ class Listener:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 self._read_reports()  # it may have said who goes on with its client just before its end
                 self._flood.ended(ended[0])
-                self._spares.ended(ended[0])
+                if self._spares.ended(ended[0]):
+                    self._no_spare_until = time.monotonic() + PAUSE_S  # if it cannot live, the next one cannot either
                 self._log.ended(*ended)
                 self._copier.ended(ended[0])
                 if self._tls.ended(ended[0], self._settings) or self._starter.ended(ended[0]):

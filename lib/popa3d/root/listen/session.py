@@ -51,8 +51,8 @@ class SessionStart:
 
     def be_spare(self, waiting: int, link: int, childs: int, settings: "Settings") -> "NoReturn":
         """In a child of the listener: wait for a client, and serve it. For the descriptors see Spares.add."""
-        os.dup2(waiting, SPARE_FD)
-        os.dup2(link, PREAUTH_FD)
+        for fd, own in ((waiting, SPARE_FD), (link, PREAUTH_FD)):
+            os.dup2(fd, own, False)  # libwrap may execute commands
         libc.set_name(process_name.SPARE)
 
         def receive() -> Client:

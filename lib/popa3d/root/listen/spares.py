@@ -87,10 +87,12 @@ class Spares:
                 link.close()
         return 0
 
-    def ended(self, pid: int) -> None:
-        """Process `pid` is gone."""
-        for one in self._waiting.pop(pid, ()):
+    def ended(self, pid: int) -> bool:
+        """Process `pid` is gone. Whether it was one of them."""
+        sockets = self._waiting.pop(pid, ())
+        for one in sockets:
             one.close()
+        return bool(sockets)
 
     def dismiss(self) -> None:
         """They end, as there will be no clients for them."""

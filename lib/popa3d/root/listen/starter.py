@@ -62,8 +62,8 @@ class SessionStarter:
             return False
         if self.answer >= 0:
             self.answered()
-        else:
-            process.send_to_null(STARTER_FD)  # it was the socket
+        if self._starter is not None:  # it was ready
+            process.place_null(STARTER_FD)  # it was the socket
             self._starter = None
             self._queue.put(log.ERROR, "The starter of sessions has ended: starting another one")
         return True

@@ -43,7 +43,7 @@ class KeyKeeper:
     def replace(self, keeper: "Keeper | None") -> None:
         """Have another one as KEEPER_FD, and ask the old one no more."""
         if keeper is None:
-            process.send_to_null(KEEPER_FD)
+            process.place_null(KEEPER_FD)
         else:
             keeper.fd = process.place(keeper.fd, KEEPER_FD)
         self._keeper = keeper
