@@ -73,8 +73,6 @@ MUTATIONS = (
           f"{STARTER}::test_without_a_starter"),
     wrong("root/starter.py", " and not flags & _socket.MSG_CTRUNC", "", "a session without its locker",
           f"{STARTER}::test_the_starter_has_room_for_some_descriptors"),
-    wrong("root/listen/starter.py", "            process.place_null(STARTER_FD)", "            process.send_to_null(STARTER_FD)",
-          "without descriptors the listener ends with its starter", f"{STARTER}::test_the_listener_is_out_of_descriptors"),
     wrong("root/listen/starter.py", "            self.answered()\n        if self._starter is not None:", "            self.answered()\n        else:",
           "a starter that has ended is held to be there", f"{UNIT}::test_one_that_was_ready_has_ended"),
     wrong("root/listen/spares.py", "        return bool(sockets)\n", "        return False\n", "a host on which spare sessions cannot live does nothing else",
