@@ -213,6 +213,15 @@ class Machine:
         """The command lines of the machine's living processes that contain `part`."""
         return [line.strip() for line in self.run("sh", "-c", COMMANDS).splitlines() if part in line and "/proc" not in line]
 
+    def is_rid_of(self, part: str) -> bool:
+        """Whether there is no such process any more. What a daemon's end leaves ends by itself, if a moment later."""
+        end = time.monotonic() + 20
+        while self.processes(part):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.1)
+        return True
+
     def listing(self) -> dict[str, str]:
         """Each lasting file of the machine: type, mode, owner, and content."""
         found = {}

@@ -24,6 +24,7 @@ FILES = """
     644 /lib/systemd/system/popa3d@.service
     755 /usr/lib/popa3d/popa3d-images
     755 /usr/lib/popa3d/popa3d-session
+    755 /usr/lib/popa3d/popa3d-starter
     644 /usr/lib/popa3d/popa3d/root/sandbox/aarch64.filters
     644 /usr/lib/popa3d/popa3d/root/sandbox/x86_64.filters
     644 /usr/lib/sysusers.d/popa3d.conf
@@ -114,6 +115,7 @@ def test_the_programs_are_as_they_were_written(package: Path, tmp_path: Path) ->
         "sbin/popa3d-status",
         "lib/popa3d/popa3d-session",
         "lib/popa3d/popa3d-images",
+        "lib/popa3d/popa3d-starter",
     ):
         text = (tmp_path / "usr" / name).read_text()
         assert text.startswith("#!/usr/bin/python3 -IBS\n")

@@ -31,7 +31,7 @@ def test_removed_and_installed_again(host: Host, installed: Machine) -> None:
     installed.run("update-rc.d", "popa3d", "enable")
     installed.run("service", "popa3d", "start")
     installed.run("dpkg", "-r", "popa3d")
-    assert not port_is_open() and not installed.processes("popa3d -D")
+    assert not port_is_open() and installed.is_rid_of("popa3d -D")
     installed.run(*AGAIN)
     serves(installed)
     installed.reboot()

@@ -119,7 +119,7 @@ def test_the_daemon(host: Host, with_openssl: list[Path], package: Path) -> None
         assert " with TLSv1.3 TLS_" in host.syslog.wait("Authentication passed for alice from ")
         by_hook(machine)
         machine.run("service", "popa3d", "stop")
-        wait_until(lambda: not machine.processes("popa3d -D"))
+        assert machine.is_rid_of("popa3d -D")
     machine.discard()
 
 

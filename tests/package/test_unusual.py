@@ -73,7 +73,7 @@ def test_an_init_script_that_was_kept(host: Host, machine: Machine, package: Pat
     assert "/etc/init.d/popa3d is not the one of this package" in said
     serves(machine)
     machine.run("dpkg", "-r", "popa3d")
-    assert not port_is_open() and not machine.processes("popa3d -D")
+    assert not port_is_open() and machine.is_rid_of("popa3d -D")
 
 
 COMMANDS = ["popa3d -D", "popa3d -c /etc/mine.toml -4DF", "/sbin/popa3d -F", "cd / && usr/sbin/popa3d -c/etc/mine.toml -D"]
@@ -89,7 +89,7 @@ def test_a_daemon_of_its_own(installed: Machine, command: str) -> None:
     assert command.split()[-1] in installed.run("cat", f"/proc/{pid}/cmdline").split("\0")
     serves(installed)
     installed.run("dpkg", "-r", "popa3d")
-    assert not port_is_open() and not installed.processes("popa3d")
+    assert not port_is_open() and installed.is_rid_of("popa3d")
 
 
 def test_a_session_is_no_daemon(installed: Machine) -> None:

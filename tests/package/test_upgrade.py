@@ -12,7 +12,6 @@ from tests.clients.conftest import home
 from tests.host import ALICE, Host
 from tests.package.machine import Machine
 from tests.package.sessions import MAIL, PACKAGE, STATE, THIRD, fetched, inetd_lines, port_is_open, serves, wait_for_the_port
-from tests.talk import wait_until
 
 __all__ = ["home"]  # a fixture
 
@@ -57,7 +56,7 @@ def test_inetd(host: Host, machine: Machine, package: Path) -> None:
     assert serves(machine) == ids
     machine.reboot()
     assert serves(machine) == ids
-    assert not machine.processes("popa3d")
+    assert machine.is_rid_of("popa3d")
 
 
 @pytest.mark.parametrize("mark", ["#<off># ", "#"])
@@ -68,7 +67,7 @@ def test_inetd_that_was_off(host: Host, machine: Machine, package: Path, mark: s
     wait_for_the_port(False)
     upgrade(machine, package)
     machine.reboot()
-    assert inetd_lines(machine) == [mark + OLD_ENTRY] and not port_is_open() and not machine.processes("popa3d")
+    assert inetd_lines(machine) == [mark + OLD_ENTRY] and not port_is_open() and machine.is_rid_of("popa3d")
 
 
 def test_a_daemon_that_was_off(host: Host, machine: Machine, package: Path) -> None:
@@ -109,11 +108,11 @@ def test_one_that_was_removed(host: Host, machine: Machine, package: Path, stand
     """C popa3d was removed and not purged, some time ago: nothing is turned on, now or at boot."""
     old(machine, standalone)
     machine.run("dpkg", "-r", "popa3d")
-    wait_until(lambda: not machine.processes("popa3d"))
+    assert machine.is_rid_of("popa3d")
     assert machine.status() == "rc"
     upgrade(machine, package)
     machine.reboot()
-    assert not port_is_open() and not machine.processes("popa3d")
+    assert not port_is_open() and machine.is_rid_of("popa3d")
 
 
 def test_what_only_the_old_package_had(host: Host, machine: Machine, package: Path) -> None:

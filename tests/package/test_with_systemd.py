@@ -41,7 +41,7 @@ def session_with_deletion(machine: Machine) -> None:
 def test_nothing_listens(installed: Machine) -> None:
     """After the installation, now and after a reboot, no port is open, and only popa3d-recover.service is enabled."""
     for _ in range(2):
-        assert not port_is_open() and not installed.processes("popa3d")
+        assert not port_is_open() and installed.is_rid_of("popa3d")
         assert enabled(installed) == ["popa3d-recover.service"]
         assert installed.run("systemctl", "--failed", "--no-legend", "list-units", "popa3d*") == ""
         installed.reboot()
@@ -93,7 +93,7 @@ def test_removed_and_installed_again(installed: Machine, unit: str) -> None:
     installed.run("systemctl", "enable", "--now", unit)
     wait_for_the_port()
     installed.run("dpkg", "-r", "popa3d")
-    assert not port_is_open() and not installed.processes("popa3d")
+    assert not port_is_open() and installed.is_rid_of("popa3d")
     installed.run(*AGAIN)
     session_with_deletion(installed)
     installed.run("dpkg", "-P", "popa3d")
@@ -138,7 +138,7 @@ def test_from_c_popa3d_that_was_off(host: Host, machine: Machine, package: Path,
     upgrade(machine, package)
     assert not port_is_open()
     machine.reboot()
-    assert not port_is_open() and not machine.processes("popa3d")
+    assert not port_is_open() and machine.is_rid_of("popa3d")
     if way != "masked":
         assert enabled(machine) == ["popa3d-recover.service"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.host import HOME, Host
-from tests.super.daemon import Connected, refused
+from tests.super.daemon import Connected, refused, sessions_of
 from tests.talk import POPA3D, Talk, children, connection, wait_until
 
 LEADER, JOB, CHILD = "leads the terminal's session", "leads a group of it, as a shell's job", "is one of a group"
@@ -94,8 +94,8 @@ def test_sessions_of_a_listener_in_the_foreground(host: Host) -> None:
         assert terminal_of(started.pid)[0] == started.first and terminal_of(started.pid)[1]
         with Connected() as talk:
             assert talk.line().startswith(b"+OK")
-            wait_until(lambda: len(children(started.pid)) == 1)  # the look whether it listens was a session, too
-            (session,) = children(started.pid)
+            wait_until(lambda: len(sessions_of(started.pid)) == 1)  # the look whether it listens was a session, too
+            (session,) = sessions_of(started.pid)
             for pid in (session, *children(session)):
                 assert terminal_of(pid) == (session, 0)
             assert talk.ask(b"USER alice") == b"+OK\r\n" and talk.ask(b"PASS sesame-1") == b"+OK\r\n"

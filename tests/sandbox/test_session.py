@@ -35,7 +35,7 @@ def results(output: bytes) -> dict[str, str]:
 
 def taken_over(host: Host, text: str) -> bytes:
     """What a program says that is in popa3d-session's place when alice has logged in."""
-    place = host.base / "taken-over"
+    place = host.base / "taken-over-session"
     (place / "bin").mkdir(parents=True, exist_ok=True)
     if not (place / "lib").exists():
         (place / "lib").symlink_to(HOME / "lib")
@@ -50,7 +50,7 @@ def taken_over(host: Host, text: str) -> bytes:
 
 def taken_over_with_a_listener(host: Host, text: str) -> bytes:
     """The same with -D: the program is in the place of what the starter forks."""
-    place = host.base / "taken-over"
+    place = host.base / "taken-over-session"
     (place / "bin").mkdir(parents=True, exist_ok=True)
     if not (place / "lib").exists():
         (place / "lib").symlink_to(HOME / "lib")
@@ -135,7 +135,7 @@ def test_with_dotlocks(host: Host, targets: Targets) -> None:
     text = program(targets, attempts)
     assert results(taken_over(host, text))["lock"] != "done"
     configured = host.configuration('[mailbox]\nlocks = ["dotlock"]\n')
-    with Talk([str(host.base / "taken-over/bin/popa3d"), "-c", configured]) as talk:
+    with Talk([str(host.base / "taken-over-session/bin/popa3d"), "-c", configured]) as talk:
         talk.send(script(b""))
         got = results(talk.rest().partition(b"+OK\r\n")[2].removeprefix(b"+OK\r\n"))
     assert [name for name in got if got[name] == "done"] == ["lock", "unlock"]

@@ -57,7 +57,8 @@ def test_a_session(host: Host) -> None:
         assert found["Uid"].split() == found["Gid"].split() == [str(ALICE.uid)] * 4
         assert found["Groups"].split() in ([], [str(ALICE.uid)])
         assert {int(found[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb", "SigBlk")} == {0}
-        assert int(found["SigIgn"], 16) == 1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1  # as in any interpreter
+        ours = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)
+        assert not [number for number in ours if int(found["SigIgn"], 16) & 1 << number - 1]
         assert (found["NoNewPrivs"], found["NSsid"]) == ("1", found["NSpid"])
         assert os.stat(f"/proc/{pid}/status").st_uid == 0  # undumpable
         assert found["Seccomp_filters"].strip() == "1"
