@@ -65,6 +65,7 @@ def grown(content, most):
             added.append(len(forked) > more)
     file.close()
 
+random.seed(1)  # the same places each time
 added = []
 if len(sys.argv) > 3:
     child._be_the_child = lambda *a: exec("import os; os._exit(3)")
