@@ -138,24 +138,15 @@ def _send(pipe: int, text: bytes) -> bool:
     """Give a prepared child the client on descriptor 0, and its order. False: it is not there any more."""
     socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, pipe)
     try:
-        socket.sendmsg([text], process.rights((0,)))
-    except OSError:
-        return False
+        return process.send_client(socket, text, 0)
     finally:
         socket.detach()
-    return True
 
 
 def _wait() -> "tuple[Offer, float, bytes]":
     """In a prepared child: wait for the client, and have it as descriptors 0 and 1. If none comes, the process ends."""
     socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, _RECORD_FD)
-    message, control, _, _ = socket.recvmsg(_ORDER_OCTETS, _socket.CMSG_SPACE(4))
+    message = process.receive_client(socket, _ORDER_OCTETS)
     socket.detach()
-    if not message:
-        os._exit(0)
-    (client,) = process.received(control)
-    os.dup2(client, 0)
-    os.dup2(client, 1)
-    os.close(client)
     stls, tls, logins, deadline, first = message.split(b" ", 4)
     return (stls == b"1", tls == b"1", logins == b"1"), float(deadline), first

@@ -174,6 +174,27 @@ def rights(fds: "tuple[int, ...]") -> "list[tuple[int, int, bytes]]":
     return [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds))]
 
 
+def send_client(socket: _socket.socket, message: bytes, fd: int) -> bool:
+    """Send a message and a client's connection. False: the other end is closed, or the kernel cannot do it now."""
+    try:
+        socket.sendmsg([message], rights((fd,)), _socket.MSG_DONTWAIT)
+    except OSError:
+        return False
+    return True
+
+
+def receive_client(socket: _socket.socket, octets: int) -> bytes:
+    """Wait for a message of `send_client`, and have the client as descriptors 0 and 1. If none comes, the process ends."""
+    message, control, _, _ = socket.recvmsg(octets, _socket.CMSG_SPACE(4))
+    if not message:
+        os._exit(0)
+    (client,) = received(control)
+    os.dup2(client, 0)
+    os.dup2(client, 1)
+    os.close(client)
+    return message
+
+
 def close_from(low: int) -> None:
     """Close all descriptors from `low` on, also those beyond a limit that was lowered after they were opened."""
     if libc.close_from(low):

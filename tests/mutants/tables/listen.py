@@ -85,7 +85,7 @@ MUTATIONS = (
           f"{STARTER}::test_an_upgrade_meanwhile"),
     wrong("root/listen/spares.py", "                if _is_there(waiting):\n", "                if True:\n",
           "a client gets a session that has ended", f"{SPARES}::test_half_dead_ones"),
-    wrong("root/listen/spares.py", "bool(order) and _send(link, order, fd)", "bool(order) and (_send(link, order, fd) or True)",
+    wrong("root/listen/spares.py", "bool(order) and process.send_client(link, order, fd)", "bool(order) and (process.send_client(link, order, fd) or True)",
           "a client waits for a pre-auth child that has ended", f"{SPARES}::test_half_dead_ones"),
     wrong("root/listen/listener.py", "            self._spares.dismiss()\n            return []\n", "            return []\n",
           "spare sessions outlive their service", f"{STARTER}::test_at_the_end"),

@@ -8,7 +8,6 @@ Trusts: the kernel.
 """
 
 import _socket
-import os
 import select
 
 from .. import process
@@ -79,8 +78,8 @@ class Spares:
             waiting, link = self._waiting.pop(pid)
             try:
                 if _is_there(waiting):
-                    client.is_greeted = bool(order) and _send(link, order, fd)
-                    if _send(waiting, client.encode(), fd) or client.is_greeted:
+                    client.is_greeted = bool(order) and process.send_client(link, order, fd)
+                    if process.send_client(waiting, client.encode(), fd) or client.is_greeted:
                         return pid  # if it has ended just now, so will its child, which must not meet another one's
             finally:
                 waiting.close()
@@ -107,24 +106,9 @@ def _is_there(waiting: _socket.socket) -> bool:
     return not poll.poll(0)  # POLLHUP is always reported
 
 
-def _send(socket: _socket.socket, message: bytes, fd: int) -> bool:
-    """Send a message and a descriptor. False: the other end is closed, or the kernel cannot do it now."""
-    try:
-        socket.sendmsg([message], process.rights((fd,)), _socket.MSG_DONTWAIT)
-    except OSError:
-        return False
-    return True
-
-
 def receive(fd: int) -> Client:
     """In a spare session: wait for a client on the socket `fd`, and have it as descriptors 0 and 1. If none comes, end."""
     waiting = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
-    message, control, _, _ = waiting.recvmsg(ORDER_OCTETS, _socket.CMSG_SPACE(4))
+    message = process.receive_client(waiting, ORDER_OCTETS)
     waiting.close()
-    if not message:
-        os._exit(0)
-    (connection,) = process.received(control)
-    os.dup2(connection, 0)
-    os.dup2(connection, 1)
-    os.close(connection)
     return Client.decode(message)
