@@ -6,16 +6,16 @@ Runs as: root; each mailbox is touched by its owner's program only.
 Trusts: the administrator.
 """
 
-import _signal
 import os
 import pwd
 import sys
 
 from .. import version_line
-from ..shared import EX_SOFTWARE, Failure, log, record, uidl_list
+from ..shared import record, uidl_list
 from ..shared.migration_limits import LIST_OCTETS
 from . import accounts, handover, process, settings_file, state_directories
-from .runner import Runner, Task, complain
+from .errand_command import Misused, Unusable, run
+from .runner import Runner, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,15 +29,6 @@ _USAGE = """usage: popa3d-migrate [-n] [-c file] --from dovecot|uw|qpopper --all
        popa3d-migrate [-n] [-c file] --undo --all | user ...
        popa3d-migrate -h | -V"""
 _MANUAL = "manual: popa3d-migrate(8)"
-_PREFIX = "popa3d-migrate: "
-
-
-class _Misused(Failure):
-    """The command line is wrong. The reason may be empty; then the usage says enough."""
-
-
-class _Unusable(Failure):
-    """The list cannot be used."""
 
 
 class _Migration(Task):
@@ -79,31 +70,11 @@ def main(worker: str) -> "NoReturn":
     Exit status: 0 if all is done, 1 if something is not (a line for each on standard error), 2 for a wrong command line,
     configuration or list.
     """
-    os.environ.clear()
-    process.secure_daemon()
-    for number in (_signal.SIGCHLD, _signal.SIGINT):
-        _signal.signal(number, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
-    try:
-        status = _main(worker)
-    except _Misused as misused:
-        if misused.reason:
-            complain(misused.reason, _PREFIX)
-        for line in _USAGE.splitlines():
-            complain(line, "")
-        status = 2
-    except (settings_file.Misconfigured, _Unusable) as failure:
-        complain(failure.reason, _PREFIX)
-        status = 2
-    except BaseException as error:
-        log.crash(error)
-        complain("internal error; the system log says where", _PREFIX)
-        status = EX_SOFTWARE
-    os._exit(status)
+    run(lambda: _main(worker), _USAGE, "popa3d-migrate")
 
 
 def _main(worker: str) -> int:
-    """The exit status. Raises _Misused, _Unusable or settings_file.Misconfigured."""
+    """The exit status. Raises Misused, Unusable or settings_file.Misconfigured."""
     options = _parse(sys.argv[1:])
     if options.output:
         os.write(1, f"{options.output}\n".encode())
@@ -121,7 +92,7 @@ def _main(worker: str) -> int:
 
 
 def _parse(words: list[str]) -> _Options:
-    """The options of the words behind the program's name. Raises _Misused."""
+    """The options of the words behind the program's name. Raises Misused."""
     options = _Options()
     everybody = dry_run = False
     tasks: list[str] = []
@@ -136,7 +107,7 @@ def _parse(words: list[str]) -> _Options:
             tasks.append(record.UNDO)
         elif word in ("--from", "--from-list", "-c"):
             if not rest:
-                raise _Misused(f"option {word} needs {'a server' if word == '--from' else 'a file'}")
+                raise Misused(f"option {word} needs {'a server' if word == '--from' else 'a file'}")
             value = rest.pop(0)
             if word == "-c":
                 options.file = value
@@ -146,24 +117,24 @@ def _parse(words: list[str]) -> _Options:
             elif value in record.SERVERS:
                 tasks.append(value)
             else:
-                raise _Misused(f"unknown server {value}")
+                raise Misused(f"unknown server {value}")
         elif word in ("-h", "-V"):
             options.output = f"{_USAGE}\n{_MANUAL}" if word == "-h" else version_line("popa3d")
             return options
         elif word.startswith("-c"):
             options.file = word[2:]
         else:
-            raise _Misused(f"unknown option {word if word.startswith('--') else word[:2]}")
+            raise Misused(f"unknown option {word if word.startswith('--') else word[:2]}")
     options.users = list(dict.fromkeys(rest))
     is_one = len(options.users) == 1
     if len(tasks) != 1 or everybody == bool(rest) or (options.list and not is_one) or any(word.startswith("-") for word in rest):
-        raise _Misused
+        raise Misused
     options.task = _Migration(tasks[0], dry_run)
     return options
 
 
 def _given(name: str) -> int:
-    """A descriptor with the list in file `name`, for the owner's program. Raises _Unusable.
+    """A descriptor with the list in file `name`, for the owner's program. Raises Unusable.
 
     Root reads it, since it may be where the user cannot; and looks at it, so that by no mistake or link of somebody's the user
     is given another file.
@@ -173,16 +144,16 @@ def _given(name: str) -> int:
         with open(fd, "rb", buffering=0) as file:
             text = file.read(LIST_OCTETS + 1) or b""
         if len(text) > LIST_OCTETS:
-            raise _Unusable(f"{name}: larger than {LIST_OCTETS} octets")
+            raise Unusable(f"{name}: larger than {LIST_OCTETS} octets")
         uidl_list.parse(text)
         given = os.memfd_create("list", os.MFD_CLOEXEC)
         with open(given, "wb", closefd=False) as copy:
             copy.write(text)
         os.lseek(given, 0, os.SEEK_SET)
     except OSError as error:
-        raise _Unusable(f"{name}: {error.strerror}") from None
+        raise Unusable(f"{name}: {error.strerror}") from None
     except uidl_list.Malformed as malformed:
-        raise _Unusable(f"{name}: {malformed.reason}") from None
+        raise Unusable(f"{name}: {malformed.reason}") from None
     return given
 
 

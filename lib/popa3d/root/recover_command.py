@@ -7,18 +7,18 @@ Runs as: root; each mailbox is touched by its owner's program only.
 Trusts: the administrator; of the users' state directories it reads only names, and trusts none of them.
 """
 
-import _signal
 import os
 import pwd
 import re
 import sys
 
 from .. import version_line
-from ..shared import EX_SOFTWARE, Failure, log
+from ..shared import log
 from ..shared.limits import RECOVERY_LIMIT_S
 from . import accounts, log_target, process, settings_file, state_directories
+from .errand_command import Misused, run
 from .journals import stem, stems_of_journals
-from .runner import Runner, Task, complain
+from .runner import Runner, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 _USAGE = "usage: popa3d-recover [-hV] [-c file] --all | user ..."
 _MANUAL = "manual: popa3d-recover(8)"
-_PREFIX = "popa3d-recover: "
-
-
-class _Misused(Failure):
-    """The command line is wrong. The reason may be empty; then the usage says enough."""
 
 
 class _Recovery(Task):
@@ -72,30 +67,11 @@ def main(worker: str) -> "NoReturn":
     Exit status: 0 if nothing is left unfinished, 1 if something is or might be (a line for each on standard error), 2 for a
     wrong command line or configuration.
     """
-    os.environ.clear()
-    process.secure_daemon()
-    for number in (_signal.SIGCHLD, _signal.SIGINT):
-        _signal.signal(number, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
-    try:
-        status = _main(worker)
-    except _Misused as misused:
-        if misused.reason:
-            complain(misused.reason, _PREFIX)
-        complain(_USAGE, "")
-        status = 2
-    except settings_file.Misconfigured as misconfigured:
-        complain(misconfigured.reason, _PREFIX)
-        status = 2
-    except BaseException as error:
-        log.crash(error)
-        complain("internal error; the system log says where", _PREFIX)
-        status = EX_SOFTWARE
-    os._exit(status)
+    run(lambda: _main(worker), _USAGE, "popa3d-recover")
 
 
 def _main(worker: str) -> int:
-    """The exit status. Raises _Misused or settings_file.Misconfigured."""
+    """The exit status. Raises Misused or settings_file.Misconfigured."""
     options = _parse(sys.argv[1:])
     if options.output:
         os.write(1, f"{options.output}\n".encode())
@@ -113,7 +89,7 @@ def _main(worker: str) -> int:
 
 
 def _parse(words: list[str]) -> _Options:
-    """The options of the words behind the program's name. Raises _Misused."""
+    """The options of the words behind the program's name. Raises Misused."""
     options = _Options()
     everybody = False
     rest = list(words)
@@ -126,12 +102,12 @@ def _parse(words: list[str]) -> _Options:
             return options
         elif word.startswith("-c"):
             if not word[2:] and not rest:
-                raise _Misused("option -c needs a file")
+                raise Misused("option -c needs a file")
             options.file = word[2:] or rest.pop(0)
         else:
-            raise _Misused(f"unknown option {word if word.startswith('--') else word[:2]}")
+            raise Misused(f"unknown option {word if word.startswith('--') else word[:2]}")
     if everybody == bool(rest) or any(word.startswith("-") for word in rest):
-        raise _Misused
+        raise Misused
     options.users = list(dict.fromkeys(rest))
     return options
 

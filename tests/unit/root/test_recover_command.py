@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 
 from popa3d import VERSION
-from popa3d.root import accounts, recover_command
+from popa3d.root import accounts, errand_command, recover_command
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_users(words: list[str], users: list[str], file: str) -> None:
 )
 def test_misused(words: list[str], reason: str) -> None:
     """Anything else is refused."""
-    with pytest.raises(recover_command._Misused) as misused:
+    with pytest.raises(errand_command.Misused) as misused:
         recover_command._parse(words)
     assert misused.value.reason == reason
 
