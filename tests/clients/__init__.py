@@ -132,8 +132,15 @@ class Home:
         self.box = path / "box"
         self.deliver = path / "deliver"
         self.box.mkdir()
+        self.deliver_for_getmail = path / "deliver-for-getmail"
         numbered = f'set -- {self.box}/*; test -e "$1" || shift; exec cat > {self.box}/$(printf %04d $#)'
         self.write("deliver", f"#!/bin/sh\n{numbered}\n", 0o700)
+        # getmail misses the end of a child that ends before it waits for that (SIGCHLD, 0x10000, is caught; then it sleeps).
+        waits = "".join(
+            f"until grep -q '{line}' /proc/$PPID/status; do test -e /proc/$PPID || exit 1; done\n"
+            for line in ("^SigCgt:.*[13579bdf]....$", "^State:.S")
+        )
+        self.write("deliver-for-getmail", f"#!/bin/sh\n{waits}{numbered}\n", 0o700)
         for place in (path, self.box):
             os.chown(place, LOCAL, LOCAL)
             place.chmod(0o700)

@@ -14,7 +14,7 @@ def configure(home: Home, options: str, port: int = PORT, password: str = PASSWO
     home.write(
         "getmailrc",
         f"[retriever]\ntype = SimplePOP3Retriever\nserver = {HOST}\nport = {port}\nusername = {NAME}\npassword = {password}\n"
-        f"[destination]\ntype = MDA_external\npath = {home.deliver}\n"
+        f"[destination]\ntype = MDA_external\npath = {home.deliver_for_getmail}\n"
         f"[options]\nreceived = false\ndelivered_to = false\n{options}\n",
     )
 

@@ -10,11 +10,12 @@ import struct
 import subprocess
 from pathlib import Path
 
+from popa3d.shared import process_name
 from popa3d.shared.limits import SESSIONS, SESSIONS_PER_SOURCE
 from tests.faults.kills import attach
 from tests.host import PAM_OPEN, PAM_QUICK, Host, bind, unmount
 from tests.sockets import listening
-from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, wait_until
+from tests.super.daemon import Connected, Daemon, logged_in, name, over_the_limit, wait_until
 from tests.talk import POPA3D, children, descriptors, ids
 
 
@@ -32,6 +33,11 @@ def test_ten_addresses_that_say_nothing(host: Host) -> None:
         assert 50 < taken <= SESSIONS // 4 + 20
 
 
+def _before_login(daemon: Daemon) -> list[int]:
+    """The processes of root's whose client has not logged in. A spare session has its name before it has a child."""
+    return [pid for pid in daemon.sessions() if children(pid) and name(pid) == process_name.ROOT]
+
+
 def test_a_login_makes_room(host: Host) -> None:
     """Who has logged in takes none of the room of those who have not; and nobody but root's process can say so."""
     host.pam_stack(PAM_OPEN)
@@ -39,8 +45,8 @@ def test_a_login_makes_room(host: Host) -> None:
         for i in range(5):
             talk = stack.enter_context(Connected(of=f"127.0.0.{i + 1}"))
             assert talk.line().startswith(b"+OK")
-            wait_until(lambda: len([pid for pid in daemon.sessions() if children(pid)]) == 1)
-            (session,) = [pid for pid in daemon.sessions() if children(pid)]
+            wait_until(lambda: len(_before_login(daemon)) == 1)
+            (session,) = _before_login(daemon)
             (child,) = children(session)
             pipes = {what for what in descriptors(session).values() if what.startswith("pipe:")}
             assert pipes & set(descriptors(daemon.pid).values())

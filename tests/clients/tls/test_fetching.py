@@ -56,7 +56,7 @@ def getmail(home: Home, port: int, way: str, trust: str, delete: bool, statuses:
     home.write(
         "getmailrc",
         f"[retriever]\ntype = SimplePOP3SSLRetriever\nserver = {HOST}\nport = {port}\nusername = {NAME}\npassword = {PASSWORD}\n"
-        f"ca_certs = {trust}\n[destination]\ntype = MDA_external\npath = {home.deliver}\n"
+        f"ca_certs = {trust}\n[destination]\ntype = MDA_external\npath = {home.deliver_for_getmail}\n"
         f"[options]\nreceived = false\ndelivered_to = false\ndelete = {str(delete).lower()}\n",
     )
     home.run("getmail", "--getmaildir", home.path, statuses=statuses)
