@@ -36,7 +36,7 @@ define root
 @if [ "$$(id -u)" != 0 ]; then echo "popa3d: make $@ needs root: $(1)" >&2; exit 1; fi
 endef
 
-.PHONY: all run check coverage test sessions test-pythons test-fresh faults mutants bench scan lint filters compile deb install uninstall clean
+.PHONY: all run check coverage test sessions test-pythons test-fresh faults fuzz mutants bench scan lint filters compile deb install uninstall clean
 all: compile
 
 run: compile
@@ -92,6 +92,12 @@ faults: .venv/installed compile
 	$(call need,$(TEST_PACKAGES))
 	$(call root,some of them are sessions)
 	@PYTHONPATH=lib .venv/bin/python -B -m tests.faults
+
+# Everything that decodes what others wrote, with octets at random, for SECONDS in all (tests/fuzz). With TARGETS="mbox index" only
+# these; with SEED= as in an earlier run.
+SECONDS = 60
+fuzz: .venv/installed compile
+	@PYTHONPATH=lib .venv/bin/python -B -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(TARGETS)
 
 # Lines of the program made wrong, in copies, each of which must make a test fail (tests/mutants). With WORDS="log client"
 # only those whose path, texts, tests or reason have one of these words.

@@ -119,8 +119,10 @@ def encode(asked: tuple[int, int, bool]) -> bytes:
 
 def decode(message: bytes) -> tuple[int, int, bool]:
     """The other way round. Raises ValueError."""
-    pid, timeout_s, stls = message.split(b" ")
-    return int(pid), int(timeout_s), stls == b"1"
+    pid, timeout_s, stls = map(int, message.split(b" "))
+    if encode((pid, timeout_s, bool(stls))) != message:
+        raise ValueError("a message to the keeper")
+    return pid, timeout_s, bool(stls)
 
 
 def _ask_keeper(asked: tuple[int, int, bool], fds: tuple[int, int, int]) -> bool:

@@ -33,8 +33,8 @@ def ended(process: int, pipe: int = LOGINS_FD) -> None:
 
 
 def decode(data: bytes) -> "Iterator[tuple[int, int]]":
-    """The reports in what was read of the pipe."""
-    for offset in range(0, len(data), OCTETS):
+    """The reports in what was read of the pipe; less than one at the end is none."""
+    for offset in range(0, len(data) - OCTETS + 1, OCTETS):
         middle = offset + _PID_OCTETS
         yield int.from_bytes(data[offset:middle], "big"), int.from_bytes(data[middle : middle + _PID_OCTETS], "big")
 

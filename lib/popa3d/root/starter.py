@@ -151,18 +151,26 @@ def encode(session: int, gid: int, handover: bytes) -> bytes:
     return b"%d %d " % (session, gid) + handover
 
 
+def decode(message: bytes) -> tuple[int, int, record.Handover]:
+    """The other way round. Raises ValueError."""
+    session, gid, data = message.split(b" ", 2)
+    handover = record.decode_handover(data)
+    if handover is None:
+        raise ValueError("the handover record")
+    if b"%d %d %s" % (int(session), int(gid), data) != message:
+        raise ValueError("the numbers before it")
+    return int(session), int(gid), handover
+
+
 def _be(serve: "Serve", message: bytes, fds: list[int]) -> "NoReturn":
     """The process: become the owner, and serve the client once it is ours. fds: see _FDS."""
     status = EX_SOFTWARE
     try:
         for number in (*_IGNORED, _signal.SIGCHLD):
             _signal.signal(number, _signal.SIG_DFL)
-        session, gid, data = message.split(b" ", 2)
-        handover = record.decode_handover(data)
-        if handover is None:
-            raise ValueError("the handover record")
+        session, gid, handover = decode(message)
         os.setsid()
-        reports.logged_in(int(session), os.getpid(), _LOGINS_FD)
+        reports.logged_in(session, os.getpid(), _LOGINS_FD)
         log.stop()
         client, link, *locker = fds
         for fd, own in ((client, 0), (client, 1), (link, HANDOVER_FD), *((fd, LOCKER_FD) for fd in locker)):
@@ -171,8 +179,8 @@ def _be(serve: "Serve", message: bytes, fds: list[int]) -> "NoReturn":
         log.choose(handover.log)
         log.choose_facility(handover.facility)
         log.start()
-        libc.set_name(process_name.encode_session(int(session)))
-        privileges.become(handover.uid, int(gid))
+        libc.set_name(process_name.encode_session(session))
+        privileges.become(handover.uid, gid)
         confine(handover)
         if _is_ours():
             os.close(HANDOVER_FD)

@@ -36,7 +36,7 @@ class Lines:
             self._line = (self._line + self._buffer[:_KEPT_OCTETS])[:_KEPT_OCTETS]
             self._buffer = b""
             return None
-        line = self._line + self._buffer[: min(length, _KEPT_OCTETS)]
+        line = (self._line + self._buffer[: min(length, _KEPT_OCTETS)])[:_KEPT_OCTETS]
         self._line = b""
         self._buffer = self._buffer[length + 1 :]
         return line.removesuffix(b"\r")

@@ -14,6 +14,7 @@ TAKEN = b"y"
 BUSY = b"n"
 FREE = b"f"
 _ERROR = b"e"
+_ERROR_DIGITS = 4  # of an errno: the kernel has none beyond 4095 (MAX_ERRNO)
 
 
 def encode_owner(session: int, uid: int, name: bytes) -> bytes:
@@ -23,7 +24,10 @@ def encode_owner(session: int, uid: int, name: bytes) -> bytes:
 
 def decode_owner(message: bytes) -> tuple[int, int, bytes]:
     """Process, uid and name in a message that `encode_owner` made. Raises ValueError for any other."""
-    session, uid, name = message.split(b" ", 2)
+    session, _, rest = message.partition(b" ")
+    uid, _, name = rest.partition(b" ")
+    if encode_owner(int(session), int(uid), name) != message:
+        raise ValueError("not as root writes it")
     return int(session), int(uid), name
 
 
@@ -35,4 +39,5 @@ def encode_error(number: int) -> bytes:
 def decode_error(answer: bytes) -> int:
     """The errno in an answer that `encode_error` made; 0 if it is another answer, or empty."""
     number = answer[len(_ERROR) :]
-    return int(number) if answer.startswith(_ERROR) and number.isdigit() else 0
+    is_number = answer.startswith(_ERROR) and number.isdigit() and len(number) <= _ERROR_DIGITS
+    return int(number) if is_number and answer == encode_error(int(number)) else 0

@@ -212,7 +212,7 @@ def _value(setting: "Setting", field: bytes) -> "int | str | tuple[str, ...] | N
     if isinstance(setting.kind, list):
         return text if text in setting.kind else None
     names = tuple(text.split(","))
-    return names if set(names) <= set(LOCKS) else None
+    return names if set(names) <= set(LOCKS) and len(set(names)) == len(names) else None
 
 
 def _number(field: bytes) -> int | None:

@@ -9,9 +9,32 @@ FORGED = f"{RECORD}::test_forged_login"
 LONGEST = f"{RECORD}::test_longest_login"
 HANDOVER = f"{RECORD}::test_forged_handover"
 FILE = "tests/unit/root/test_configuration.py"
+NO_REASON = "tests/unit/shared/test_locker_messages.py::test_no_reason"
+MESSAGES = "tests/fuzz/test_fuzz.py::test_sample[messages]"
 
 # fmt: off
 MUTATIONS = (
+    # What fuzzing found
+    wrong("shared/locker_messages.py", " and len(number) <= _ERROR_DIGITS", "", "a number that is no errno ends the session", NO_REASON),
+    wrong("shared/locker_messages.py", "if is_number and answer == encode_error(int(number)) else 0", "if is_number else 0",
+          "an answer is taken that the locker does not write", NO_REASON),
+    wrong("shared/locker_messages.py", "if encode_owner(int(session), int(uid), name) != message:", "if False:",
+          "the locker takes what root does not write", "tests/unit/shared/test_locker_messages.py::test_no_owner"),
+    wrong("root/channel.py", "if encode((pid, timeout_s, bool(stls))) != message:", "if False:",
+          "the keeper takes what root does not write", MESSAGES),
+    wrong("root/starter.py", "if b\"%d %d %s\" % (int(session), int(gid), data) != message:", "if False:",
+          "the starter takes what root does not write", MESSAGES),
+    wrong("root/listen/spares.py", "if client.encode() != message:", "if False:", "an empty message is a client", MESSAGES),
+    wrong("root/reports.py", "len(data) - OCTETS + 1, OCTETS", "len(data), OCTETS", "half a report is one", MESSAGES),
+    wrong("owner/update/plan.py", "if not octet and bits > 7:", "if False:", "a plan is taken that none wrote",
+          "tests/unit/owner/update/test_plan.py::test_no_numbers"),
+    wrong("owner/index/packing.py", " and crlf in (0, 1)", "", "an index is taken that none wrote",
+          "tests/fuzz/test_fuzz.py::test_sample[index]"),
+    wrong("shared/record.py", " and len(set(names)) == len(names)", "", "one lock twice", HANDOVER),
+    wrong("shared/lines.py", "(self._line + self._buffer[: min(length, _KEPT_OCTETS)])[:_KEPT_OCTETS]",
+          "self._line + self._buffer[: min(length, _KEPT_OCTETS)]", "a line is kept that is longer than it can be",
+          "tests/unit/shared/test_lines.py::test_long_lines"),
+
     # record: what root believes of the pre-auth child
     wrong("shared/record.py", "if record[:1] != LOGIN or", "if", "another record is taken for a login", FORGED),
     wrong("shared/record.py", "len(record) > LOGIN_RECORD_OCTETS", "len(record) >= LOGIN_RECORD_OCTETS", "the longest login",
@@ -52,7 +75,7 @@ MUTATIONS = (
     wrong("shared/record.py", 'state[:1] not in (b"", b"/")', 'state[:1] not in (b"/",)', "no state directory", HANDOVER),
     wrong("shared/record.py", "number is not None and least <= number <= most", "number is not None", "a number that no setting can have", HANDOVER),
     wrong("shared/record.py", "not field.isdigit() or ", "", "a negative number", HANDOVER),
-    wrong("shared/record.py", "<= set(LOCKS) else", "<= set(LOCKS) | {'lockf'} else", "a lock that nobody knows", HANDOVER),
+    wrong("shared/record.py", "<= set(LOCKS) and", "<= set(LOCKS) | {'lockf'} and", "a lock that nobody knows", HANDOVER),
     wrong("shared/record.py", "recovery = record[:1] == _RECOVERY", "recovery = False", "popa3d-recover serves nobody",
           "tests/root/test_recover.py::test_several_users"),
 

@@ -17,7 +17,20 @@ def test_an_owner(uid: int, name: bytes) -> None:
     assert len(message) <= LOCKER_OCTETS
 
 
-NO_FAILURES = [b"", b"e", b"ex", b"28", b"e-1", locker_messages.TAKEN, locker_messages.BUSY, locker_messages.FREE]
+NO_FAILURES = [
+    b"",
+    b"e",
+    b"ex",
+    b"28",
+    b"e-1",
+    b"e028",
+    b"e28 ",
+    b"e99999",
+    b"e" + b"9" * 500,
+    locker_messages.TAKEN,
+    locker_messages.BUSY,
+    locker_messages.FREE,
+]
 
 
 @pytest.mark.parametrize("answer", NO_FAILURES)
@@ -29,3 +42,10 @@ def test_no_reason(answer: bytes) -> None:
 def test_a_reason() -> None:
     """A failure has."""
     assert locker_messages.decode_error(locker_messages.encode_error(28)) == 28
+
+
+@pytest.mark.parametrize("message", [b"", b"7 1000", b"7 x a", b"07 1000 a", b"+7 1000 a", b"7 1_000 a", b" 7 1000 a"])
+def test_no_owner(message: bytes) -> None:
+    """What root would not write names no owner."""
+    with pytest.raises(ValueError, match=r"not as root writes it|invalid literal for int"):
+        locker_messages.decode_owner(message)

@@ -136,6 +136,7 @@ def replaced(before: bytes, after: bytes) -> bytes:
         handed_over(locks=()),
         handed_over(locks=("lockf",)),
         handed_over(locks=("fcntl", "")),
+        handed_over(locks=("fcntl", "fcntl")),
         handed_over(timeout_s=0),
         handed_over(timeout_s=86401),
         handed_over(max_messages=2**21 + 1),

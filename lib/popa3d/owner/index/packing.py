@@ -46,7 +46,7 @@ def unpacked(read: "Read", max_messages: int) -> Index | None:
         return None
     count, size, crlf, check, digests_octets, hidden = unpack_from(_HEAD, head)
     ids_octets = count * ID_OCTETS
-    if not (0 <= count <= max_messages and 0 <= digests_octets <= min(ids_octets, COPIES * ID_OCTETS)):
+    if not (0 <= count <= max_messages and 0 <= digests_octets <= min(ids_octets, COPIES * ID_OCTETS) and crlf in (0, 1)):
         return None
     index = Index()
     index.size, index.crlf, index.check, index.hidden = size, bool(crlf), check, hidden

@@ -105,6 +105,8 @@ def decode_plan(data: bytes) -> Plan | None:
         number |= (octet & 0x7F) << bits
         bits += 7
         if octet < 0x80:
+            if not octet and bits > 7:
+                return None  # it could have been shorter
             numbers.append(number)
             number = bits = 0
         elif bits >= _NUMBER_BITS:

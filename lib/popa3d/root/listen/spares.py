@@ -37,8 +37,11 @@ class Client:
 
     @classmethod
     def decode(cls, message: bytes) -> "Client":
-        """The client in a message that `encode` made."""
-        return cls(message[2:].decode(), message[:1] == b"1", message[1:2] == b"1")
+        """The client in a message that `encode` made. Raises ValueError for any other."""
+        client = cls(message[2:].decode(), message[:1] == b"1", message[1:2] == b"1")
+        if client.encode() != message:
+            raise ValueError("a message to a spare session")
+        return client
 
 
 class Spares:

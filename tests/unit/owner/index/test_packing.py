@@ -72,6 +72,7 @@ def test_cut() -> None:
 @pytest.mark.parametrize(
     ("number", "value"),
     [(0, value) for value in (-(2**63), -1, COUNT + 1, 2**40, 2**63 - 1)]
+    + [(2, value) for value in (-1, 2, 2**63 - 1)]
     + [(4, value) for value in (-(2**63), -1, 8 * COUNT + 1, 8 * COPIES + 1, 2**40, 2**63 - 1)],
 )
 def test_wrong_head(number: int, value: int) -> None:

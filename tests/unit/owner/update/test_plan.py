@@ -63,6 +63,7 @@ def test_no_plans(numbers: tuple[int, ...]) -> None:
         b"\x80" * 8 + b"\x00" + encoded(0, LEAST, 1)[1:],  # a number of more octets than any has
         b"\xff" * 9 + b"\x01" + encoded(0, LEAST, 1)[1:],
         b"\xff" * 100_000,
+        encoded(0, LEAST)[:-1] + bytes([LEAST | 0x80, 0]) + encoded(1),  # a number in more octets than it needs
     ],
     ids=lambda octets: f"{octets[:12]!r}",
 )
