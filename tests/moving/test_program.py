@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from popa3d import version_line
-from popa3d.root.migrate_command import _USAGE
+from popa3d.root.migrate_command import _USAGE, HELP
 from tests.host import ALICE, BOB, HOME, NOPASS, PAM_OPEN, STATE, Host, bind, unmount
 from tests.moving import MIGRATE, migrate
 from tests.root.recovering import limited
@@ -84,13 +84,14 @@ def test_there_and_back(host: Host) -> None:
 def test_what_is_not_kept(host: Host) -> None:
     """It is said which messages cannot keep theirs, and why, twenty of them; the others do; the status is 1."""
     host.deliver("alice", messages(1, 2, *[2] * 25))
-    said = migrate("--from", "dovecot", "alice", status=1)[1].splitlines()
-    assert said[:3] == [
-        "popa3d-migrate: alice: 2 of 27 messages keep their unique-ids, 0 had none",
+    out, err = migrate("--from", "dovecot", "alice", status=1)
+    assert out == "alice: 2 of 27 messages keep their unique-ids, 0 had none\n"
+    said = err.splitlines()
+    assert said[:2] == [
         "popa3d-migrate: alice: message 3: its X-UID does not count",
         "popa3d-migrate: alice: message 4: its X-UID does not count, as that of message 3",
     ]
-    assert said[-1] == "popa3d-migrate: alice: and 5 messages more" and len(said) == 22
+    assert said[-1] == "popa3d-migrate: alice: and 5 messages more" and len(said) == 21
     assert listed()[:2] == OLD[:2]
 
 
@@ -100,8 +101,9 @@ def test_equal_ones_are_refused(host: Host) -> None:
     own = listed()
     mail = messages(0, 0, 0).replace(b"<0>\n", b"<0>\nX-UIDL: 0123456789ab\n").replace(b"<1>\n", b"<1>\nX-UIDL: 0123456789ab\n")
     host.deliver("alice", mail.replace(b"<2>\n", b"<2>\nX-UIDL: %s\n" % own[0].encode()))
-    assert migrate("--from", "qpopper", "alice", status=1)[1].splitlines() == [
-        "popa3d-migrate: alice: 0 of 3 messages keep their unique-ids, 0 had none",
+    out, err = migrate("--from", "qpopper", "alice", status=1)
+    assert out == "alice: 0 of 3 messages keep their unique-ids, 0 had none\n"
+    assert err.splitlines() == [
         "popa3d-migrate: alice: message 1: another message has its unique-id, 0123456789ab",
         "popa3d-migrate: alice: message 2: another message has its unique-id, 0123456789ab",
         f"popa3d-migrate: alice: message 3: another message has its unique-id, {own[0]}",
@@ -239,19 +241,22 @@ def test_who_does_what(host: Host) -> None:
 
 
 def test_what_a_hostile_program_says(host: Host) -> None:
-    """Of what the user's program says, 4096 octets are printed, as lines of that user in printable letters."""
+    """Of what the user's program says, 4096 octets are printed, as lines of that user in printable letters.
+
+    What it does not say to be a result is none.
+    """
     host.deliver("alice", messages(1))
     session = host.base / "says"
     session.write_text(
-        "#!/usr/bin/python3 -IBS\nimport posix\nposix.write(1, b'\\33[2Jbob: all well\\n\\xe4\\n' + b'x' * 5000)\n"
+        "#!/usr/bin/python3 -IBS\nimport posix\nposix.write(1, b'+\\33[2Jbob: all well\\nbob: \\xe4\\n+' + b'x' * 5000)\n"
     )
     session.chmod(0o755)
     bind(session, HOME / "bin/popa3d-session")
     try:
-        out = migrate("--from", "dovecot", "alice")[0]
+        out, err = migrate("--from", "dovecot", "alice", status=1)
     finally:
         unmount(HOME / "bin/popa3d-session")
-    assert out.splitlines()[:2] == ["alice: ?[2Jbob: all well", "alice: ?"]
+    assert out.splitlines()[0] == "alice: ?[2Jbob: all well" and err == "popa3d-migrate: alice: bob: ?\n"
     assert len(out) < 4200 and all(line.startswith("alice: ") for line in out.splitlines())
 
 
@@ -268,6 +273,28 @@ def test_killed(host: Host) -> None:
     assert maps() == ["ids-new"]
     assert migrate("--from", "dovecot", "alice")[1] == ""
     assert listed() == OLD[:1]
+
+
+def test_log(host: Host) -> None:
+    """What the programs log goes where the configuration says, root's lines and the user's."""
+    host.deliver("alice", messages(1))
+    migrate("--from", "dovecot", "alice")
+    (file,) = (STATE / str(ALICE.uid)).iterdir()
+    file.write_bytes(b"no map")
+    configuration = host.configuration("[log]\nto = 'stderr'\n")
+    out, err = migrate("-c", configuration, "--from", "dovecot", "alice")
+    assert out == "alice: 1 of 1 messages keep their unique-ids, 0 had none\n"
+    assert re.fullmatch(r"\S+Z popa3d\[\d+\]: /var/mail/alice: the map of unique-ids is not used: damaged\n", err)
+    passwd = host.base / "passwd"
+    passwd.write_text(re.sub(r"(?m)^(alice:.*):/nonexistent:", r"\1:relative:", Path("/etc/passwd").read_text()))
+    bind(passwd, "/etc/passwd")
+    try:
+        configuration = host.configuration("[mailbox]\nhome_file = 'mbox'\n[log]\nfacility = 'local5'\n")
+        migrate("-c", configuration, "--from", "dovecot", "alice", status=1)
+    finally:
+        unmount("/etc/passwd")
+    line = host.syslog.wait("No usable mailbox path for alice")
+    assert line.startswith(f"<{21 << 3 | 3}>")
 
 
 @pytest.mark.parametrize(
@@ -298,8 +325,9 @@ def test_help_version_and_not_root(host: Host) -> None:
     """Anybody may ask for help and version; the rest is root's."""
     version = f"{version_line('popa3d')}\n"
     for user in (0, ALICE.uid):
-        said = migrate("-h", user=user, group=user, extra_groups=[])
-        assert said == (f"{_USAGE}\nmanual: popa3d-migrate(8)\n", "")
+        for word in ("-h", "--help"):
+            said = migrate(word, user=user, group=user, extra_groups=[])
+            assert said == (f"{HELP}\n", "") and said[0].endswith("\nThe manual: popa3d-migrate(8)\n")
         assert migrate("-V", user=user, group=user, extra_groups=[]) == (version, "")
     said = migrate("--from", "dovecot", "alice", status=2, user=ALICE.uid, group=ALICE.uid, extra_groups=[])
     assert said == ("", "popa3d-migrate: must be started by root\n")

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from popa3d.root.recover_command import HELP
 from tests.host import ALICE, BOB, HOME, NOPASS, PAM_OPEN, Host
 from tests.root.interrupted import AFTER, BEFORE, interrupt
 from tests.root.recovering import RECOVER, limited, recover
 from tests.talk import Talk, children, descriptors, ids, wait_until
 
-USAGE = "usage: popa3d-recover [-hV] [-c file] --all | user ...\n"
+USAGE = "usage: popa3d-recover [-c file] --all | user ...\n       popa3d-recover -h | -V\n"
 FORGED = "-0123456789abcdef.journal"
 
 
@@ -177,11 +178,12 @@ def test_wrong_options(host: Host, words: str, why: str) -> None:
 
 @pytest.mark.parametrize("user", [0, ALICE.uid])
 def test_help_and_version(host: Host, user: int) -> None:
-    """-h prints the usage and where the manual is, -V what popa3d -V prints first; anybody may ask."""
+    """-h and --help print the options and where the manual is, -V what popa3d -V prints first; anybody may ask."""
     version = subprocess.run([str(HOME / "bin/popa3d"), "-V"], capture_output=True, text=True, check=True).stdout.splitlines(
         True
     )[0]
-    for word, text in (("-h", f"{USAGE}manual: popa3d-recover(8)\n"), ("-V", version)):
+    assert HELP.startswith(USAGE) and HELP.endswith("\nThe manual: popa3d-recover(8)")
+    for word, text in (("-h", f"{HELP}\n"), ("--help", f"{HELP}\n"), ("-V", version)):
         done = subprocess.run(
             [RECOVER, word], capture_output=True, text=True, check=False, user=user, group=user, extra_groups=[]
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,13 @@ def test_options(program: str) -> None:
     assert [group for group in explained if not group & summed_up] == []
 
 
-def test_help() -> None:
-    """popa3d -h has a line for each option."""
-    lines = re.findall(r"^  (-.*?)  ", arguments.HELP, re.M)
-    assert set(re.findall(r"--\w+|-\w", " ".join(lines))) == OPTIONS["popa3d"]
+@pytest.mark.parametrize("program", OPTIONS)
+def test_help(program: str) -> None:
+    """Each program that people start prints a line for each option with -h, and where its manual is."""
+    done = subprocess.run([CHECKOUT / "bin" / program, "-h"], capture_output=True, text=True, check=True)
+    lines = re.findall(r"^  (-.*?)(?:  |$)", done.stdout, re.M)
+    assert set(re.findall(r"--[a-z-]+|-\w\b", " ".join(lines))) == OPTIONS[program]
+    assert re.search(rf"\nThe manual: {program}\(8\).*\n$", done.stdout)
 
 
 # --- Limits ---

@@ -149,7 +149,9 @@ def _write(text: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="popa3d-status", description="Show the live sessions of popa3d: root sees all of them, others their own."
+        prog="popa3d-status",
+        description="Show the live sessions of popa3d: root sees all of them, others their own.",
+        epilog="The manual: popa3d-status(8)",
     )
     parser.add_argument("--json", action="store_true", help="a JSON array instead of a table")
     parser.add_argument("--watch", metavar="N", type=_seconds, help="show it again every N seconds, until Ctrl-C")

@@ -9,7 +9,7 @@ Trusts: root's record, and the list on descriptor 0 if there is to be one; nothi
 import posix as os  # as os, without its start-up time
 
 from ..shared import Failure, record, uidl_list
-from ..shared.migration_limits import FAULTS, HEADER_OCTETS, LIST_OCTETS, REPORT_OCTETS
+from ..shared.migration_limits import FAULT, FAULTS, HEADER_OCTETS, LIST_OCTETS, REPORT_OCTETS, RESULT
 from .index.id_map import doubles, make_map
 from .loading import load, open_file
 from .mailbox import InUse, Refused, kept_map
@@ -35,13 +35,13 @@ class _Report:
         self._lines: list[str] = []
 
     def say(self, line: str) -> None:
-        """One line more."""
-        self._lines.append(line)
+        """One line more, about what is done."""
+        self._lines.append(f"{RESULT}{line}")
 
     def fail(self, line: str) -> None:
         """One line more, about what is not done."""
         self.status = 1
-        self.say(line)
+        self._lines.append(f"{FAULT}{line}")
 
     def text(self) -> bytes:
         """All lines, at most REPORT_OCTETS."""

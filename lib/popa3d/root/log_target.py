@@ -31,7 +31,7 @@ def of_listener(settings: "Settings") -> int:
 
 
 def of_program(settings: "Settings") -> int:
-    """The target of a session behind a super-server, or of popa3d-recover.
+    """The target of a session behind a super-server, or of popa3d-recover and popa3d-migrate.
 
     Standard error if the configuration says so, and it is a pipe or systemd's journal, but not what 0 or 1 is: a socket may be
     the client's connection, and on a terminal or in a file the owner's program could do more than write lines.

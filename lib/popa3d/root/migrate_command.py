@@ -11,9 +11,9 @@ import pwd
 import sys
 
 from .. import version_line
-from ..shared import record, uidl_list
+from ..shared import log, record, uidl_list
 from ..shared.migration_limits import LIST_OCTETS
-from . import accounts, handover, process, settings_file, state_directories
+from . import accounts, handover, log_target, process, settings_file, state_directories
 from .errand_command import Misused, Unusable, run
 from .runner import Runner, Task
 
@@ -28,7 +28,18 @@ _USAGE = """usage: popa3d-migrate [-n] [-c file] --from dovecot|uw|qpopper --all
        popa3d-migrate [-n] [-c file] --from-list list user
        popa3d-migrate [-n] [-c file] --undo --all | user ...
        popa3d-migrate -h | -V"""
-_MANUAL = "manual: popa3d-migrate(8)"
+HELP = f"""{_USAGE}
+
+Keep the unique-ids that another POP3 server has given.
+  --from server     dovecot, uw or qpopper: from the fields that it has written into the mailbox
+  --from-list list  from this file, which has the server's answer to UIDL, and perhaps to LIST
+  --undo            remove the map of unique-ids
+  --all             for all accounts that have a mailbox
+  -n, --dry-run     only say what would be done
+  -c file           read this configuration instead of /etc/popa3d.toml
+  -V                print the version, and exit
+  -h, --help        print this, and exit
+The manual: popa3d-migrate(8)"""
 
 
 class _Migration(Task):
@@ -82,6 +93,8 @@ def _main(worker: str) -> int:
     if os.getuid() != 0:
         raise settings_file.Misconfigured("must be started by root")
     settings = settings_file.read(options.file)
+    log.choose_facility(settings.facility)
+    log.choose(log_target.of_program(settings))
     if options.list:
         options.task.given = _given(options.list)
     runner = Runner(worker, settings, options.task)
@@ -118,8 +131,8 @@ def _parse(words: list[str]) -> _Options:
                 tasks.append(value)
             else:
                 raise Misused(f"unknown server {value}")
-        elif word in ("-h", "-V"):
-            options.output = f"{_USAGE}\n{_MANUAL}" if word == "-h" else version_line("popa3d")
+        elif word in ("-h", "--help", "-V"):
+            options.output = version_line("popa3d") if word == "-V" else HELP
             return options
         elif word.startswith("-c"):
             options.file = word[2:]

@@ -25,8 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
-_USAGE = "usage: popa3d-recover [-hV] [-c file] --all | user ..."
-_MANUAL = "manual: popa3d-recover(8)"
+_USAGE = """usage: popa3d-recover [-c file] --all | user ...
+       popa3d-recover -h | -V"""
+HELP = f"""{_USAGE}
+
+Finish updates of mailboxes that were interrupted.
+  --all       of all users who have a journal
+  -c file     read this configuration instead of /etc/popa3d.toml
+  -V          print the version, and exit
+  -h, --help  print this, and exit
+The manual: popa3d-recover(8)"""
 
 
 class _Recovery(Task):
@@ -97,8 +105,8 @@ def _parse(words: list[str]) -> _Options:
         word = rest.pop(0)
         if word == "--all":
             everybody = True
-        elif word in ("-h", "-V"):
-            options.output = f"{_USAGE}\n{_MANUAL}" if word == "-h" else version_line("popa3d")
+        elif word in ("-h", "--help", "-V"):
+            options.output = version_line("popa3d") if word == "-V" else HELP
             return options
         elif word.startswith("-c"):
             if not word[2:] and not rest:

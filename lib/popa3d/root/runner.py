@@ -13,7 +13,7 @@ import time
 
 from ..shared import Failure, log
 from ..shared.limits import RECOVERIES, RECOVERIES_AT_ONCE, RECOVERY_SLOW_S, RECOVERY_TIMEOUT_S
-from ..shared.migration_limits import REPORT_OCTETS
+from ..shared.migration_limits import FAULT, REPORT_OCTETS, RESULT
 from . import accounts, handover, privileges, process
 
 TYPE_CHECKING = False
@@ -147,15 +147,15 @@ class Runner:
 
     def _note_end(self, program: _Program, status: int) -> None:
         """See how a program has ended: its exit status, or the negative number of the signal that ended it."""
-        lines = _said(program)
+        results, faults = _said(program)
+        for line in results:
+            tell(1, f"{program.name}: {line}")
+        for line in faults:
+            self.fail(program.name, line)
         if status < 0:
             self.fail(program.name, f"signal {-status} has ended popa3d-session")
-        elif status:
-            for line in lines or [self._task.unfinished]:
-                self.fail(program.name, line)
-        else:
-            for line in lines:
-                tell(1, f"{program.name}: {line}")
+        elif status and not faults:
+            self.fail(program.name, self._task.unfinished)
 
     def _leave(self, pid: int) -> None:
         """Do not wait for a program any more; it goes on."""
@@ -164,15 +164,17 @@ class Runner:
         self.fail(program.name, f"still at work after {time.monotonic() - program.started:.0f} seconds (process {pid})")
 
 
-def _said(program: _Program) -> list[str]:
-    """What a program has said, in lines; it has ended."""
+def _said(program: _Program) -> tuple[list[str], list[str]]:
+    """What a program that has ended has said: the lines about what is done, and those about what is not."""
     try:
         text = os.read(program.said, REPORT_OCTETS)
     except BlockingIOError:
         text = b""  # another process of that user's has the pipe, and says nothing
     finally:
         os.close(program.said)
-    return text.decode("ascii", "replace").splitlines()
+    lines = text.decode("ascii", "replace").splitlines()
+    results = [line.removeprefix(RESULT) for line in lines if line.startswith(RESULT)]
+    return results, [line.removeprefix(FAULT) for line in lines if not line.startswith(RESULT)]
 
 
 def _become(worker: str, owner: "pwd.struct_passwd", settings: "Settings", task: Task, saying: int) -> "NoReturn":

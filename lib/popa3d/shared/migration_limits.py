@@ -17,3 +17,6 @@ HEADER_OCTETS = 256 * 1024
 # many messages that program names.
 REPORT_OCTETS = 4096
 FAULTS = 20
+
+# How each line of it begins: what is done goes to standard output, and the rest to standard error.
+RESULT, FAULT = "+", "-"
