@@ -149,6 +149,17 @@ def test_pages_that_are_named() -> None:
                 assert any((folder / name).is_file() for folder in (CHECKOUT, CHECKOUT / "docs")), f"{path}: {name}"
 
 
+def test_what_programs_say() -> None:
+    """Programs name no file of the source, which an installed host need not have: they name manual pages."""
+    for path in [*LIB.rglob("*.py"), *(CHECKOUT / "bin").iterdir()]:
+        if path.is_file():
+            tree = ast.parse(path.read_text())
+            statements = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]  # docstrings
+            strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in statements]
+            named = [node.value for node in strings if re.search(r"packaging/|docs/|[A-Z]\.md\b", str(node.value))]
+            assert not named, f"{path}: {named}"
+
+
 def test_every_page_can_be_found() -> None:
     """The README leads to each page, directly or over another one."""
     reached, rest = set(), {CHECKOUT / "README.md"}

@@ -40,7 +40,15 @@ _DOMAIN = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"  # of ASCII: mail programs send o
 
 
 class Refused(Failure):
-    """The file cannot be used; the reason names file and key."""
+    """The file cannot be used; the reason names file and key. subject: "table.key", or a name that is no table's, or empty."""
+
+    def __init__(self, reason: str, subject: str = "") -> None:
+        super().__init__(reason)
+        self.subject = subject
+
+
+class Incomplete(Refused):
+    """A setting that means nothing without others."""
 
 
 def settings(text: bytes, name: str) -> Settings:
@@ -56,7 +64,7 @@ def _parsed(text: bytes) -> "dict[str, Any]":
     try:
         return tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are both ValueErrors
-        raise Refused(_plain(str(error))) from None
+        raise Refused(plain(str(error))) from None
 
 
 def _refuse(refused: Refused) -> None:
@@ -72,28 +80,28 @@ def collect(tables: "dict[str, Any]", note: "Callable[[Refused], None]") -> Sett
     given = set()
     for table, keys in tables.items():
         if table not in _TABLES:
-            note(Refused(f"unknown table or key {_shown(table)}"))
+            note(Refused(f"unknown table or key {_shown(table)}", table))
             continue
         if not isinstance(keys, dict):
-            note(Refused(f"{table} must be a table"))
+            note(Refused(f"{table} must be a table", table))
             continue
         for key, value in keys.items():
             setting = _SETTINGS.get((table, key))
             if setting is None:
-                note(Refused(f"unknown key {table}.{_shown(key)}"))
+                note(Refused(f"unknown key {table}.{_shown(key)}", f"{table}.{key}"))
                 continue
             try:
                 setattr(result, key, _typed(setting, value))
                 given.add(setting)
             except Refused as refused:
-                note(refused)
+                note(Refused(refused.reason, f"{table}.{key}"))
     for kind, check in _CHECKS:
         for setting in TABLE:
             if setting.kind == kind and setting in given:
                 try:
                     check(f"{setting.table}.{setting.key}", getattr(result, setting.key))
                 except Refused as refused:
-                    note(refused)
+                    note(Refused(refused.reason, f"{setting.table}.{setting.key}"))
                     setattr(result, setting.key, setting.default)
     _check_tls(result, {f"{setting.table}.{setting.key}" for setting in given}, note)
     return result
@@ -103,12 +111,12 @@ def _check_tls(settings: Settings, given: set[str], note: "Callable[[Refused], N
     """What the settings of TLS must be together. given: the names of those that the file has."""
     for name, other in (("tls.certificate", "tls.key"), ("tls.key", "tls.certificate")):
         if name in given and other not in given:
-            note(Refused(f"{name} needs {other}"))
-    for name in sorted(given):
+            note(Incomplete(f"{name} needs {other}", name))
+    for name in sorted(given - {"tls.certificate", "tls.key"}):
         if name.startswith("tls.") and not settings.certificate:
-            note(Refused(f"{name} needs tls.certificate and tls.key"))
+            note(Incomplete(f"{name} needs tls.certificate and tls.key", name))
     if settings.certificate and settings.port and settings.port == settings.tls_port:
-        note(Refused("listen.tls_port must be another one than listen.port"))
+        note(Refused("listen.tls_port must be another one than listen.port", "listen.tls_port"))
 
 
 def _typed(setting: "Setting", value: object) -> object:
@@ -203,7 +211,7 @@ def _shown(key: str) -> str:
     return key if re.fullmatch("[A-Za-z0-9_-]+", key) else repr(key)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A message of tomllib's with the names of tables as people write them."""
     return re.sub(r"\('(.*?)',?\)", lambda match: "[" + match[1].replace("', '", ".") + "]", text)
 

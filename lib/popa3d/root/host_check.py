@@ -28,21 +28,22 @@ def check(settings: "Settings", name: str) -> None:
 
     A directory that is missing is none of popa3d's business yet: it may be mounted later.
     """
-    for reason in faults(settings):
+    for _key, reason in faults(settings):
         raise Unfit(f"{name}: {reason}")
 
 
-def faults(settings: "Settings") -> "Iterator[str]":
-    """Why popa3d could not work with the directories of the settings, each with its key."""
+def faults(settings: "Settings") -> "Iterator[tuple[str, str]]":
+    """Why popa3d could not work with the directories of the settings: (key, reason), which begins with the key."""
     for key, path in (("spool", settings.spool), ("state", settings.state)):
         if not _is_directory_or_missing(path):
-            yield f"mailbox.{key}: {path} is not a directory"
+            yield f"mailbox.{key}", f"mailbox.{key}: {path} is not a directory"
         elif _is_below(path, CHROOT):
-            yield f"mailbox.{key} must not be in {CHROOT}, which has to stay empty"
+            yield f"mailbox.{key}", f"mailbox.{key} must not be in {CHROOT}, which has to stay empty"
     if locker_group(settings) == ROOT_ONLY:
         yield (
+            "mailbox.locks",
             f"mailbox.locks: nobody but root can make a dot-lock in {settings.spool}; its group must be able to "
-            "write it and be another one than root's (mode 2775), or everybody (mode 1777)"
+            "write it and be another one than root's (mode 2775), or everybody (mode 1777)",
         )
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 OK, NOTE, FAULT = LEVELS = ("ok", "note", "fault")
 
 # What the owner's process may speak of, and the numbers that it may tell.
-SUBJECTS = ("mailbox", "lock", "journal", "messages")
-NUMBERS = ("messages", "octets", "equal_ids", "offset", "line", "pid", "mode", "owner", "group")
+SUBJECTS = ("mailbox", "lock", "journal", "messages", "map")
+NUMBERS = ("messages", "octets", "equal_ids", "old_ids", "offset", "line", "pid", "mode", "owner", "group")
 _NUMBER_MOST = 2**63
 
 

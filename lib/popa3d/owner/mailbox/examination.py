@@ -10,7 +10,7 @@ from ...shared.findings import FAULT, NOTE, OK, Finding
 from ...shared.limits import PARSE_OCTETS
 from ..index.index import Index
 from ..index.parser import NO_CONTENT, NO_FROM_LINE, TOO_MANY_MESSAGES
-from . import TOO_LARGE, Refused
+from . import TOO_LARGE, Refused, kept_map
 from .file import MboxFile
 from .holders import holders
 from .scan import build_index
@@ -51,12 +51,16 @@ def examine(path: bytes, state: bytes, owner: bytes, locks: tuple[str, ...], max
         advice = next((advice for start, advice in _ADVICE if reason.startswith(start)), "see DIAGNOSTICS in popa3d(8)")
         return [Finding(FAULT, "mailbox", f"{_shown(path)}: {reason}", advice)]
     try:
-        findings.extend(_journal(path, state, owner))
+        directory, faults = _state(path, state, owner)
+        findings.extend(faults)
         if file.absent:
             return [Finding(OK, "mailbox", f"{_shown(path)} does not exist: the user has no mail"), *findings]
         findings.insert(0, _file(file))
         findings.extend(_held(file, locks))
-        findings.append(_messages(file, max_messages, max_octets))
+        messages, index = _messages(file, max_messages, max_octets)
+        findings.append(messages)
+        if directory and index:
+            findings.extend(_map(file, directory, index))
     except (Refused, OSError) as error:
         findings.append(Finding(FAULT, "mailbox", f"{_shown(path)}: {_reason(error)}", "see DIAGNOSTICS in popa3d(8)"))
     finally:
@@ -79,17 +83,40 @@ def _file(file: MboxFile) -> Finding:
     return Finding(OK, "mailbox", text, **numbers)
 
 
-def _journal(path: bytes, state: bytes, owner: bytes) -> "Iterator[Finding]":
+def _state(path: bytes, state: bytes, owner: bytes) -> "tuple[State | None, list[Finding]]":
+    """The state directory, if there is one that can be used, and what it tells of an update."""
+    findings = []
     try:
         directory = State(state, owner, path)
         if directory.has_journal():
             advice = "the user's next login finishes it, or popa3d-recover(8); until then other programs must only append"
-            yield Finding(NOTE, "journal", "an update was interrupted, or is under way", advice)
+            findings.append(Finding(NOTE, "journal", "an update was interrupted, or is under way", advice))
         if directory.names(b".rejected"):
             advice = "the log says why (A journal that does not fit); the file can be removed"
-            yield Finding(NOTE, "journal", "an earlier journal did not fit the mailbox, and was put aside", advice)
+            findings.append(Finding(NOTE, "journal", "an earlier journal did not fit the mailbox, and was put aside", advice))
     except (Refused, OSError) as error:
-        yield Finding(FAULT, "journal", f"the state directory: {_reason(error)}", "see FILES in popa3d(8) for its owner and mode")
+        advice = "see FILES in popa3d(8) for its owner and mode"
+        return None, [Finding(FAULT, "journal", f"the state directory: {_reason(error)}", advice)]
+    return None if directory.is_missing else directory, findings
+
+
+def _map(file: MboxFile, directory: State, index: Index) -> "Iterator[Finding]":
+    """The map of another server's unique-ids, and whether it is this mailbox's."""
+    id_map, reason = kept_map.examine(file, directory)
+    if reason:
+        advice = "the next login puts it aside, and clients fetch all mail again; popa3d-migrate(8) can take it anew before that"
+        yield Finding(FAULT, "map", f"the map of another server's unique-ids cannot be used: {reason}", advice)
+    elif id_map is not None:
+        known, all_of_it = id_map.aligned(index.ids).count(), id_map.count()
+        text = f"another server's unique-ids are shown for {known} of the messages; the map has {all_of_it}"
+        if known or not all_of_it:
+            yield Finding(OK, "map", text, old_ids=known)
+        else:
+            advice = "the mailbox has other mail than the map: if it was replaced, popa3d-migrate --undo removes that"
+            yield Finding(NOTE, "map", text, advice, old_ids=known)
+    if directory.names(b".ids-rejected"):
+        advice = "the log says why (the map of unique-ids is not used); the file can be removed"
+        yield Finding(NOTE, "map", "an earlier map of unique-ids could not be used, and was put aside", advice)
 
 
 def _held(file: MboxFile, locks: tuple[str, ...]) -> "Iterator[Finding]":
@@ -110,16 +137,17 @@ def _held(file: MboxFile, locks: tuple[str, ...]) -> "Iterator[Finding]":
         yield Finding(NOTE, "lock", what, advice, pid=0 if holder.has_ended else holder.pid)
 
 
-def _messages(file: MboxFile, max_messages: int, max_octets: int) -> Finding:
-    """Whether the file is a mailbox, and what is in it."""
+def _messages(file: MboxFile, max_messages: int, max_octets: int) -> tuple[Finding, Index | None]:
+    """Whether the file is a mailbox, and what is in it; and its index, if it is one."""
     size = file.status().st_size
     if size > max_octets:
-        return Finding(FAULT, "messages", f"larger than {max_octets} octets", "raise max_octets in popa3d.toml(5), or divide it")
+        advice = "raise max_octets in popa3d.toml(5), or divide it"
+        return Finding(FAULT, "messages", f"larger than {max_octets} octets", advice), None
     locked = file.try_to_lock()
     try:
         index = build_index(file, size, max_messages)
     except Refused as refused:
-        return _fault(file, refused, locked)
+        return _fault(file, refused, locked), None
     equal = _equal(index)
     octets = sum(index.octets)
     text = f"{len(index)} message{'' if len(index) == 1 else 's'} of {octets} octets as sent"
@@ -127,7 +155,7 @@ def _messages(file: MboxFile, max_messages: int, max_octets: int) -> Finding:
         text += f"; {equal} would have an earlier one's unique-id, and have ids of their own"
     if not locked:
         text += "; read while another program has its lock"
-    return Finding(OK, "messages", text, messages=len(index), octets=octets, equal_ids=equal)
+    return Finding(OK, "messages", text, messages=len(index), octets=octets, equal_ids=equal), index
 
 
 def _equal(index: Index) -> int:

@@ -90,6 +90,16 @@ def shown(maildrop: "Maildrop") -> ShownIds | None:
     return ShownIds(maildrop.index.ids, stored.id_map)
 
 
+def examine(file: MboxFile, state: State) -> tuple[IdMap | None, str]:
+    """The map, or why the next session would put it aside; neither if there is none. Changes nothing. Raises OSError."""
+    try:
+        return _open(file, state, ID_MAP).id_map, ""
+    except FileNotFoundError:
+        return None, ""
+    except _Unfit as unfit:
+        return None, str(unfit)
+
+
 def save(file: MboxFile, state: State, id_map: IdMap) -> None:
     """Keep a map. When this returns, the disk has it. Raises OSError: then there is none, or the one that was there before."""
     _save(file, state, ID_MAP, _Stored(id_map))
@@ -138,19 +148,24 @@ def _load(file: MboxFile, state: State, suffix: bytes) -> _Stored | None:
     Raises OSError.
     """
     try:
-        fd = state.open(state.name(suffix))
+        return _open(file, state, suffix)
     except FileNotFoundError:
         return None
-    except PermissionError as error:
-        _put_aside(file, state, suffix, error.strerror or "")
-        return None
-    try:
-        return _read(fd, file)
     except _Unfit as unfit:
         _put_aside(file, state, suffix, str(unfit))
+    return None
+
+
+def _open(file: MboxFile, state: State, suffix: bytes) -> _Stored:
+    """What is in the file. Raises _Unfit or OSError."""
+    try:
+        fd = state.open(state.name(suffix))
+    except PermissionError as error:
+        raise _Unfit(error.strerror or "") from None
+    try:
+        return _read(fd, file)
     finally:
         os.close(fd)
-    return None
 
 
 def _put_aside(file: MboxFile, state: State, suffix: bytes, reason: str) -> None:

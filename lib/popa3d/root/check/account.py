@@ -12,10 +12,10 @@ import signal
 import time
 
 from ...shared import EX_SOFTWARE, findings, log
-from ...shared.findings import FAULT, NOTE, OK, Finding
+from ...shared.findings import FAULT, OK, Finding
 from ...shared.limits import FINDINGS_OCTETS, RECOVERY_TIMEOUT_S
 from .. import accounts, handover, privileges, process, state_directories
-from . import host
+from . import service
 from .ports import name_of
 
 TYPE_CHECKING = False
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     Load = Callable[[], Examine]
 
 _REPORT_FD = 3
-_SHADOW = "/etc/shadow"
 
 _REFUSED = "chage -l shows expiry; it may also be nologin or pam_access: PAM logs why, with facility authpriv"
 _BROKEN = (
@@ -55,7 +54,7 @@ def look(name: str, settings: "Settings", load: "Load") -> list[Finding]:
         )
     else:
         result += _mailbox(account, path, settings, load)  # before PAM's modules are in this process
-    return [*result, *_state(account, settings), *_password(account), *_pam(account, settings)]
+    return [*result, *_state(account, settings), *service.password(account), *_pam(account, settings)]
 
 
 def _account(account: "pwd.struct_passwd") -> "Iterator[Finding]":
@@ -136,27 +135,9 @@ def _state(account: "pwd.struct_passwd", settings: "Settings") -> "Iterator[Find
         yield Finding(FAULT, "state", f"{error.filename}: {error.strerror}", advice)
 
 
-def _password(account: "pwd.struct_passwd") -> "Iterator[Finding]":
-    """What the shadow file says of the password, if the account has an entry there. PAM may ask others."""
-    try:
-        with open(_SHADOW, encoding="utf-8", errors="surrogateescape") as file:
-            fields = [line.split(":") for line in file.read().splitlines()]
-    except OSError:
-        return
-    for field in [words[1] for words in fields if words[0] == account.pw_name and len(words) > 1]:
-        if not field:
-            yield Finding(
-                FAULT, "password", f"it is empty in {_SHADOW}", "give the account one (passwd): popa3d refuses empty passwords"
-            )
-        elif field[0] in "!*":
-            advice = "passwd -u unlocks it, or passwd sets one; unless PAM asks somebody else"
-            yield Finding(NOTE, "password", f"it is locked in {_SHADOW}: no password fits", advice)
-        return
-
-
 def _pam(account: "pwd.struct_passwd", settings: "Settings") -> "Iterator[Finding]":
     """PAM's account management, without a password."""
-    files = list(host.pam(settings))
+    files = list(service.look(settings))
     if any(finding.level == FAULT for finding in files):
         yield from files
         return

@@ -16,6 +16,7 @@ from . import account, configuration_file, host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ...shared.settings import Settings
     from .account import Load
 
 _COLUMNS = 100
@@ -38,9 +39,21 @@ def main(examine: "Load") -> int:
         findings += host.look(settings)
     else:
         findings += account.look(options.user, settings, examine)
+        findings += _host_faults(settings, findings)  # last: it reads the key, and no process of the user's is there any more
     faulty = any(finding.level == FAULT for finding in findings)
     _write(_json(findings, faulty) if options.json else "".join(map(_lines, findings)))
     return 1 if faulty else 0
+
+
+def _host_faults(settings: "Settings", told: list[Finding]) -> list[Finding]:
+    """One finding about those of the host, if there are any but those that are told: they keep all users from their mail."""
+    texts = {finding.text for finding in told}
+    faults = [finding for finding in host.look(settings) if finding.level == FAULT and finding.text not in texts]
+    if not faults:
+        return []
+    subjects = " and ".join(dict.fromkeys(finding.subject for finding in faults))
+    advice = "start popa3d-check without a user, which says what is to be done"
+    return [Finding(FAULT, "host", f"the host has faults that concern all users: {subjects}", advice)]
 
 
 def _json(findings: list[Finding], faulty: bool) -> str:

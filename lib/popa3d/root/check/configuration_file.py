@@ -4,14 +4,14 @@ Runs as: root.
 Trusts: the administrator, but not their typing.
 """
 
-import difflib
 import re
 import tomllib
 
 from ...shared.findings import FAULT, OK, Finding
 from ...shared.limits import CONFIGURATION
-from ...shared.settings import TABLE, Settings
+from ...shared.settings import Settings
 from .. import configuration, host_check, settings_file
+from . import advice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +23,18 @@ _BROKEN_HEAD = re.compile(r"\[[ \t]*([A-Za-z0-9_-]+)[^\[\],]*$")
 _KEY = re.compile(r"""[ \t]*[A-Za-z0-9_."'-]+[ \t]*=""")
 _AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
-_KEYS = [f"{setting.table}.{setting.key}" for setting in TABLE]
-_TABLES = sorted({setting.table for setting in TABLE})
-_ADVICE = "popa3d.toml(5) has all keys and what they may be; until it is right, popa3d serves nobody"
+_NO_TOML = "a line is [table] or key = value; strings are in quotes, lists in brackets, numbers without anything"
+
+
+class Mistake:
+    """line: of the file, or 0. reason, advice: what is wrong, and what would be right."""
+
+    __slots__ = ("advice", "line", "reason")
+
+    def __init__(self, line: int, reason: str, advice: str) -> None:
+        self.line = line
+        self.reason = reason
+        self.advice = advice
 
 
 def read(name: str) -> tuple[Settings, list[Finding]]:
@@ -40,29 +49,37 @@ def read(name: str) -> tuple[Settings, list[Finding]]:
     if not mistakes:
         return settings, [Finding(OK, "configuration", f"{name} is right")]
     findings = []
-    for line, reason in mistakes:
-        where = f"{name}:{line}" if line else name
-        findings.append(Finding(FAULT, "configuration", f"{where}: {reason}", _suggestion(reason) or _ADVICE, line=line))
+    for mistake in mistakes:
+        where = f"{name}:{mistake.line}" if mistake.line else name
+        findings.append(Finding(FAULT, "configuration", f"{where}: {mistake.reason}", mistake.advice, line=mistake.line))
     return settings, findings
 
 
-def examine(octets: bytes) -> tuple[Settings, list[tuple[int, str]]]:
-    """The settings of a file with this content, and (line, reason) of each mistake; a line of 0 is not known."""
-    mistakes: list[tuple[int, str]] = []
+def examine(octets: bytes) -> tuple[Settings, list[Mistake]]:
+    """The settings of a file with this content, and its mistakes, by their lines."""
+    mistakes: list[Mistake] = []
     try:
         text = octets.decode()
     except UnicodeDecodeError as error:
-        return Settings(), [(octets.count(b"\n", 0, error.start) + 1, f"not UTF-8: octet {error.start}")]
+        line = octets.count(b"\n", 0, error.start) + 1
+        reason = f"not UTF-8: octet {error.start}"
+        return Settings(), [Mistake(line, reason, "save it as UTF-8; nothing else can be told before that")]
     tables, lines = _parsed(text, mistakes)
-    reasons: list[str] = []
-    settings = configuration.collect(tables, lambda refused: reasons.append(refused.reason))
-    # Of a directory that is refused already, the host need not be asked.
-    reasons += [reason for reason in host_check.faults(settings) if not any(_subject(reason, lines) in each for each in reasons)]
-    mistakes += [(lines.get(_subject(reason, lines), 0), reason) for reason in reasons]
-    return settings, sorted(mistakes, key=lambda mistake: mistake[0])
+    refused: list[configuration.Refused] = []
+    settings = configuration.collect(tables, refused.append)
+    for each in refused:
+        table = each.subject.partition(".")[0]
+        mistakes.append(Mistake(lines.get(each.subject, lines.get(table, 0)), each.reason, advice.of(each)))
+    subjects = {each.subject for each in refused}
+    mistakes += [
+        Mistake(lines.get(subject, 0), reason, advice.of_host(subject))
+        for subject, reason in host_check.faults(settings)
+        if subject not in subjects  # of a directory that is refused already, the host need not be asked
+    ]
+    return settings, sorted(mistakes, key=lambda mistake: mistake.line)
 
 
-def _parsed(text: str, mistakes: list[tuple[int, str]]) -> "tuple[dict[str, Any], dict[str, int]]":
+def _parsed(text: str, mistakes: list[Mistake]) -> "tuple[dict[str, Any], dict[str, int]]":
     """The file's tables, and the line of each table and key. If it is no TOML, those of its statements that are."""
     tables: "dict[str, Any]" = {}
     lines: dict[str, int] = {}
@@ -74,18 +91,24 @@ def _parsed(text: str, mistakes: list[tuple[int, str]]) -> "tuple[dict[str, Any]
             message = str(error)
             at = _AT.search(message)
             line = first + int(at[1]) - 1 if at and at[1] else first
-            mistakes.append((line, f"not TOML: {_AT.sub('', message)}"))
+            mistakes.append(Mistake(line, f"not TOML: {_AT.sub('', message)}", _as_toml(table, statement)))
             if broken := _BROKEN_HEAD.match(statement):
                 table = broken[1]  # what follows is meant for it
             continue
         if _HEAD.match(statement.splitlines()[0]):
             table = next(iter(parsed))
+            if table in lines:
+                once = "put all its keys below one of them: TOML has each table once"
+                mistakes.append(Mistake(first, f"the table [{table}] is there already, in line {lines[table]}", once))
             lines.setdefault(table, first)
             tables.setdefault(table, {})
             continue
         for path, value in _leaves(parsed if not table else {table: parsed}):
-            lines.setdefault(path, first)
+            if path in lines:
+                mistakes.append(Mistake(first, f"{path} is there already, in line {lines[path]}", "keep one of them"))
+            lines[path] = first
             top, _, key = path.partition(".")
+            lines.setdefault(top, first)
             if not key:
                 tables[top] = value
             elif isinstance(tables.setdefault(top, {}), dict):
@@ -93,12 +116,22 @@ def _parsed(text: str, mistakes: list[tuple[int, str]]) -> "tuple[dict[str, Any]
     try:
         whole = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        if not mistakes:  # as a whole it is wrong, though each statement is right: a key or table comes twice
+        if not mistakes:  # as a whole it is wrong, though each statement is right
             at = _AT.search(str(error))
-            mistakes.append((int(at[1]) if at and at[1] else 0, f"not TOML: {_AT.sub('', str(error))}"))
+            reason = f"not TOML: {configuration.plain(_AT.sub('', str(error)))}"
+            mistakes.append(Mistake(int(at[1]) if at and at[1] else 0, reason, f"{_NO_TOML}; each of them once"))
         return tables, lines
     mistakes.clear()  # statements were divided where there are none, in a string of several lines
     return whole, lines
+
+
+def _as_toml(table: str, statement: str) -> str:
+    """How a statement might be right that is no TOML."""
+    if broken := _BROKEN_HEAD.match(statement):
+        return f"write [{broken[1]}]"
+    key = re.match(r"[ \t]*([A-Za-z0-9_]+)", statement)
+    example = advice.example(table, key[1]) if key else ""
+    return f"for example: {example}" if example else _NO_TOML
 
 
 def _statements(text: str) -> list[tuple[int, str]]:
@@ -122,21 +155,3 @@ def _leaves(parsed: "dict[str, Any]") -> "list[tuple[str, Any]]":
         else:
             leaves.append((top, value))
     return leaves
-
-
-def _subject(reason: str, lines: dict[str, int]) -> str:
-    """The key or table that a reason is about: the longest name in it, of those that the file has, or else of all keys."""
-    words = re.findall(r"[A-Za-z0-9_.-]+", reason)
-    named = [word for word in words if word in lines] or [word for word in words if word in _KEYS]
-    return max(named, key=len, default="")
-
-
-def _suggestion(reason: str) -> str:
-    """What an unknown name was probably to be."""
-    unknown = re.fullmatch(r"unknown (?:table or key|key) (\S+)", reason)
-    if not unknown:
-        return ""
-    near = difflib.get_close_matches(unknown[1], _KEYS if "." in unknown[1] else [*_TABLES, *_KEYS], 1)
-    if not near:
-        near = [key for key in _KEYS if key.rpartition(".")[2] == unknown[1].rpartition(".")[2]]
-    return f"did you mean {near[0]}?" if near else ""

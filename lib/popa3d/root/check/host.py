@@ -13,8 +13,7 @@ from ...shared.findings import FAULT, NOTE, OK, Finding
 from ...shared.limits import CHROOT, LOG_SOCKET, USER
 from ...shared.tls_limits import TLS_USER
 from .. import accounts, log_target, sandbox, state_directories
-from ..pam import service_file
-from . import delivery, ports
+from . import delivery, ports, service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,29 +23,12 @@ if TYPE_CHECKING:
 
 _DAY_S = 24 * 60 * 60
 _SOON_DAYS = 14  # certificates of 90 days are renewed when 30 are left
-_PACKAGE = "install the package python3-pampy, or python-pam with pip for the system's Python"
 _STATE_MODE = "chown root:root it, and chmod 0711: popa3d makes it so where it is missing"
 
 
 def look(settings: "Settings") -> list[Finding]:
     """All findings about the host, in the order of CHECKS."""
     return [finding for check in CHECKS for finding in check(settings)]
-
-
-def pam(_settings: "Settings") -> "Iterator[Finding]":
-    """The PAM service file, and python-pam."""
-    try:
-        yield Finding(OK, "pam", f"{service_file.check()} decides about auth and account")
-    except service_file.Insufficient as insufficient:
-        advice = 'copy packaging/pam.d/popa3d there, or write both lines; Linux-PAM would ask the service "other" instead'
-        yield Finding(FAULT, "pam", insufficient.reason, advice)
-    try:
-        from ..pam.adapter import Pam
-
-        Pam()
-        yield Finding(OK, "python-pam", "python-pam and libpam can be loaded")
-    except Exception as error:
-        yield Finding(FAULT, "python-pam", f"python-pam cannot be used: {error}", _PACKAGE)
 
 
 def _users(settings: "Settings") -> "Iterator[Finding]":
@@ -108,7 +90,9 @@ def _spool(settings: "Settings") -> "Iterator[Finding]":
 
 def _tls(settings: "Settings") -> "Iterator[Finding]":
     if not settings.certificate:
-        yield Finding(NOTE, "tls", "there is no certificate: passwords cross the network in the clear", "see docs/TLS.md")
+        yield Finding(
+            NOTE, "tls", "there is no certificate: passwords cross the network in the clear", "see [tls] in popa3d.toml(5)"
+        )
         return
     from .. import certificate
 
@@ -116,7 +100,7 @@ def _tls(settings: "Settings") -> "Iterator[Finding]":
         certificate.context(settings)
         begins, ends = certificate.dates(settings)
     except Failure as failure:
-        yield Finding(FAULT, "tls", failure.reason, "see docs/TLS.md, and tls.certificate and tls.key in popa3d.toml(5)")
+        yield Finding(FAULT, "tls", failure.reason, "see certificate and key of [tls] in popa3d.toml(5)")
         return
     status = os.stat(settings.key)
     mode = stat.S_IMODE(status.st_mode)
@@ -162,7 +146,7 @@ def _date(moment: float) -> str:
 
 # Each returns findings. What else a host needs is one more row.
 CHECKS: "tuple[Callable[[Settings], Iterator[Finding]], ...]" = (
-    pam,
+    service.look,
     _users,
     _chroot,
     _state,

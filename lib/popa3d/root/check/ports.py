@@ -30,7 +30,7 @@ def look(settings: "Settings") -> "Iterator[Finding]":
         inodes = listening(port)
         names = sorted(_names(inodes))
         if not inodes:
-            advice = "start popa3d, or turn it on in inetd, xinetd or systemd: INSTALL.md has each way"
+            advice = "start popa3d -D, or turn it on in inetd, xinetd or systemd: see DAEMON and EXAMPLES in popa3d(8)"
             yield Finding(NOTE, "port", f"nobody listens on port {port}", advice, port=port)
         elif not names:
             yield Finding(NOTE, "port", f"port {port} is open, but its process cannot be seen", "", port=port)
