@@ -78,7 +78,7 @@ def test_delivery_agents(host: Host) -> None:
         assert [each["level"] for each in found()["delivery"]] == ["ok"]
         file = host.configuration("[mailbox]\nlocks = ['flock']\n")
         assert (
-            "Postfix is installed, and takes fcntl and dotlock by default; popa3d takes flock" in faults("-c", file)["delivery"]
+            "Postfix is installed, and takes dotlock and fcntl by default; popa3d takes flock" in faults("-c", file)["delivery"]
         )
         Path("/usr/libexec/opensmtpd").mkdir()
         Path("/usr/libexec/opensmtpd/mail.local").touch()

@@ -1,5 +1,10 @@
 """Delivery agents that are installed, and whether popa3d has a lock in common with each: see LOCKS in popa3d.toml(5).
 
+The table is what strace(1) has shown of Debian 12's packages as they deliver by default: postfix 3.7.11-0+deb12u1
+(mailbox_delivery_lock in postconf(5)), exim4-daemon-light 4.96-15+deb12u10 (use_lockfile and use_fcntl_lock in spec.txt, chapter
+26), dovecot-core 2.3.19.1+dfsg1-2.1 (mbox_write_locks), procmail 3.22-27 (procmail -v says it too), maildrop 2.9.3-2.1,
+sendmail-bin 8.17.1.9-2, dma 0.13-1, opensmtpd 6.8.0p2-4, mailutils-mda 3.15-4.
+
 Runs as: root.
 Trusts: the administrator's files.
 """
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
 
     from ...shared.settings import Settings
 
-_POSTFIX, _EXIM = "Postfix", "Exim"
+_POSTFIX = "Postfix"
 _MAIN_CF = "/etc/postfix/main.cf"
 
 
@@ -30,15 +35,17 @@ class Agent:
         self.locks = locks
 
 
-# As Debian's packages have them, and others by the name of the program.
+# By the files of Debian 12's and 13's packages; the second of two is where others have it.
 AGENTS = (
-    Agent(_POSTFIX, ("/usr/lib/postfix/sbin/local", "/usr/libexec/postfix/local"), ("fcntl", "dotlock")),
-    Agent(_EXIM, ("/usr/sbin/exim4", "/usr/sbin/exim"), ("dotlock", "fcntl")),
+    Agent(_POSTFIX, ("/usr/lib/postfix/sbin/local", "/usr/libexec/postfix/local"), ("dotlock", "fcntl")),
+    Agent("Exim", ("/usr/sbin/exim4", "/usr/sbin/exim"), ("dotlock", "fcntl")),
+    Agent("Dovecot", ("/usr/lib/dovecot/dovecot-lda", "/usr/libexec/dovecot/dovecot-lda"), ("fcntl", "dotlock")),
     Agent("procmail", ("/usr/bin/procmail",), ("dotlock", "fcntl")),
     Agent("maildrop", ("/usr/bin/maildrop",), ("dotlock", "fcntl")),
-    Agent("sendmail's mail.local", ("/usr/lib/sm.bin/mail.local",), ("fcntl", "dotlock")),
-    Agent("dma", ("/usr/sbin/dma", "/usr/lib/dma"), ("flock",)),
-    Agent("OpenSMTPD's mail.local", ("/usr/lib/*/opensmtpd/mail.local", "/usr/libexec/opensmtpd/mail.local"), ("dotlock",)),
+    Agent("sendmail's mail.local", ("/usr/libexec/sendmail/mail.local",), ("fcntl", "dotlock")),
+    Agent("dma", ("/usr/sbin/dma",), ("flock",)),
+    Agent("OpenSMTPD's mail.local", ("/usr/libexec/opensmtpd/mail.local",), ("dotlock",)),
+    Agent("GNU mailutils' mda", ("/usr/sbin/mda",), ("dotlock",)),
 )
 
 
