@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import Host
+from tests.host import CHECKOUT, Host
 from tests.root.shown import ran, shown
 from tests.super.daemon import Connected, Daemon, refused
 from tests.talk import POPA3D, Talk, children, descriptors, ids, state, wait_until
@@ -90,6 +90,24 @@ def test_pipe(host: Host, no_system_log: None, configuration: str) -> None:
             talked(talk)
     lines = [line for line in read_all(reading) if "No libwrap" not in line]
     assert_session(lines)
+    (pattern,) = re.findall(r"^left for \(.*$", (CHECKOUT / "man/popa3d.8").read_text(), re.M)
+    found = re.search(pattern, lines[-1])
+    assert found and found.groups()[:3] == ("alice", "1", str(OCTETS)) and found[4].isdigit()
+
+
+def test_modules_of_pam(host: Host, no_system_log: None) -> None:
+    """What PAM's modules log with syslog(3) is on standard error too, with the process id and without a time."""
+    reading, writing = os.pipe()
+    with Daemon(host, "", ("-F",), writing):
+        os.close(writing)
+        with Connected() as talk:
+            assert talk.login("alice", "wrong").startswith(b"-ERR")
+            assert talk.rest() == b""
+    lines = [line for line in read_all(reading) if "No libwrap" not in line]
+    (of_module,) = [line for line in lines if "pam_unix" in line]
+    (of_popa3d,) = [line for line in lines if "Authentication failed" in line]
+    pid = of_popa3d.partition("[")[2].partition("]")[0]
+    assert of_module.startswith(f"popa3d[{pid}]: pam_unix(popa3d:auth): authentication failure;")
 
 
 def test_system_log_first(host: Host) -> None:

@@ -50,6 +50,8 @@ def start() -> None:
     """Connect to the log now: without privileges it may not be possible."""
     if _Log.target == SYSTEM:
         syslog.openlog("popa3d", syslog.LOG_PID | syslog.LOG_NDELAY, _Log.facility)
+    elif _Log.target == STDERR:  # PAM's modules call syslog(3): from now on that writes to descriptor 2 too
+        syslog.openlog("popa3d", syslog.LOG_PID | syslog.LOG_PERROR)
 
 
 def stop() -> None:

@@ -30,6 +30,8 @@ MUTATIONS = (
 
     wrong("shared/log.py", 'head = f"<{priority}>" if _Log.target == JOURNAL else time', "head = time",
           "the journal takes all lines for equally important", f"{STDERR}::test_journal"),
+    wrong("shared/log.py", "syslog.LOG_PID | syslog.LOG_PERROR", "syslog.LOG_PID", "in a container nobody hears what PAM's modules say",
+          "tests/super/test_stderr_log.py::test_modules_of_pam"),
     wrong("shared/log.py", "_Log.facility | priority, text", "priority, text", "lines have another facility",
           f"{STDERR}::test_system_log_first", f"{STDERR}::test_reload"),
     wrong("shared/log.py", "    except OSError:\n        pass  # nobody reads it any more\n", "    finally:\n        pass\n",
