@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from tests import host as private_host
 from tests import tls
 from tests.bench import dovecot
 from tests.clients import MESSAGES, PORT, Home, mbox, received, test_fetchmail, test_getmail, test_mpop
-from tests.host import ALICE, BASE, Host
+from tests.host import ALICE, BASE, CHECKOUT, PASSWORDS, Host
 from tests.moving import migrate
 from tests.super.daemon import Daemon
 from tests.talk import Talk
@@ -97,3 +99,22 @@ def test_nothing_is_fetched_twice(host: Host, dovecots: None, client: Callable[[
             append(mailbox, MESSAGES[5])
             poll()
             assert home.mail() == received((*MAIL, MESSAGES[4], FORGED, MESSAGES[5]))
+
+
+def test_the_list_of_the_manual(host: Host, dovecots: None) -> None:
+    """With the answers that popa3d-migrate(8) has curl take, popa3d shows what Dovecot has shown; new mail may be there."""
+    mailbox = host.deliver("alice", mbox(MAIL))
+    manual = (CHECKOUT / "man/popa3d-migrate.8").read_text()
+    (commands,) = re.findall(r"^(\(curl -s.*\n.*) > /root/alice\.list$", manual, re.M)
+    words = commands.replace("localhost", f"127.0.0.1:{PORT}").replace("-u alice", f"-u alice:{PASSWORDS['alice']}")
+    with dovecot.running(host, PORT, TLS_PORT, [ALICE]):
+        answers = subprocess.run(["sh", "-c", words], capture_output=True, check=True, timeout=60).stdout
+    file = host.base / "alice.list"
+    file.write_bytes(answers)
+    append(mailbox, MESSAGES[4])
+    assert migrate("--from-list", str(file), "alice") == ("alice: 4 of 5 messages keep their unique-ids, 1 had none\n", "")
+    with Talk() as talk:
+        assert talk.login("alice") == b"+OK\r\n"
+        talk.send(b"UIDL\r\nQUIT\r\n")
+        shown = talk.rest().splitlines()[1:5]
+    assert shown == answers.splitlines()[:4]
