@@ -15,7 +15,7 @@ sys.path.insert(0, "/opt/popa3d/lib")
 from popa3d.root import start
 from popa3d.shared import record
 
-def preauth(pipe, timeout_s, login_timeout_s, offer, first, confine):
+def preauth(pipe, timeout_s, login_timeout_s, offer, first, confine, meet):
     os.write(1, b"+OK taken over\\r\\n")
     {code}
 

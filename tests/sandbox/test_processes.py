@@ -86,7 +86,7 @@ def test_what_a_preauth_child_did_is_logged(host: Host) -> None:
     program = host.base / "taken-over-child"
     program.write_text(
         f"#!/usr/bin/python3 -IBS\nimport os, sys\nsys.path.insert(0, '{HOME}/lib')\nfrom popa3d.root import start\n"
-        "def preauth(pipe, timeout_s, login_timeout_s, offer, first, confine):\n"
+        "def preauth(pipe, timeout_s, login_timeout_s, offer, first, confine, meet):\n"
         "    confine()\n    os.write(1, b'+OK taken over\\r\\n')\n    os.getppid()\n    os.write(1, b'and goes on')\n"
         f"start.main('{HOME}/bin/popa3d-session', '', lambda: preauth, None, None, None)\n"
     )

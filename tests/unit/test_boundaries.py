@@ -85,12 +85,13 @@ ONLY = {
     ("root/sandbox", "root"): "libc",
     ("root/sandbox", "shared"): "log system_calls",
     ("root", "root/sandbox"): "",
-    ("shared/census", "shared"): "address arguments limits process_name tls_limits",
+    ("shared/census", "shared"): "address arguments client_note limits process_name tls_limits",
 }
 
 # In shared nothing is loaded but limits and what all of its modules share; and
 WITHIN_SHARED = {"capabilities": "replies", "connection": "lines", "log": "system_calls", "record": "settings"}
 WITHIN_SHARED["uidl_list"] = "migration_limits"
+WITHIN_SHARED |= {"proxy_header": "proxy_limits", "proxy_report": "address", "proxy_reader": "proxy_header proxy_report"}
 
 # name of a call -> the only modules with it
 CALLS = {
@@ -118,7 +119,12 @@ CALLS = {
 # The first folder is the user id. In shared some modules are for fewer than all.
 RUNS_AS = {
     "shared/census": ("the operator, and root where the administrator limits sessions.",),
-    "shared": ("any uid", "popa3d (the pre-auth child) and the mailbox owner", "the mailbox owner, or root's process"),
+    "shared": (
+        "any uid",
+        "popa3d or popa3d-tls,",
+        "popa3d (the pre-auth child) and the mailbox owner",
+        "the mailbox owner, or root's process",
+    ),
     "preauth": ("popa3d",),
     "tls": ("popa3d-tls",),
     "root/listen": ("root, only with -D.",),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from popa3d.shared import Failure, arguments, limits
+from popa3d.shared import Failure, arguments, limits, proxy_limits
 from tests.host import CHECKOUT
 
 LIB = CHECKOUT / "lib/popa3d"
@@ -102,6 +102,9 @@ def test_limits() -> None:
         "Greeting to PASS or AUTH": f"{limits.LOGIN_TIMEOUT_S} s",
         "PAM and the name services": f"{limits.PAM_TIMEOUT_S} s",
         "A command line, or progress of a reply": f"{limits.TIMEOUT_S} s",
+        "Header of a proxy": f"{proxy_limits.PROXY_HEADER_S} s",
+        "The same, of version 1": f"{proxy_limits.PROXY_V1_OCTETS} octets",
+        "The same, of version 2": f"{proxy_limits.PROXY_V2_OCTETS} octets",
         "Waiting for another program's lock": f"{limits.LOCK_TIMEOUT_S} s",
         "Messages in a mailbox": f"{limits.MAX_MESSAGES}",
         "Size of a mailbox": f"{limits.MAX_OCTETS // 2**30} GiB",

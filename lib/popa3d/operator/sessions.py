@@ -8,6 +8,7 @@ import pwd
 import sys
 import time
 
+from ..shared import client_note
 from ..shared.address import numeric
 from ..shared.census import connections, processes
 from ..shared.limits import PYTHON_DIRECTORIES, USER
@@ -75,8 +76,8 @@ def _session(psutil: "Any", counted: processes.Process) -> Session | None:
     age_s = max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (process.create_time() - booted))
     session.started, session.age_s = round(time.time() - age_s, 2), round(age_s, 2)
     session.tls = counted.security
-    session.peer, idle_s = connections.peer_and_idle(counted.connected)
-    session.peer = session.peer or _peer(psutil, counted.connected)
+    peer, idle_s = connections.peer_and_idle(counted.connected)
+    session.peer = client_note.read(counted.pid) or peer or _peer(psutil, counted.connected)
     if idle_s is not None:
         session.idle_s = min(idle_s, session.age_s)  # the connection may be older than the process
     session.memory, session.cpu_s = _cost(psutil, process)

@@ -27,24 +27,36 @@ def run(
     offer: tuple[bool, bool, bool],
     first: bytes,
     confine: "Callable[[], None]",
+    meet: "Callable[[], tuple[tuple[bool, bool, bool], bytes, bytes] | None] | None",
 ) -> None:
     """Serve descriptors 0 and 1, then write one record into `pipe`. The caller ends the process.
 
     timeout_s: the limit for each line and each piece sent; login_timeout_s: for all of the AUTHORIZATION state, or what is
     left of it. offer: what Offer takes. first: the greeting, or what is said instead if there was one.
     confine: called when that is sent, before anything is read; the process can do little more than read and write then.
+    meet: where the client comes through a proxy. Reads the proxy's header, and returns the offer, what is said first, and what
+    the client has sent behind the header; None if there is no session. So `confine` is called before it.
     """
     deadline = time.monotonic() + login_timeout_s
-    os.write(pipe, _serve(Connection(b"", min(timeout_s, login_timeout_s)), deadline, Offer(*offer), first, confine))
-
-
-def _serve(connection: Connection, deadline: float, offer: Offer, first: bytes, confine: "Callable[[], None]") -> bytes:
-    """Serve the AUTHORIZATION state until `deadline` (time.monotonic) at most; return the record for root."""
-    authorization = Authorization(offer)
+    connection = Connection(b"", min(timeout_s, login_timeout_s))
+    if meet is not None:
+        confine()
+        met = meet()
+        if met is None:
+            return
+        offer, first, ahead = met
+        connection.feed(ahead)
     if first:
         connection.put(first)
         connection.flush()
-    confine()
+    if meet is None:
+        confine()
+    os.write(pipe, _serve(connection, deadline, Offer(*offer)))
+
+
+def _serve(connection: Connection, deadline: float, offer: Offer) -> bytes:
+    """Serve the AUTHORIZATION state until `deadline` (time.monotonic) at most; return the record for root."""
+    authorization = Authorization(offer)
     event = GO_ON
     while event == GO_ON:
         line = connection.line(deadline)

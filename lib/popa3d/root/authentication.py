@@ -70,7 +70,7 @@ def log_in(
 def _login(data: bytes, peer: "Peer", offered: bool) -> record.Login:
     """The Login in a record. Raises End if it is another record, or none."""
     if data == record.LEFT:
-        raise End("Didn't attempt authentication", priority=log.INFO)
+        raise End("" if peer.is_proxy else "Didn't attempt authentication", priority=log.INFO)
     if data == record.EXPIRED:
         raise End("Connection timed out", priority=log.INFO)
     if data == record.TOO_MANY:

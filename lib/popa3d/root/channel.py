@@ -4,7 +4,8 @@ Afterwards descriptors 0 and 1 are a local socket on which the rest of the sessi
 has the client's connection.
 
 Runs as: root, and user popa3d-tls in the TLS process once `_serve` has confined it.
-Trusts: of the TLS process nothing but the names of a version and a cipher, which are checked, for the log.
+Trusts: of the TLS process nothing but the names of a version and a cipher, which are checked, for the log; and its report of
+a proxy's header, which root.proxied checks.
 """
 
 import _signal  # the standard library's signal module imports enum, which costs start-up time
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from ..shared.settings import Settings
 
-    Run = Callable[[Any, int, int, Callable[[str], None]], None]  # tls.relay.run
+    Run = Callable[[Any, int, int, Callable[[str], None], Callable[[], bytes | None] | None], None]  # tls.relay.run
+    Asked = tuple[int, int, bool, int]  # what `encode` takes
     Tls = Callable[[], Run]  # loads and returns it
 
 READY = b"+"  # the TLS process's first octet: it is confined, and has the key
@@ -49,6 +51,16 @@ class Channel:
         self._reported = reported
         os.set_blocking(report, False)
 
+    def report(self, header_s: int) -> bytes:
+        """What the process says of a proxy's header, for which it has header_s; see proxied.client."""
+        from ..shared import proxy_report
+        from . import proxied
+
+        if not self._reported:
+            self._reported = proxied.read_report(self._report, header_s)
+        report, self._reported = self._reported[: proxy_report.OCTETS], self._reported[proxy_report.OCTETS :]
+        return report
+
     def outcome(self) -> tuple[str, str]:
         """("VERSION CIPHER", "") once the handshake is complete; ("", REASON) if it failed; else ("", "").
 
@@ -66,16 +78,17 @@ class Channel:
         return (text if usual else ""), ""
 
 
-def start(settings: "Settings", tls: "Tls", login_timeout_s: float, stls: bool, kept: bool) -> Channel:
+def start(settings: "Settings", tls: "Tls", login_timeout_s: float, stls: bool, kept: bool, header_s: int = 0) -> Channel:
     """Put a TLS process between the client and descriptors 0 and 1. Raises NotStarted.
 
     login_timeout_s: for the handshake. stls: the client waits for the reply to STLS. kept: KEEPER_FD is the listener's keeper.
+    header_s: the time for a proxy's header, which comes first; 0: there is none.
     """
     nobody = user()
     deadline = time.monotonic() + login_timeout_s
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     reading, writing = os.pipe()
-    asked = (os.getpid(), max(1, int(login_timeout_s)), stls)
+    asked = (os.getpid(), max(1, int(login_timeout_s)), stls, header_s)
     fds = (0, theirs.fileno(), writing)
     kept = kept and _ask_keeper(asked, fds)
     if not kept:
@@ -89,7 +102,7 @@ def start(settings: "Settings", tls: "Tls", login_timeout_s: float, stls: bool, 
         ours.close()
         if kept and not answer:
             log.write(log.ERROR, "The keeper of the TLS key does not answer")
-            return start(settings, tls, deadline - time.monotonic(), stls, False)
+            return start(settings, tls, deadline - time.monotonic(), stls, False, header_s)
         raise NotStarted(f"TLS is not possible: {answer[1:].decode('utf-8', 'replace') or 'its process does not answer'}")
     for fd in (0, 1):
         os.dup2(ours.fileno(), fd)
@@ -112,20 +125,22 @@ def user() -> "pwd.struct_passwd":
     return account
 
 
-def encode(asked: tuple[int, int, bool]) -> bytes:
-    """What the keeper is asked: the session's process id, the seconds for the handshake, and whether STLS is to be answered."""
-    return b"%d %d %d" % asked
+def encode(asked: "Asked") -> bytes:
+    """What the keeper is asked: the session's process id, the seconds for the handshake, whether STLS is to be answered, and
+    the seconds for a proxy's header."""
+    return b"%d %d %d %d" % asked
 
 
-def decode(message: bytes) -> tuple[int, int, bool]:
+def decode(message: bytes) -> "Asked":
     """The other way round. Raises ValueError."""
-    pid, timeout_s, stls = map(int, message.split(b" "))
-    if encode((pid, timeout_s, bool(stls))) != message:
+    pid, timeout_s, stls, header_s = map(int, message.split(b" "))
+    asked = pid, timeout_s, bool(stls), header_s
+    if encode(asked) != message:
         raise ValueError("a message to the keeper")
-    return pid, timeout_s, bool(stls)
+    return asked
 
 
-def _ask_keeper(asked: tuple[int, int, bool], fds: tuple[int, int, int]) -> bool:
+def _ask_keeper(asked: "Asked", fds: tuple[int, int, int]) -> bool:
     """False: it is gone or has too much to do, and the session starts a TLS process of its own."""
     keeper = _socket.socket(fileno=KEEPER_FD)
     try:
@@ -137,9 +152,7 @@ def _ask_keeper(asked: tuple[int, int, bool], fds: tuple[int, int, int]) -> bool
     return True
 
 
-def _fork(
-    settings: "Settings", tls: "Tls", nobody: "pwd.struct_passwd", asked: tuple[int, int, bool], fds: tuple[int, int, int]
-) -> None:
+def _fork(settings: "Settings", tls: "Tls", nobody: "pwd.struct_passwd", asked: "Asked", fds: tuple[int, int, int]) -> None:
     if os.fork():
         return
     try:
@@ -156,18 +169,19 @@ def _fork(
 
 
 def become(
-    context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", timeout_s: int, asked: tuple[int, int, bool], fds: tuple[int, ...]
+    context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", timeout_s: int, asked: "Asked", fds: tuple[int, ...]
 ) -> "NoReturn":
     """Be the TLS process. fds: the client's connection, the session's socket and the pipe for the report; others are closed."""
     status = EX_SOFTWARE
     try:
         run = tls()  # inside the chroot there is nothing to load
+        pid, handshake_timeout_s, stls, header_s = asked
+        meet = _load_meet(header_s) if header_s else None
         # It ends with its session, and sends what that has said last: a service manager that ends a session's processes with
         # the session must not take that away.
         for number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT):
             _signal.signal(number, _signal.SIG_IGN)
         _signal.alarm(0)
-        pid, handshake_timeout_s, stls = asked
         libc.set_name(process_name.encode("", pid))
         copies = [os.dup(fd) for fd in fds]
         for fd, copy in enumerate(copies):
@@ -190,7 +204,7 @@ def become(
 
         if stls:
             os.write(0, replies.TLS_STARTS)
-        run(context, timeout_s, handshake_timeout_s, report)
+        run(context, timeout_s, handshake_timeout_s, report, meet)
         status = 0
     except BrokenPipeError:
         pass
@@ -198,3 +212,10 @@ def become(
         os.write(2, FAULT + failure.reason.encode())
     finally:
         os._exit(status)
+
+
+def _load_meet(header_s: int) -> "Callable[[], bytes | None]":
+    """How a TLS process meets a client that has come through a proxy; see tls.relay.run."""
+    from ..shared import proxy_reader
+
+    return lambda: proxy_reader.meet(0, 2, header_s)

@@ -21,6 +21,7 @@ from ..shared.settings import (
     HOME_FILE,
     LISTS,
     LOCK_NAMES,
+    NETWORKS,
     TABLE,
     Settings,
 )
@@ -104,6 +105,8 @@ def collect(tables: "dict[str, Any]", note: "Callable[[Refused], None]") -> Sett
                     note(Refused(refused.reason, f"{setting.table}.{setting.key}"))
                     setattr(result, setting.key, setting.default)
     _check_tls(result, {f"{setting.table}.{setting.key}" for setting in given}, note)
+    if result.proxies_tls and not result.proxies:
+        note(Incomplete("listen.proxies_tls needs listen.proxies", "listen.proxies_tls"))
     return result
 
 
@@ -159,6 +162,26 @@ def _check_addresses(name: str, addresses: tuple[object, ...]) -> None:
             raise Refused(f"{name} has {address}, and an address that is the same or part of it")
 
 
+def _check_networks(name: str, networks: tuple[object, ...]) -> None:
+    known = set()
+    for network in networks:
+        text, slash, bits = network.partition("/") if isinstance(network, str) else ("", "", "")
+        packed = _packed(text)
+        if not packed or (slash and not re.fullmatch("0|[1-9][0-9]{0,2}", bits)):
+            raise Refused(f'{name} must be addresses, or networks such as "10.0.0.0/8", not {network!r}')
+        if packed.startswith(_MAPPED):
+            raise Refused(f"{name} must have IPv4 addresses as such, not {network!r}")
+        width = 8 * len(packed)
+        prefix = int(bits) if slash else width
+        if not 0 < prefix <= width:
+            raise Refused(f"{name}: the prefix of {network} must have 1 to {width} bits")
+        if int.from_bytes(packed, "big") & ((1 << (width - prefix)) - 1):
+            raise Refused(f"{name}: {network} has bits behind its prefix")
+        if (packed, prefix) in known:
+            raise Refused(f"{name} has {network} twice")
+        known.add((packed, prefix))
+
+
 def _check_directory(name: str, path: str) -> None:
     if not path.startswith("/") or "\0" in path:
         raise Refused(f"{name} must be an absolute path")
@@ -198,6 +221,7 @@ def _check_home_file(name: str, path: str) -> None:
 # What each kind's values must be, in the order of the checks. Each raises Refused; the names and paths are any the file has.
 _CHECKS: "tuple[tuple[str, Callable[[str, Any], None]], ...]" = (
     (ADDRESSES, _check_addresses),
+    (NETWORKS, _check_networks),
     (DIRECTORY, _check_directory),
     (LOCK_NAMES, _check_lock_names),
     (HOME_FILE, _check_home_file),

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class End(Failure):
-    """The session ends here: `reason` is logged with `priority`, and the client reads `reply`, if any."""
+    """The session ends here: `reason`, if any, is logged with `priority`, and the client reads `reply`, if any."""
 
-    def __init__(self, reason: str, reply: bytes = b"", priority: int = log.ERROR) -> None:
+    def __init__(self, reason: str = "", reply: bytes = b"", priority: int = log.ERROR) -> None:
         super().__init__(reason)
         self.reply = reply
-        self.priority = priority
+        self.priority = priority if reason else log.INFO
 
 
 def refuse(end: End, nobody: "pwd.struct_passwd") -> int:
@@ -43,7 +43,8 @@ def finish(end: End) -> int:
 
 def _log(end: End) -> None:
     _signal.alarm(RECORD_GRACE_S)  # for a log that is stuck, or a peer that does not read: then the process ends here
-    log.write(end.priority, end.reason)
+    if end.reason:
+        log.write(end.priority, end.reason)
 
 
 def _reply(end: End) -> int:

@@ -9,7 +9,7 @@ import posix as os  # as os, without its start-up time
 import select
 
 from ..shared import Failure, log, record
-from ..shared.limits import HANDOVER_FD, LOCKER_FD, SCAN_BOTH_OCTETS, STARTER_ANSWER_S, STARTER_FD
+from ..shared.limits import HANDOVER_FD, LOCKER_FD, NOTE_FD, SCAN_BOTH_OCTETS, STARTER_ANSWER_S, STARTER_FD
 from . import privileges, process, sandbox, state_directories
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -102,10 +102,11 @@ def _state(owner: "pwd.struct_passwd", settings: "Settings") -> str:
         return ""
 
 
-def give_to_starter(handover: record.Handover, owner: "pwd.struct_passwd", locker: int) -> bool:
+def give_to_starter(handover: record.Handover, owner: "pwd.struct_passwd", locker: int, is_proxied: bool) -> bool:
     """Let the listener's starter fork the owner's program, and leave the client to it: nothing but the exit may follow.
 
-    locker: of `start_locker`. False: it cannot, or takes too long, and the client is still this process's.
+    locker: of `start_locker`. is_proxied: the client comes through a proxy. False: it cannot, or takes too long, and the
+    client is still this process's.
     """
     from .starter import READY
     from .starter import encode as question
@@ -113,8 +114,9 @@ def give_to_starter(handover: record.Handover, owner: "pwd.struct_passwd", locke
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     starter = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, STARTER_FD)
     fds = (0, theirs.fileno()) if locker < 0 else (0, theirs.fileno(), locker)
+    message = question(os.getpid(), owner.pw_gid, is_proxied, handover.encode())
     try:
-        starter.sendmsg([question(os.getpid(), owner.pw_gid, handover.encode())], process.rights(fds), _socket.MSG_DONTWAIT)
+        starter.sendmsg([message], process.rights(fds), _socket.MSG_DONTWAIT)
         theirs.close()
         poll = select.poll()
         poll.register(ours, select.POLLIN)
@@ -151,15 +153,25 @@ def confine(handover: record.Handover, program: str = "") -> None:
     sandbox.session(mailbox, state, makes_locks, SCAN_BOTH_OCTETS, program)
 
 
-def become(worker: str, handover: record.Handover, reading: int, locker: int = -1) -> "NoReturn":
-    """Become `worker`, with the `pipe` as HANDOVER_FD, and `locker`, if any, as LOCKER_FD. Raises NotStarted."""
+def become(worker: str, handover: record.Handover, reading: int, locker: int = -1, is_proxied: bool = False) -> "NoReturn":
+    """Become `worker`, with the `pipe` as HANDOVER_FD, and `locker`, if any, as LOCKER_FD. Raises NotStarted.
+
+    is_proxied: NOTE_FD stays open, too.
+    """
     log.stop()  # as its descriptor is about to be closed or replaced
     if locker >= 0:
         reading, locker = (process.copy_above(LOCKER_FD, fd) for fd in (reading, locker))
         os.dup2(locker, LOCKER_FD)
     os.dup2(reading, HANDOVER_FD)
     os.set_inheritable(HANDOVER_FD, True)
-    process.close_from(HANDOVER_FD + 1 + (locker >= 0))
+    first_closed = HANDOVER_FD + 1 + (locker >= 0)
+    if is_proxied:
+        from ..shared import client_note
+
+        os.closerange(first_closed, NOTE_FD)
+        client_note.keep()
+        first_closed = NOTE_FD + 1
+    process.close_from(first_closed)
     privileges.no_new_privileges()
     try:
         confine(handover, worker)

@@ -117,6 +117,8 @@ def _be(settings: "Settings", tls: "Tls", fd: int, writing: int) -> "NoReturn":
             os.write(_ANSWER_FD, b"!" + failure.reason.encode("utf-8", "replace"))
             os._exit(1)
         tls()
+        if settings.proxies:
+            from ..shared import proxy_reader  # noqa: F401 - for the TLS processes
         os.write(_ANSWER_FD, b"+" + warning.encode("utf-8", "replace"))
         os.close(_ANSWER_FD)
         _serve(_socket.socket(fileno=_ASKING_FD), context, tls, nobody, settings.timeout_s)

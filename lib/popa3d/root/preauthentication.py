@@ -22,18 +22,23 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     Offer = tuple[bool, bool, bool]  # what shared.capabilities.Offer takes
-    Preauth = Callable[[], Callable[[int, float, float, Offer, bytes, Callable[[], None]], None]]
+    Order = tuple[Offer, float, bytes, int]  # what `order` takes
+    Meet = Callable[[], tuple[Offer, bytes, bytes] | None]
+    Run = Callable[[int, float, float, Offer, bytes, Callable[[], None], Meet | None], None]  # preauth.loop.run
+    Preauth = Callable[[], Run]  # loads and returns it
 
 _RECORD_FD = 3  # of the child, besides 0 to 2
 _ORDER_OCTETS = 512
+_NO_OFFER = (False, False, False)
 
 
 class Preauthentication:
     """The pre-auth child: one, or with STLS another one after it."""
 
-    def __init__(self, load: "Preauth", nobody: "pwd.struct_passwd", timeout_s: int) -> None:
-        """load: loads and returns what the child runs (preauth.loop.run)."""
+    def __init__(self, load: "Preauth", nobody: "pwd.struct_passwd", timeout_s: int, has_proxies: bool) -> None:
+        """load: loads and returns what the child runs (preauth.loop.run). has_proxies: `meet_proxy` may be called."""
         self._load = load
+        self._has_proxies = has_proxies
         self._nobody = nobody
         self._timeout_s = timeout_s
         self._deadline = 0.0
@@ -58,19 +63,39 @@ class Preauthentication:
 
         is_greeted: the prepared child has its order.
         """
-        self._deadline = deadline
-        if is_greeted or (self._pid > 0 and _send(self._pipe, order(offer, deadline, first))):
+        self._start((offer, deadline, first, 0), is_greeted)
+
+    def meet_proxy(self, deadline: float, header_s: int) -> bytes:
+        """Have a child read a proxy's header from descriptor 0, for at most header_s. Its report (shared.proxy_report).
+
+        When it reports it has looked at nothing that the client has sent; then it waits for `go_on`. deadline: for its record.
+        """
+        from . import proxied  # few sessions need it
+
+        self._start((_NO_OFFER, deadline, b"", header_s), False)
+        return proxied.read_report(self._pipe, header_s)
+
+    def go_on(self, offer: "Offer", first: bytes) -> None:
+        """Have the child serve a client that has come through a proxy; see `start`. Raises End if it has ended."""
+        try:
+            os.write(self._pipe, order(offer, self._deadline, first))
+        except OSError:
+            raise End("The pre-auth child ended before its client was greeted") from None
+
+    def _start(self, ordered: "Order", is_greeted: bool) -> None:
+        self._deadline = ordered[1]
+        if is_greeted or (self._pid > 0 and _send(self._pipe, order(*ordered))):
             return
         if self._pipe >= 0:
             os.close(self._pipe)  # of a prepared child that has died
-        self._pipe, writing = os.pipe()
+        self._pipe, childs = (one.detach() for one in _socket.socketpair()) if ordered[3] else os.pipe()
         self._pid = os.fork()
         if self._pid:
-            os.close(writing)
+            os.close(childs)
         else:
-            self._be(writing, lambda: (offer, deadline, first))
+            self._be(childs, lambda: ordered)
 
-    def _be(self, pipe: int, wait: "Callable[[], tuple[Offer, float, bytes]]", rehearses: bool = False) -> "NoReturn":
+    def _be(self, pipe: int, wait: "Callable[[], Order]", rehearses: bool = False) -> "NoReturn":
         status = EX_SOFTWARE
         try:
             log.stop()
@@ -80,6 +105,7 @@ class Preauthentication:
             os.dup2(pipe, _RECORD_FD)
             process.close_from(_RECORD_FD + 1)
             run = self._load()  # inside the chroot there is nothing to load
+            meet = _load_meet() if self._has_proxies else None
             privileges.confine(self._nobody.pw_uid, self._nobody.pw_gid, CHROOT, descriptors=_RECORD_FD + 2)
         except BaseException as error:
             log.crash(error)
@@ -87,11 +113,11 @@ class Preauthentication:
         try:  # here is no log any more
             if rehearses:
                 # With /dev/null, which says nothing and goes. This writes to most pages that a client would otherwise wait for.
-                run(1, self._timeout_s, 1, (False, False, True), replies.GREETING, lambda: None)
-            offer, deadline, first = wait()
+                run(1, self._timeout_s, 1, (False, False, True), replies.GREETING, lambda: None, None)
+            offer, deadline, first, header_s = wait()
             privileges.no_more_descriptors()
             left_s = max(0.0, deadline - time.monotonic())
-            run(_RECORD_FD, self._timeout_s, left_s, offer, first, sandbox.preauth)
+            run(_RECORD_FD, self._timeout_s, left_s, offer, first, sandbox.preauth, meet(header_s) if meet and header_s else None)
             status = 0
         finally:
             os._exit(status)
@@ -129,9 +155,32 @@ class Preauthentication:
         return data
 
 
-def order(offer: "Offer", deadline: float, first: bytes) -> bytes:
-    """What a prepared child is told with its client's connection; see `Preauthentication.start`."""
-    return b"%d %d %d %r %s" % (*offer, deadline, first)
+def order(offer: "Offer", deadline: float, first: bytes, header_s: int = 0) -> bytes:
+    """What a prepared child is told with its client's connection; see `Preauthentication.start`.
+
+    header_s: a proxy's header comes first, for which there is so much time. Then another order follows.
+    """
+    return b"%d %d %d %r %d %s" % (*offer, deadline, header_s, first)
+
+
+def _decode(message: bytes) -> "Order":
+    stls, tls, logins, deadline, header_s, first = message.split(b" ", 5)
+    return (stls == b"1", tls == b"1", logins == b"1"), float(deadline), first, int(header_s)
+
+
+def _load_meet() -> "Callable[[int], Meet]":
+    """How a child meets a client that has come through a proxy; see preauth.loop.run."""
+    from ..shared import proxy_reader
+
+    def meet(header_s: int) -> "tuple[Offer, bytes, bytes] | None":
+        ahead = proxy_reader.meet(0, _RECORD_FD, header_s)
+        message = b"" if ahead is None else os.read(_RECORD_FD, _ORDER_OCTETS)
+        if ahead is None or not message:
+            return None
+        offer, _, first, _ = _decode(message)
+        return offer, first, ahead
+
+    return lambda header_s: lambda: meet(header_s)
 
 
 def _send(pipe: int, text: bytes) -> bool:
@@ -143,10 +192,9 @@ def _send(pipe: int, text: bytes) -> bool:
         socket.detach()
 
 
-def _wait() -> "tuple[Offer, float, bytes]":
+def _wait() -> "Order":
     """In a prepared child: wait for the client, and have it as descriptors 0 and 1. If none comes, the process ends."""
     socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, _RECORD_FD)
     message = process.receive_client(socket, _ORDER_OCTETS)
     socket.detach()
-    stls, tls, logins, deadline, first = message.split(b" ", 4)
-    return (stls == b"1", tls == b"1", logins == b"1"), float(deadline), first
+    return _decode(message)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .channel import Tls
     from .keeper import Keeper
     from .preauthentication import Preauth
-    from .sequence import Count, Open
+    from .sequence import Admits, Count, Open
     from .starter import Starter
 
     Reload = Callable[[], Settings]
-    Serve = Callable[[Settings, bool, bool, int, Open], NoReturn]
+    Serve = Callable[[Settings, bool, bool, int, Open, Admits], NoReturn]
     Keep = Callable[[Settings, Callable[[str], None]], Keeper]
     StartStarter = Callable[[int], Starter]
     Greeting = Callable[[Settings, str], bytes]
@@ -112,7 +112,8 @@ def _listen(
     options: arguments.Arguments, settings: "Settings", parts: sequence.Parts, starter_program: str, listen: "Listen"
 ) -> "NoReturn":
     """Be the daemon. What takes time at a session's start is loaded here once, and forked."""
-    from . import authentication, handover, host_check, keeper, locker, reports, starter  # noqa: F401 - for sessions, too
+    from ..shared import client_note, proxy_reader  # noqa: F401 - for sessions
+    from . import authentication, handover, host_check, keeper, locker, proxied, reports, starter  # noqa: F401 - the same
 
     process.secure_daemon()
     if sandbox.missing():
@@ -141,8 +142,8 @@ def _listen(
     def keep(settings: "Settings", warn: "Callable[[str], None]") -> "Keeper":
         return keeper.start(settings, parts.tls, warn)
 
-    def serve(settings: "Settings", keeps: bool, starts: bool, waits: int, open_: "Open") -> "NoReturn":
-        sequence.serve(parts, settings, door=sequence.Door(nobody, pam, keeps, starts, waits, open_))
+    def serve(settings: "Settings", keeps: bool, starts: bool, waits: int, open_: "Open", admits: "Admits") -> "NoReturn":
+        sequence.serve(parts, settings, door=sequence.Door(nobody, pam, keeps, starts, waits, open_, admits))
 
     def start_starter(logins: int) -> "Starter":
         return starter.start(starter_program, logins)

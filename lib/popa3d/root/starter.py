@@ -16,7 +16,7 @@ import posix as os  # as os, without its start-up time
 import sys
 
 from .. import VERSION
-from ..shared import EX_SOFTWARE, log, process_name, record
+from ..shared import EX_SOFTWARE, client_note, log, process_name, record
 from ..shared.limits import HANDOVER_FD, LOCKER_FD
 from . import libc, privileges, process, reports, sandbox
 from .handover import confine
@@ -146,20 +146,21 @@ def _run(asking: _socket.socket, serve: "Serve") -> None:
             os.close(fd)
 
 
-def encode(session: int, gid: int, handover: bytes) -> bytes:
-    """What the starter is asked: the session's process, the owner's group, and the handover record."""
-    return b"%d %d " % (session, gid) + handover
+def encode(session: int, gid: int, is_proxied: bool, handover: bytes) -> bytes:
+    """What the starter is asked: the session's process, the owner's group, whether the client comes through a proxy, and the
+    handover record."""
+    return b"%d %d %d " % (session, gid, is_proxied) + handover
 
 
-def decode(message: bytes) -> tuple[int, int, record.Handover]:
+def decode(message: bytes) -> tuple[int, int, bool, record.Handover]:
     """The other way round. Raises ValueError."""
-    session, gid, data = message.split(b" ", 2)
+    session, gid, is_proxied, data = message.split(b" ", 3)
     handover = record.decode_handover(data)
     if handover is None:
         raise ValueError("the handover record")
-    if b"%d %d %s" % (int(session), int(gid), data) != message:
+    if encode(int(session), int(gid), is_proxied == b"1", data) != message:
         raise ValueError("the numbers before it")
-    return int(session), int(gid), handover
+    return int(session), int(gid), is_proxied == b"1", handover
 
 
 def _be(serve: "Serve", message: bytes, fds: list[int]) -> "NoReturn":
@@ -168,7 +169,7 @@ def _be(serve: "Serve", message: bytes, fds: list[int]) -> "NoReturn":
     try:
         for number in (*_IGNORED, _signal.SIGCHLD):
             _signal.signal(number, _signal.SIG_DFL)
-        session, gid, handover = decode(message)
+        session, gid, is_proxied, handover = decode(message)
         os.setsid()
         reports.logged_in(session, os.getpid(), _LOGINS_FD)
         log.stop()
@@ -176,6 +177,8 @@ def _be(serve: "Serve", message: bytes, fds: list[int]) -> "NoReturn":
         for fd, own in ((client, 0), (client, 1), (link, HANDOVER_FD), *((fd, LOCKER_FD) for fd in locker)):
             os.dup2(fd, own)
         process.close_from(HANDOVER_FD + 1 + len(locker))
+        if is_proxied:
+            client_note.leave(handover.peer.decode())
         log.choose(handover.log)
         log.choose_facility(handover.facility)
         log.start()

@@ -12,6 +12,21 @@ def numeric(address: str) -> str:
     return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]
 
 
+def is_within(address: str, ranges: "tuple[str, ...]") -> bool:
+    """Whether a numeric address is one of these, or in one of these networks, as the setting `proxies` has them."""
+    return any(_is_in(address, *one.partition("/")[::2]) for one in ranges)
+
+
+def _is_in(address: str, network: str, bits: str) -> bool:
+    family = _socket.AF_INET6 if ":" in network else _socket.AF_INET
+    try:
+        own, other = (_socket.inet_pton(family, text) for text in (address, network))
+    except OSError:
+        return False
+    rest = 8 * len(own) - int(bits) if bits else 0
+    return int.from_bytes(own, "big") >> rest == int.from_bytes(other, "big") >> rest
+
+
 def networks(address: str) -> tuple[str, str, str]:
     """The networks around a numeric address: its `source`, an IPv6 /56 (IPv4: the same again), and an IPv6 /48 or IPv4 /24.
 

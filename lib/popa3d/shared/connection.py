@@ -94,6 +94,10 @@ class Connection:
                 self.ended = GONE
         return line
 
+    def feed(self, ahead: bytes) -> None:
+        """Add what was read of it elsewhere, before the first line is taken."""
+        self._lines.feed(ahead)
+
     def ahead(self) -> bytes:
         """What was read and not taken as a line, for the process that goes on; at most READ_OCTETS behind a line."""
         return self._lines.ahead()

@@ -75,6 +75,10 @@ SPLIT_DOTS = 64
 LOGINS_FD, KEEPER_FD, STARTER_FD, SPARE_FD, PREAUTH_FD = 3, 4, 5, 6, 7
 HANDOVER_FD, LOCKER_FD = 3, 4
 
+# The number under which a session keeps the address of a client that comes through a proxy (shared/client_note.py), with a
+# distance to all of the above, and to what is opened.
+NOTE_FD = 40
+
 # A pipe that poll(2) reports as writable takes this much without blocking: POSIX's least PIPE_BUF.
 PIPE_OCTETS = 512
 

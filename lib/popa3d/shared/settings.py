@@ -25,10 +25,11 @@ BOOLEAN = "boolean"
 DIRECTORY = "directory"  # an absolute path, not below CHROOT
 HOME_FILE = "home file"  # a path below the user's home directory; empty: the mailbox is in the spool
 ADDRESSES = "addresses"  # numeric ones; none: all of the host
+NETWORKS = "networks"  # numeric addresses, and networks as ADDRESS/BITS
 LOCK_NAMES = "lock names"  # of LOCKS, in the order in which the locks are taken
 DOMAINS = "domains"  # of e-mail addresses; ANY_DOMAIN stands for each
 FILE = "file"  # an absolute path
-LISTS = (ADDRESSES, LOCK_NAMES, DOMAINS)
+LISTS = (ADDRESSES, NETWORKS, LOCK_NAMES, DOMAINS)
 
 ANY_DOMAIN = "*"
 
@@ -69,6 +70,8 @@ TABLE = (
     Setting("listen", "backlog", BACKLOG, (1, 65535)),
     Setting("listen", "spare", SPARE, (0, 100)),
     Setting("listen", "tls_port", POP3S_PORT, (0, 65535)),  # 0: none
+    Setting("listen", "proxies", (), NETWORKS),  # whose connections begin with a header of the PROXY protocol
+    Setting("listen", "proxies_tls", False, BOOLEAN),  # their clients have TLS, whatever the header says
     Setting("tls", "certificate", "", FILE),  # without it there is no TLS
     Setting("tls", "key", "", FILE),
     Setting("tls", "plaintext_logins", LOCAL, [NEVER, LOCAL, ALWAYS]),

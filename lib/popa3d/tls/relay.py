@@ -22,15 +22,24 @@ if TYPE_CHECKING:
 CLIENT_FD, SESSION_FD = 0, 1
 
 
-def run(context: "Any", timeout_s: int, handshake_timeout_s: int, report: "Callable[[str], None]") -> None:
+def run(
+    context: "Any",
+    timeout_s: int,
+    handshake_timeout_s: int,
+    report: "Callable[[str], None]",
+    meet: "Callable[[], bytes | None] | None",
+) -> None:
     """Serve until either side ends. The caller ends the process.
 
     context: an _SSLContext. timeout_s: for each piece that the client is to take. handshake_timeout_s: for all of the
-    handshake. report: called with "VERSION CIPHER" when that is complete, or with "! REASON" if it fails.
+    handshake. report: called with "VERSION CIPHER" when that is complete, or with "! REASON" if it fails. meet: where the client
+    comes through a proxy. Reads the proxy's header, and returns what came behind it; None if there is no session.
     """
     # The session has the same limits, and should be the first to notice: it logs that.
     deadline = time.monotonic() + handshake_timeout_s + RECORD_GRACE_S
-    Relay(Engine(context), timeout_s + RECORD_GRACE_S, deadline, report).run()
+    ahead = meet() if meet is not None else b""
+    if ahead is not None:
+        Relay(Engine(context), timeout_s + RECORD_GRACE_S, deadline, report).run(ahead)
 
 
 def _of(fd: int) -> _socket.socket:
@@ -63,8 +72,15 @@ class Relay:
         self._session_speaks = True
         self._session_hears = True
 
-    def run(self) -> None:
-        """Relay until the session has ended and the client has what it said, or the client is gone."""
+    def run(self, ahead: bytes = b"") -> None:
+        """Relay until the session has ended and the client has what it said, or the client is gone.
+
+        ahead: what was read of the client already.
+        """
+        if ahead:
+            self._hear(ahead)
+            if self._engine.failure and not len(self._to_client):
+                return
         while self._session_speaks or len(self._to_client):
             events = self._wait()
             if events is None:

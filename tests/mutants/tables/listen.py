@@ -81,7 +81,7 @@ MUTATIONS = (
           f"{SPARES}::test_what_commands_of_hosts_allow_have"),
     wrong("root/preauthentication.py", "            except ConnectionResetError:", "            except InterruptedError:",
           "a child that was killed is an error of the program's", f"{SPARES}::test_a_child_that_dies_before_it_has_its_client"),
-    wrong("root/start.py", "keeper, locker, reports", "keeper, reports", "after an upgrade a session has another version's locker",
+    wrong("root/start.py", "keeper, locker, proxied, reports", "keeper, proxied, reports", "after an upgrade a session has another version's locker",
           f"{STARTER}::test_an_upgrade_meanwhile"),
     wrong("root/listen/spares.py", "                if _is_there(waiting):\n", "                if True:\n",
           "a client gets a session that has ended", f"{SPARES}::test_half_dead_ones"),

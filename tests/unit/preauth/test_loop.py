@@ -22,7 +22,7 @@ def served(
     made = mock.Mock(return_value=connection)
     reading, writing = os.pipe()
     with mock.patch.object(loop, "Connection", made), mock.patch.object(loop, "time", SimpleNamespace(monotonic=lambda: 1000.0)):
-        loop.run(writing, timeout_s, login_timeout_s, offer, replies.GREETING, lambda: None)
+        loop.run(writing, timeout_s, login_timeout_s, offer, replies.GREETING, lambda: None, None)
     os.close(writing)
     with open(reading, "rb") as pipe:
         return pipe.read(), made

@@ -81,7 +81,7 @@ def test_a_keeper_with_too_much_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(channel, "KEEPER_FD", ours.fileno())
         fds = (ours.fileno(),) * 3
         asked = 0
-        while channel._ask_keeper((1, 2, False), fds):
+        while channel._ask_keeper((1, 2, False, 0), fds):
             asked += 1
             assert asked < 10_000
         assert asked > 0

@@ -36,6 +36,8 @@ def test_every_key() -> None:
     backlog = 9
     spare = 0
     tls_port = 9950
+    proxies = ["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"]
+    proxies_tls = true
     [log]
     to = "stderr"
     facility = "mail"
@@ -58,6 +60,8 @@ def test_every_key() -> None:
         "max_messages": 5,
         "max_octets": 6,
         "require": True,
+        "proxies": ("127.0.0.1", "10.0.0.0/8", "2001:db8::/32"),
+        "proxies_tls": True,
         "port": 1110,
         "addresses": ("127.0.0.1", "::1"),
         "sessions": 7,
@@ -125,6 +129,23 @@ def test_every_key() -> None:
         (b"[listen]\naddresses = ['::ffff:127.0.0.1']", "IPv4 addresses as such, not '::ffff:127.0.0.1'"),
         (b"[listen]\naddresses = [1]", "listen.addresses must be numeric"),
         (b"[listen]\naddresses = ['::1\\u0000']", "listen.addresses must be numeric"),
+        (b"[listen]\nproxies = '127.0.0.1'", "listen.proxies must be a list of strings"),
+        (b"[listen]\nproxies = ['localhost']", "listen.proxies must be addresses, or networks such as"),
+        (b"[listen]\nproxies = [1]", 'networks such as "10.0.0.0/8", not 1'),
+        (b"[listen]\nproxies = ['10.0.0.0/']", "not '10.0.0.0/'"),
+        (b"[listen]\nproxies = ['10.0.0.0/08']", "not '10.0.0.0/08'"),
+        (b"[listen]\nproxies = ['10.0.0.0/255.0.0.0']", "not '10.0.0.0/255.0.0.0'"),
+        (b"[listen]\nproxies = ['10.0/8']", "not '10.0/8'"),
+        (b"[listen]\nproxies = ['10.0.0.0/33']", "the prefix of 10.0.0.0/33 must have 1 to 32 bits"),
+        (b"[listen]\nproxies = ['::1', '2001:db8::/129']", "the prefix of 2001:db8::/129 must have 1 to 128 bits"),
+        (b"[listen]\nproxies = ['0.0.0.0/0']", "the prefix of 0.0.0.0/0 must have"),
+        (b"[listen]\nproxies = ['10.0.0.1/8']", "10.0.0.1/8 has bits behind its prefix"),
+        (b"[listen]\nproxies = ['2001:db8::1/64']", "2001:db8::1/64 has bits behind its prefix"),
+        (b"[listen]\nproxies = ['::ffff:127.0.0.1']", "IPv4 addresses as such, not '::ffff:127.0.0.1'"),
+        (b"[listen]\nproxies = ['::1', '0::1/128']", "listen.proxies has 0::1/128 twice"),
+        (b"[listen]\nproxies_tls = true", "listen.proxies_tls needs listen.proxies"),
+        (b"[listen]\nproxies = []\nproxies_tls = true", "listen.proxies_tls needs listen.proxies"),
+        (b"[listen]\nproxies = ['::1']\nproxies_tls = 1", "listen.proxies_tls must be true or false"),
         (b"[login]\nlower_case = 1", "login.lower_case must be true or false"),
         (b"[login]\nlower_case = 'true'", "login.lower_case must be true or false"),
         (b"[login]\ndomains = 'example.org'", "login.domains must be a list of strings"),

@@ -71,7 +71,7 @@ def received(child: Callable[[int], None], login_timeout_s: int = 5) -> bytes:
         finally:
             os._exit(3)
     os.close(writing)
-    preauth = preauthentication.Preauthentication(mock.Mock(), mock.Mock(), 600)
+    preauth = preauthentication.Preauthentication(mock.Mock(), mock.Mock(), 600, False)
     preauth._pid, preauth._pipe, preauth._deadline = pid, reading, time.monotonic() + login_timeout_s
     data = preauth.receive()
     with pytest.raises(ChildProcessError):

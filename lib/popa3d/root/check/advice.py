@@ -16,6 +16,7 @@ from ...shared.settings import (
     FILE,
     HOME_FILE,
     LOCK_NAMES,
+    NETWORKS,
     TABLE,
     Setting,
 )
@@ -32,6 +33,7 @@ _KINDS = {
     FILE: ("the absolute path of a file", '"/etc/popa3d/pop.pem"'),
     HOME_FILE: ("the path of a file below home directories, without .. and ~", '"Mail/inbox"'),
     ADDRESSES: ("a list of numeric addresses, each once", '["192.0.2.1", "2001:db8::1"]'),
+    NETWORKS: ("a list of numeric addresses and networks, each once", '["127.0.0.1", "10.0.0.0/8"]'),
     LOCK_NAMES: (f"a list of one or several of {', '.join(LOCKS)}, each once", '["fcntl", "dotlock"]'),
     DOMAINS: (f'a list of domains, each once, or "{ANY_DOMAIN}" for all', '["example.org", "example.net"]'),
 }
@@ -43,6 +45,8 @@ def of(refused: Refused) -> str:
     if setting is None:
         table, _, key = refused.subject.partition(".")
         return _unknown_key(table, key) if key and table in _TABLES else _unknown_table(refused.subject)
+    if isinstance(refused, Incomplete) and setting.table == "listen":
+        return f"name the proxies, too, for example {example('listen', 'proxies')}"
     if isinstance(refused, Incomplete):
         return "write both certificate and key, with the paths of the files, or no table [tls]"
     default = f"; the default is {_shown(setting.default)}" if setting.default or setting.kind == BOOLEAN else ""

@@ -46,14 +46,15 @@ class Refusal:
 
 
 class _Session:
-    """One session. networks: of its client (shared.address.networks). started: by the caller's clock. logged_in: or not yet.
+    """One session. networks: of its client (shared.address.networks); none while only its proxy is known. started: by the
+    caller's clock. logged_in: or not yet.
 
     processes: how many serve it; root's process and the one that goes on with its client may be there at the same time.
     """
 
     __slots__ = ("logged_in", "networks", "processes", "started")
 
-    def __init__(self, networks: tuple[str, str, str], started: float) -> None:
+    def __init__(self, networks: tuple[str, ...], started: float) -> None:
         self.networks = networks
         self.started = started
         self.logged_in = False
@@ -73,12 +74,34 @@ class Flood:
         self._of_networks: tuple[dict[str, int], ...] = ({}, {}, {})  # unauthenticated ones
         self._logged: dict[str, float] = {}
 
-    def started(self, pid: int, address: str, now: float) -> None:
-        """Process `pid` serves a client with that numeric address since `now` (seconds of any clock that only goes forward)."""
-        session = self._sessions[pid] = _Session(networks(address), now)
+    def started(self, pid: int, address: str, now: float, is_proxy: bool = False) -> None:
+        """Process `pid` serves a client with that numeric address since `now` (seconds of any clock that only goes forward).
+
+        is_proxy: the address is a proxy's, for which nothing counts; see `came`.
+        """
+        session = self._sessions[pid] = _Session(() if is_proxy else networks(address), now)
         self._living += 1
-        _add(self._of_source, session.networks[0], 1)
+        if not is_proxy:
+            _add(self._of_source, session.networks[0], 1)
         self._count_unauthenticated(session, 1)
+
+    def came(self, pid: int, address: str, now: float, limits: Limits) -> Refusal | None:
+        """The client that process `pid` serves, which came through a proxy, has that address. Why it is refused, if it is."""
+        self._forget_old(now, limits)
+        session = self._sessions.get(pid)
+        if session is None or session.networks:
+            return None
+        around = networks(address)
+        if self._has_all(around[0], limits):
+            return Refusal(around[0], PER_SOURCE)
+        if network := self._network_with_all(around, limits):
+            return Refusal(network, NOT_LOGGED_IN)
+        session.networks = around
+        if not session.logged_in:  # else the listener was too busy to answer, and the session did not wait any longer
+            self._unauthenticated -= 1  # which it was without a network
+            self._count_unauthenticated(session, 1)
+        _add(self._of_source, around[0], 1)
+        return None
 
     def logged_in(self, pid: int, process: int) -> None:
         """The client of process `pid` has logged in, and `process` serves it now, beside or instead of the other one."""
@@ -109,32 +132,54 @@ class Flood:
         """How many sessions there are."""
         return self._living
 
-    def refusal(self, address: str, now: float, limits: Limits, chance: float) -> Refusal | None:
-        """Why a new session from `address` is refused; None if it is not. chance: a random number from 0 to less than 1."""
-        while self._ended and now - self._ended[0][0] >= limits.min_delay_s:
-            self._forget(heapq.heappop(self._ended)[2])
+    def refusal(self, address: str, now: float, limits: Limits, chance: float, is_proxy: bool = False) -> Refusal | None:
+        """Why a new session from `address` is refused; None if it is not. chance: a random number from 0 to less than 1.
+
+        is_proxy: what only the sessions in all decide; see `came`.
+        """
+        self._forget_old(now, limits)
         around = networks(address)
         source = around[0]
-        if self._of_source.get(source, 0) >= limits.per_source:
+        if not is_proxy and self._has_all(source, limits):
             return Refusal(source, PER_SOURCE)
         room = limits.sessions - self._living_logged_in
-        most = min(limits.unauthenticated, room)
+        most = self._most(limits)
         if self._unauthenticated >= most:
             return Refusal(source, ALL if most == room else NOT_LOGGED_IN)
-        if self._unauthenticated < most // 2:
-            return None
-        share = max(UNAUTHENTICATED_LEAST, int(most * UNAUTHENTICATED_SHARE))
-        for i, network in enumerate(around):
-            if self._of_networks[i].get(network, 0) >= _SHARES[i] * share:
-                return Refusal(network, NOT_LOGGED_IN)
+        if not is_proxy and (network := self._network_with_all(around, limits)):
+            return Refusal(network, NOT_LOGGED_IN)
         few = max(most // 2, UNAUTHENTICATED_FEW)
-        if chance * (most - few) < self._unauthenticated - few:
+        if self._unauthenticated >= most // 2 and chance * (most - few) < self._unauthenticated - few:
             return Refusal(source, NOT_LOGGED_IN)
         return None
 
+    def _has_all(self, source: str, limits: Limits) -> bool:
+        """Whether a source has as many sessions as one may have."""
+        return self._of_source.get(source, 0) >= limits.per_source
+
+    def _network_with_all(self, around: tuple[str, str, str], limits: Limits) -> str:
+        """Which of these networks has its share of the unauthenticated sessions; empty if none has, or there is room."""
+        most = self._most(limits)
+        if self._unauthenticated < most // 2:
+            return ""
+        share = max(UNAUTHENTICATED_LEAST, int(most * UNAUTHENTICATED_SHARE))
+        for i, network in enumerate(around):
+            if self._of_networks[i].get(network, 0) >= _SHARES[i] * share:
+                return network
+        return ""
+
+    def _most(self, limits: Limits) -> int:
+        """How many sessions may be unauthenticated now."""
+        return min(limits.unauthenticated, limits.sessions - self._living_logged_in)
+
+    def _forget_old(self, now: float, limits: Limits) -> None:
+        while self._ended and now - self._ended[0][0] >= limits.min_delay_s:
+            self._forget(heapq.heappop(self._ended)[2])
+
     def _forget(self, session: _Session) -> None:
         """It is gone, and counts no more."""
-        _add(self._of_source, session.networks[0], -1)
+        if session.networks:
+            _add(self._of_source, session.networks[0], -1)
         if not session.logged_in:
             self._count_unauthenticated(session, -1)
 

@@ -13,11 +13,12 @@ import socket
 import time
 
 from ...shared import EX_SOFTWARE, Failure, log
-from ...shared.address import numeric
+from ...shared.address import is_within, numeric
 from ...shared.limits import KEEPER_FD, LOGINS_FD, PREAUTH_FD, STARTER_FD
 from ...shared.settings import Settings
 from .. import process
 from . import children, signals, sockets
+from .arrivals import Arrivals
 from .background import detach
 from .copier import Copier
 from .flood import Flood, Limits
@@ -107,6 +108,7 @@ class Listener:
         self._tls.check(settings)
         self._starter = SessionStarter(start_starter, self._log)
         self._spares = Spares()
+        self._arrivals = Arrivals()
         self._session = SessionStart(serve, self._tls, self._starter)
         self._notification = Notification()
         self._is_ready = False  # the service manager has not been told yet
@@ -137,7 +139,7 @@ class Listener:
         now = time.monotonic()
         paused_s = self._paused_until - now
         listening = [] if self._signals.stopping or paused_s > 0 else self._sockets.all()
-        fds = [fd for fd in (self._signals.fd, self._logins.fd, self._starter.answer) if fd >= 0]
+        fds = [fd for fd in (self._signals.fd, self._logins.fd, self._starter.answer, *self._arrivals.fds()) if fd >= 0]
         if self._starter.answer < 0 and not self._is_ready:
             self._is_ready = True
             self._notification.ready()
@@ -154,6 +156,7 @@ class Listener:
             self._signals.clear()
             self._reap()
             self._read_reports()
+        self._arrivals.answer(ready, self._admits)
         if self._signals.reloading and not self._signals.stopping:
             self._signals.reloading = False
             try:
@@ -235,21 +238,34 @@ class Listener:
         """Fork a session for the connection, unless there are too many."""
         now = time.monotonic()
         chance = int.from_bytes(os.urandom(4), "big") / 2**32
-        refusal = self._flood.refusal(address, now, Limits(self._settings), chance)
+        is_proxy = bool(self._settings.proxies) and is_within(address, self._settings.proxies)
+        refusal = self._flood.refusal(address, now, Limits(self._settings), chance, is_proxy)
         if refusal is not None:
             self._log_seldom(refusal.text())
             return
         self._starter.begin(now)
         client = Client(address, speaks_tls)
-        order = b"" if speaks_tls or self._session.must_agree() else self._greeting(self._settings, address)
-        pid = self._spares.give(connection.fileno(), client, order)
+        must_wait = speaks_tls or is_proxy or self._session.must_agree()
+        order = b"" if must_wait else self._greeting(self._settings, address)
+        pid, asking = self._spares.give(connection.fileno(), client, order)
         if not pid:
             try:
-                pid = children.start(lambda: self._session.be_session(connection.fileno(), client, self._settings))
+                pid, asking = self._session.start(connection.fileno(), client, self._settings, is_proxy)
             except OSError as error:
                 self._pause(f"fork: {error.strerror}")
                 return
-        self._flood.started(pid, address, now)
+        self._flood.started(pid, address, now, is_proxy)
+        if asking is not None and is_proxy:
+            self._arrivals.add(pid, asking)
+        elif asking is not None:
+            asking.close()
+
+    def _admits(self, pid: int, address: str) -> bool:
+        """Whether the client of session `pid`, which came through a proxy, may be served; then it counts for its source."""
+        refusal = self._flood.came(pid, address, time.monotonic(), Limits(self._settings))
+        if refusal is not None:
+            self._log_seldom(refusal.text())
+        return refusal is None
 
     def _fork_aside(self, child: "Callable[[], None]") -> int:
         """Fork what has nothing to do with connections: it must not keep the port when the listener has ended."""

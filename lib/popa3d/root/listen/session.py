@@ -5,12 +5,14 @@ Trusts: libwrap and the administrator. Not a single octet of the connection is r
 """
 
 import _signal
+import _socket
 import os
 
 from ...shared import log, process_name
 from ...shared.limits import PREAUTH_FD, SPARE_FD
 from .. import libc, process
-from . import spares
+from . import children, spares
+from .arrivals import is_admitted
 from .libwrap import Libwrap
 from .spares import Client
 
@@ -43,10 +45,28 @@ class SessionStart:
         """Whether a session has to ask libwrap before it greets its client."""
         return self._libwrap is not None and self._libwrap.has_rules()
 
-    def be_session(self, connection: int, client: Client, settings: "Settings") -> "NoReturn":
-        """In a child of the listener: serve the client on a descriptor."""
+    def start(self, connection: int, client: Client, settings: "Settings", asks: bool) -> "tuple[int, _socket.socket | None]":
+        """A process that serves the client on a descriptor, and the socket on which it asks, if it does (arrivals).
+
+        Raises OSError.
+        """
+        if not asks:
+            return children.start(lambda: self._be_session(connection, client, settings, -1)), None
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        try:
+            return children.start(lambda: self._be_session(connection, client, settings, theirs.fileno())), ours
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+
+    def _be_session(self, connection: int, client: Client, settings: "Settings", asking: int) -> "NoReturn":
+        """In a child of the listener: serve the client on a descriptor. asking: see arrivals.is_admitted; -1 if it need not."""
         for fd in (0, 1):
             os.dup2(connection, fd)
+        if asking >= 0:
+            os.dup2(asking, SPARE_FD, False)  # libwrap may execute commands
         self._be(-1, settings, lambda: client)
 
     def be_spare(self, waiting: int, link: int, childs: int, settings: "Settings") -> "NoReturn":
@@ -76,4 +96,5 @@ class SessionStart:
                     os._exit(0)
             return client.address, client.speaks_tls, client.is_greeted
 
-        self._serve(settings, self._keeper.can_be_asked(), self._starter.can_be_asked(), childs, open_)
+        keeps, starts = self._keeper.can_be_asked(), self._starter.can_be_asked()
+        self._serve(settings, keeps, starts, childs, open_, is_admitted)

@@ -71,8 +71,8 @@ class Spares:
             theirs.close()
             childs.close()
 
-    def give(self, fd: int, client: Client, order: bytes) -> int:
-        """Give one of them a client, which is descriptor `fd`: its process id, or 0 if there is none.
+    def give(self, fd: int, client: Client, order: bytes) -> "tuple[int, _socket.socket | None]":
+        """Give one of them a client, which is descriptor `fd`: its process id (0 if there is none) and the socket to it.
 
         order: for the pre-auth child (preauthentication.order); empty: not before the session agrees.
         """
@@ -83,11 +83,11 @@ class Spares:
                 if _is_there(waiting):
                     client.is_greeted = bool(order) and process.send_client(link, order, fd)
                     if process.send_client(waiting, client.encode(), fd) or client.is_greeted:
-                        return pid  # if it has ended just now, so will its child, which must not meet another one's
+                        return pid, waiting  # if it has ended just now, so will its child, which must not meet another one's
             finally:
-                waiting.close()
                 link.close()
-        return 0
+            waiting.close()
+        return 0, None
 
     def ended(self, pid: int) -> bool:
         """Process `pid` is gone. Whether it was one of them."""
@@ -110,8 +110,11 @@ def _is_there(waiting: _socket.socket) -> bool:
 
 
 def receive(fd: int) -> Client:
-    """In a spare session: wait for a client on the socket `fd`, and have it as descriptors 0 and 1. If none comes, end."""
+    """In a spare session: wait for a client on the socket `fd`, and have it as descriptors 0 and 1. If none comes, end.
+
+    The socket stays open.
+    """
     waiting = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
     message = process.receive_client(waiting, ORDER_OCTETS)
-    waiting.close()
+    waiting.detach()
     return Client.decode(message)

@@ -4,6 +4,7 @@ Runs as: the operator, and root where the administrator limits sessions.
 Trusts: the kernel.
 """
 
+from .. import client_note
 from ..address import source
 from . import connections, processes
 
@@ -26,7 +27,7 @@ def count_sessions(address: str) -> Counts:
     counted_source = source(address)
     counts = Counts()
     for session in processes.sessions():
-        address = connections.peer_and_idle(session.connected)[0]
+        address = client_note.read(session.pid) or connections.peer_and_idle(session.connected)[0]
         counts.total += 1
         counts.of_source += source(address) == counted_source
         counts.unseen += not address and connections.denied(session.connected)

@@ -13,8 +13,9 @@ from popa3d.shared.settings import TABLE, Setting
 def test_examples(setting: Setting) -> None:
     """The example is taken, and the advice for another value has it."""
     example = advice.example(setting.table, setting.key)
-    pair = "".join(f"{advice.example('tls', key)}\n" for key in ("certificate", "key") if key != setting.key)
-    text = f"[{setting.table}]\n{example}\n" + (pair if setting.table == "tls" else "")
+    needed = {"tls": ("certificate", "key"), "listen": ("proxies",) if setting.key == "proxies_tls" else ()}
+    others = [advice.example(setting.table, key) for key in needed.get(setting.table, ()) if key != setting.key]
+    text = "\n".join([f"[{setting.table}]", example, *others])
     configuration.settings(text.encode(), "f")
     (mistake,) = [each for each in _mistakes(f"[{setting.table}]\n{setting.key} = -1\n") if " needs " not in each.reason]
     assert f"for example {example}" in mistake.advice
@@ -43,6 +44,7 @@ def _mistakes(text: str) -> list[configuration_file.Mistake]:
         ("[a.b]\n[a.c]", "the tables are"),
         ('"a.b" = 1', "the tables are"),
         ("[tls]\nminimum = '1.3'", "write both certificate and key"),
+        ("[listen]\nproxies_tls = true", 'name the proxies, too, for example proxies = ["127.0.0.1", "10.0.0.0/8"]'),
         ("[mailbox]\nspool = '/etc/passwd'", "name another directory, or make it one"),
     ],
 )

@@ -97,7 +97,9 @@ def test_given(spares: Spares, order: bytes) -> None:
         os.close(fd)
     client = Client("192.0.2.1", False)
     with socket.socket() as connection:
-        assert spares.give(connection.fileno(), client, order) == PID + 2
+        pid, waiting = spares.give(connection.fileno(), client, order)
+    assert pid == PID + 2 and waiting is not None
+    waiting.close()
     assert client.is_greeted == bool(order)
     assert not spares.ended(PID + 2)
     for fd in theirs[1]:
