@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from popa3d.root.migrate_command import _USAGE, HELP
 from tests.host import ALICE, BOB, HOME, NOPASS, PAM_OPEN, STATE, Host, bind, unmount
 from tests.moving import MIGRATE, migrate
 from tests.root.recovering import limited
-from tests.talk import Talk, children, descriptors, ids, wait_until
+from tests.talk import POPA3D, Talk, children, descriptors, ids, wait_until
 
 BASE = b"X-IMAPbase: 1795546443 0000000009\n"
 OLD = ["000000016b05dd4b", "000000026b05dd4b", "000000036b05dd4b"]
@@ -33,9 +34,9 @@ def messages(*numbers: int) -> bytes:
     return b"".join(parts)
 
 
-def listed(name: str = "alice") -> list[str]:
-    """What UIDL shows to this user."""
-    with Talk() as talk:
+def listed(name: str = "alice", *options: str) -> list[str]:
+    """What UIDL shows to this user of a popa3d with these options."""
+    with Talk([*POPA3D, *options]) as talk:
         assert talk.login(name, "x") == b"+OK\r\n"
         talk.send(b"UIDL\r\nQUIT\r\n")
         return re.findall(r"(?m)^\d+ (\S+)\r$", talk.rest().decode())
@@ -79,6 +80,22 @@ def test_there_and_back(host: Host) -> None:
     assert migrate("--undo", "alice") == ("alice: the map of unique-ids is removed\n", "")
     assert listed() == own and maps() == []
     assert migrate("--undo", "alice") == ("alice: there is no map of unique-ids\n", "")
+
+
+def test_copies(host: Host) -> None:
+    """As docs/MIGRATION.md has it: a copy of a mailbox elsewhere, with a map of its own, shows what users will see later."""
+    copies = host.base / "copies"
+    copies.mkdir()
+    (copies / "alice").write_bytes(messages(1, 2))
+    os.chown(copies / "alice", ALICE.uid, ALICE.uid)
+    file = host.configuration(f"[mailbox]\nspool = '{copies}'\nstate = '{host.base / 'states'}'\n")
+    try:
+        migrate("-c", file, "--from", "dovecot", "--all")
+        assert listed("alice", "-c", file) == OLD[:2]
+        assert not STATE.exists()
+    finally:
+        for name in ("copies", "states"):
+            shutil.rmtree(host.base / name)
 
 
 def test_what_is_not_kept(host: Host) -> None:

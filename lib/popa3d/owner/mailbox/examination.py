@@ -152,7 +152,7 @@ def _messages(file: MboxFile, max_messages: int, max_octets: int) -> tuple[Findi
     octets = sum(index.octets)
     text = f"{len(index)} message{'' if len(index) == 1 else 's'} of {octets} octets as sent"
     if equal:
-        text += f"; {equal} would have an earlier one's unique-id, and have ids of their own"
+        text += f"; {equal} would have an earlier one's unique-id: popa3d gives another"
     if not locked:
         text += "; read while another program has its lock"
     return Finding(OK, "messages", text, messages=len(index), octets=octets, equal_ids=equal), index

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DAY_S = 24 * 60 * 60
 _SOON_DAYS = 14  # certificates of 90 days are renewed when 30 are left
+_PAIR = "both must be one pair in PEM, root's, and writable by root alone; the key without a password, and mode 0600 or 0640"
 _STATE_MODE = "chown root:root it, and chmod 0711: popa3d makes it so where it is missing"
 
 
@@ -100,7 +101,7 @@ def _tls(settings: "Settings") -> "Iterator[Finding]":
         certificate.context(settings)
         begins, ends = certificate.dates(settings)
     except Failure as failure:
-        yield Finding(FAULT, "tls", failure.reason, "see certificate and key of [tls] in popa3d.toml(5)")
+        yield Finding(FAULT, "tls", failure.reason, _PAIR)
         return
     status = os.stat(settings.key)
     mode = stat.S_IMODE(status.st_mode)
