@@ -118,6 +118,7 @@ class Preauthentication:
             privileges.no_more_descriptors()
             left_s = max(0.0, deadline - time.monotonic())
             run(_RECORD_FD, self._timeout_s, left_s, offer, first, sandbox.preauth, meet(header_s) if meet and header_s else None)
+            os.close(_RECORD_FD)  # root goes on, while the kernel takes this process apart
             status = 0
         finally:
             os._exit(status)
@@ -125,7 +126,7 @@ class Preauthentication:
     def receive(self) -> bytes:
         """What the child writes, at most one octet more than a record may have. Raises End if it is late or says nothing.
 
-        The child is gone afterwards.
+        The child does nothing any more afterwards; see `reap`.
         """
         deadline = self._deadline + RECORD_GRACE_S
         poll = select.poll()
@@ -144,15 +145,22 @@ class Preauthentication:
         os.close(self._pipe)
         self._pipe = -1
         os.kill(self._pid, _signal.SIGKILL)  # its work is done; one that was taken over must not live on
-        _, status = os.waitpid(self._pid, 0)
-        self._pid = -1
         if late:
             raise End("The pre-auth child is late with its record")
-        if not data and os.WIFSIGNALED(status) and os.WTERMSIG(status) == _signal.SIGSYS:
+        if data:
+            return data
+        status = self.reap()
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == _signal.SIGSYS:
             raise End("The pre-auth child has made a system call that it may not make (the kernel's log says which)")
-        if not data:
-            raise End(f"The pre-auth child ended without a record (wait status {status:#x})")
-        return data
+        raise End(f"The pre-auth child ended without a record (wait status {status:#x})")
+
+    def reap(self) -> int:
+        """Collect the child that `receive` has killed; its wait status. The kernel takes it apart while PAM is asked."""
+        pid, self._pid = self._pid, -1
+        try:
+            return os.waitpid(pid, 0)[1]
+        except ChildProcessError:  # a PAM module has waited for any child
+            return 0
 
 
 def order(offer: "Offer", deadline: float, first: bytes, header_s: int = 0) -> bytes:

@@ -74,6 +74,7 @@ def received(child: Callable[[int], None], login_timeout_s: int = 5) -> bytes:
     preauth = preauthentication.Preauthentication(mock.Mock(), mock.Mock(), 600, False)
     preauth._pid, preauth._pipe, preauth._deadline = pid, reading, time.monotonic() + login_timeout_s
     data = preauth.receive()
+    preauth.reap()
     with pytest.raises(ChildProcessError):
         os.waitpid(pid, 0)
     return data
