@@ -8,9 +8,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from popa3d.shared import process_name
 from popa3d.shared.process_name import COPIER, KEEPER, SPARE
 from tests.host import Host
 from tests.talk import POPA3D, Talk, Transcript, children, wait_until
+
+WAITING_TLS = process_name.encode("", 0)
 
 
 def name(pid: int) -> str:
@@ -30,7 +33,7 @@ def sessions_of(listener: int) -> list[int]:
     """The session processes with a client, and zombies of some: the listener's own, then the starter's."""
     starter = starter_of(listener)
     others = [pid for pid in children(listener) if pid != starter and name(pid) not in (COPIER, KEEPER, SPARE, "")]
-    return others + (children(starter) if starter else [])
+    return others + ([pid for pid in children(starter) if name(pid) not in (SPARE, "popa3d-starter", "")] if starter else [])
 
 
 class Daemon:
@@ -83,6 +86,10 @@ class Daemon:
         """See `starter_of`."""
         return starter_of(self.pid)
 
+    def starters(self) -> list[int]:
+        """That and those that are asked no more."""
+        return [pid for pid in children(self.pid) if name(pid) == "popa3d-starter"]
+
     def keepers(self) -> list[int]:
         """The processes that have the key: one, with TLS, but for moments."""
         return [pid for pid in children(self.pid) if name(pid) == KEEPER]
@@ -115,7 +122,11 @@ class Daemon:
 
     def idle_but_for_the_keeper(self) -> bool:
         """The same with TLS: the keeper of the key has no TLS process."""
-        return self.idle() and not children(self.keeper())
+        return self.idle() and not self.tls()
+
+    def tls(self) -> list[int]:
+        """The TLS processes with a client, and zombies of some."""
+        return [pid for pid in children(self.keeper()) if name(pid) not in (KEEPER, WAITING_TLS, "")]
 
     def descriptors(self) -> int:
         """How many the listener has open."""

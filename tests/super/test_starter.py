@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -13,9 +14,10 @@ import pytest
 
 from popa3d import VERSION
 from popa3d.shared.limits import STATE
-from tests.host import ALICE, HOME, PAM_OPEN, Host, bind, unmount
+from popa3d.shared.process_name import SPARE
+from tests.host import ALICE, HOME, PAM_OPEN, PASSWORDS, Host, bind, unmount
 from tests.sockets import listening
-from tests.super.daemon import Connected, Daemon, logged_in, over_the_limit, wait_until
+from tests.super.daemon import Connected, Daemon, logged_in, name, over_the_limit, wait_until
 from tests.talk import POPA3D, children, descriptors, ids
 
 LIB = HOME / "lib"
@@ -23,6 +25,7 @@ STARTER = Path(POPA3D[0]).with_name("popa3d-starter")
 ENDED = "The starter of sessions has ended: starting another one"
 MAIL = b"From a@example.org Thu Jan  1 00:00:00 1970\nSubject: one\n\nbody\n"
 NO_DELAY = "[listen]\nmin_delay_s = 0\n"
+NONE_WAIT = f"{NO_DELAY}spare = 0\n"
 DOTLOCK = '[mailbox]\nlocks = ["dotlock"]\n'  # in the tests' spool only another process can make them
 IDENTITY = 1 << 6 | 1 << 7  # CAP_SETGID and CAP_SETUID (linux/capability.h)
 
@@ -36,7 +39,12 @@ def is_started_by(pid: int, starter: int) -> bool:
 def is_ready(starter: int) -> bool:
     """Whether it can be asked: it has closed what it says so on."""
     opened = descriptors(starter)
-    return len(opened) == 6 and 5 not in opened
+    return len(opened) == 8 and 5 not in opened
+
+
+def waiting(starter: int) -> list[int]:
+    """Its processes that wait for a login: it forks them once it can be asked."""
+    return [pid for pid in children(starter) if name(pid) == SPARE]
 
 
 def is_served() -> bool:
@@ -79,11 +87,11 @@ def test_what_the_starter_has(host: Host) -> None:
         assert int(found["CapEff"], 16) == int(found["CapPrm"], 16) == IDENTITY and found["NoNewPrivs"] == "1"
         wait_until(daemon.idle)
         opened = descriptors(starter)
-        assert [opened[fd] for fd in (0, 1, 2)] == ["/dev/null"] * 3 and len(opened) == 6
+        assert [opened[fd] for fd in (0, 1, 2)] == ["/dev/null"] * 3 and len(opened) == 8
         assert not {each.link for each in listening()} & set(opened.values())
         assert Path(f"/proc/{starter}/environ").read_bytes() == b""
         command = Path(f"/proc/{starter}/cmdline").read_bytes().split(b"\0")
-        assert command[-4:-1] == [os.fsencode(STARTER), VERSION.encode(), b"0"]
+        assert command[-5:-1] == [os.fsencode(STARTER), VERSION.encode(), b"0", b"4"]
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -96,7 +104,8 @@ def test_the_starter_is_killed(host: Host, times: int) -> None:
         for _ in range(times):
             starter = daemon.starter()
             os.kill(starter, signal.SIGKILL)
-            wait_until(lambda starter=starter: daemon.starter() not in (0, starter) and is_ready(daemon.starter()))
+            # What the one before has forked last may have its name for a moment, but no children.
+            wait_until(lambda starter=starter: daemon.starter() not in (0, starter) and waiting(daemon.starter()))
         wait_until(lambda: host.syslog.text.count(ENDED) == times)
         assert talk.ask(b"NOOP") == b"+OK\r\n"
         with Connected() as another:
@@ -108,11 +117,58 @@ def test_the_starter_is_killed(host: Host, times: int) -> None:
         wait_until(lambda: not Path(f"/proc/{session}").exists() and daemon.idle())
 
 
+def test_processes_wait(host: Host) -> None:
+    """As many as there are spare sessions wait for logins, root's, with nothing of a client's; who has one is replaced."""
+    with Daemon(host, f"{NO_DELAY}spare = 2\n") as daemon, contextlib.ExitStack() as stack:
+        starter = daemon.starter()
+        for number in range(4):
+            wait_until(lambda: len(waiting(starter)) == 2)
+            for pid in waiting(starter):
+                assert ids(pid)["Uid"] == ids(starter)["Uid"] and ids(pid)["CapEff"] == ids(starter)["CapEff"]
+                own = set(descriptors(pid).values()) - set(descriptors(starter).values())
+                assert not own and [descriptors(pid)[fd] for fd in (0, 1, 2)] == ["/dev/null"] * 3
+            before = waiting(starter)
+            talk = stack.enter_context(Connected())
+            assert talk.login("alice" if number % 2 else "bob") == b"+OK\r\n"
+            wait_until(lambda number=number: len(daemon.sessions()) == number + 1)
+            assert len(set(before) & set(daemon.sessions())) == 1
+
+
+def test_processes_that_wait_are_killed(host: Host) -> None:
+    """Logins are served all the same, and after a while others wait."""
+    with Daemon(host, NO_DELAY) as daemon:
+        starter = daemon.starter()
+        wait_until(lambda: len(waiting(starter)) == 4)
+        for pid in waiting(starter):
+            os.kill(pid, signal.SIGKILL)
+        assert logged_in() and logged_in()
+        wait_until(lambda: len(waiting(starter)) == 4)
+        assert daemon.starter() == starter
+    assert "The starter does not start" not in host.syslog.text
+
+
+def test_another_number_waits(host: Host) -> None:
+    """After a reload with another number of spare sessions there is another starter; sessions of the old one go on."""
+    with Daemon(host, f"{NO_DELAY}spare = 1\n") as daemon, Connected() as talk, Connected() as late:
+        starter = daemon.starter()
+        assert talk.login() == b"+OK\r\n" and late.line().startswith(b"+OK")
+        daemon.file.write_text(f"{NO_DELAY}spare = 3\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        host.syslog.wait("Configuration reloaded")
+        wait_until(lambda: len([pid for each in daemon.starters() if each != starter for pid in waiting(each)]) == 3)
+        assert talk.ask(b"NOOP") == b"+OK\r\n" and logged_in()
+        assert late.ask(b"USER bob") == b"+OK\r\n" and late.ask(b"PASS " + PASSWORDS["bob"].encode()) == b"+OK\r\n"
+        assert talk.ask(b"QUIT") == late.ask(b"QUIT") == b"+OK\r\n"
+        wait_until(lambda: starter not in daemon.starters() and daemon.idle())
+    assert ENDED not in host.syslog.text
+
+
 def test_the_starter_hangs(host: Host) -> None:
     """The session executes the owner's program itself; when the starter goes on, its child leaves the client alone."""
     host.deliver("alice", MAIL)
-    with Daemon(host) as daemon, Connected() as talk:
+    with Daemon(host, NONE_WAIT) as daemon, Connected() as talk:
         starter = daemon.starter()
+        wait_until(lambda: is_ready(starter))
         os.kill(starter, signal.SIGSTOP)
         try:
             assert talk.login() == b"+OK\r\n"
@@ -131,8 +187,9 @@ def test_the_starter_hangs(host: Host) -> None:
 
 def test_the_starter_cannot_take_a_client(host: Host) -> None:
     """A starter that is out of descriptors costs nobody a session."""
-    with Daemon(host) as daemon:
+    with Daemon(host, NONE_WAIT) as daemon:
         starter = daemon.starter()
+        wait_until(lambda: is_ready(starter))
         before = resource.prlimit(starter, resource.RLIMIT_NOFILE)
         resource.prlimit(starter, resource.RLIMIT_NOFILE, (len(descriptors(starter)), before[1]))
         with Connected() as talk:
@@ -147,7 +204,7 @@ def test_the_starter_cannot_take_a_client(host: Host) -> None:
 def test_the_starter_has_room_for_some_descriptors(host: Host) -> None:
     """A session never has some of what it was given: here the client's connection, but not who makes its dot-lock."""
     host.deliver("alice", MAIL)
-    with Daemon(host, DOTLOCK) as daemon:
+    with Daemon(host, NONE_WAIT + DOTLOCK) as daemon:
         starter = daemon.starter()
         wait_until(lambda: is_ready(starter))
         opened = descriptors(starter)
@@ -195,7 +252,7 @@ def test_without_a_starter(host: Host, program: str) -> None:
 
 def test_another_version() -> None:
     """A starter that is not of the listener's version ends at once, without a word, and so does one that was started by hand."""
-    for words in ([], ["1.0.3", "0"], [VERSION], [VERSION, "0", "x"]):
+    for words in ([], ["1.0.3", "0", "0"], [VERSION, "0"], [VERSION, "0", "0", "x"]):
         done = subprocess.run([str(STARTER), *words], capture_output=True, timeout=30, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 

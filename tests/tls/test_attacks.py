@@ -50,14 +50,14 @@ def test_descriptors_with_a_listener(host: Host, port: int) -> None:
 @pytest.mark.parametrize("port", [995, 110])
 def test_a_keeper_that_hangs(host: Host, port: int) -> None:
     """Sessions wait for it for a while, then have a TLS process of their own; what the keeper does later disturbs nobody."""
-    with Daemon(host, install(host) + LOOPBACK + "[session]\nlogin_timeout_s = 8\n") as daemon:
+    with Daemon(host, install(host) + LOOPBACK + "spare = 0\n[session]\nlogin_timeout_s = 8\n") as daemon:
         keeping = keeper(daemon)
         os.kill(keeping, signal.SIGSTOP)
         try:
             with Secure(port) as talk:
                 host.syslog.wait("The keeper of the TLS key does not answer")
                 os.kill(keeping, signal.SIGCONT)
-                wait_until(lambda: not children(keeping))
+                wait_until(lambda: not daemon.tls())
                 assert talk.ask(b"USER alice") == replies.OK
                 assert talk.ask(b"PASS sesame-1") == replies.OK
                 assert talk.ask(b"QUIT") == replies.OK

@@ -79,7 +79,7 @@ def test_login(host: Host, daemon: Daemon, port: int) -> None:
     """POP3S and STLS; the TLS process is the keeper's child, and is gone afterwards."""
     assert logged_in(port) == der(0)
     assert " with TLSv1.3 TLS_AES_" in host.syslog.wait("Authentication passed for alice from 127.0.0.1")
-    wait_until(lambda: not children(keeper(daemon)))
+    wait_until(daemon.idle_but_for_the_keeper)
 
 
 def test_other_ports(host: Host) -> None:

@@ -10,7 +10,6 @@ from popa3d.shared import replies
 from popa3d.shared.limits import SPARE
 from tests.host import PAM_QUICK, Host
 from tests.super.daemon import Connected, Daemon, wait_until
-from tests.talk import children
 from tests.tls import install
 from tests.tls.test_daemon import keeper, logged_in
 
@@ -42,19 +41,19 @@ def test_500_stalled_handshakes(host: Host) -> None:
     """Others log in meanwhile, by POP3S and by STLS; a TLS process takes little; when the clients have gone, so has all else."""
     with Daemon(host, install(host) + ROOM) as daemon:
         logged_in(995)
-        keeping = keeper(daemon)
+        keeper(daemon)
         wait_until(lambda: len(daemon.spares()) == SPARE)
         descriptors = daemon.descriptors()
         with contextlib.ExitStack() as stack:
             for number in range(STALLED):
                 stalled(stack, number)
-            wait_until(lambda: len(children(keeping)) == STALLED)
+            wait_until(lambda: len(daemon.tls()) == STALLED)
             for port in (995, 110):
                 logged_in(port)
-            wait_until(lambda: len(children(keeping)) == STALLED)
-            sizes = [private_kib(pid) for pid in children(keeping)]
+            wait_until(lambda: len(daemon.tls()) == STALLED)
+            sizes = [private_kib(pid) for pid in daemon.tls()]
             assert max(sizes) < KIB_PRIVATE, f"the largest {max(sizes)} KiB, of all {sum(sizes)} KiB"
-        wait_until(lambda: daemon.idle() and not children(keeping))
+        wait_until(daemon.idle_but_for_the_keeper)
         wait_until(lambda: daemon.descriptors() == descriptors)
         logged_in(995)
     assert "Internal error" not in host.syslog.text
@@ -68,16 +67,16 @@ def test_stalled_handshakes_count_as_unauthenticated(host: Host) -> None:
     host.pam_stack(PAM_QUICK)
     configuration = "[session]\nlogin_timeout_s = 6\n" + install(host) + "[listen]\nunauthenticated = 30\nmin_delay_s = 0\n"
     with Daemon(host, configuration) as daemon, contextlib.ExitStack() as stack:
-        keeping = keeper(daemon)
+        keeper(daemon)
         for number in range(15):
             stack.enter_context(Connected(of=f"127.3.{number}.1", port=995)).send(HALF)
-        wait_until(lambda: len(children(keeping)) == 15)
+        wait_until(lambda: len(daemon.tls()) == 15)
         for _ in range(5):
             stack.enter_context(Connected(of="127.2.0.1", port=995)).send(HALF)
-        wait_until(lambda: len(children(keeping)) == 20)
+        wait_until(lambda: len(daemon.tls()) == 20)
         with Connected(of="127.2.0.1", port=995) as refused:
             assert refused.line() == b""
         host.syslog.wait("127.2.0.1: unauthenticated limit reached")
         logged_in(995)
-        wait_until(lambda: daemon.idle() and not children(keeping))
+        wait_until(daemon.idle_but_for_the_keeper)
         host.syslog.wait("Connection timed out")

@@ -8,7 +8,7 @@ import socket
 from popa3d.shared import replies
 from tests.host import PAM_QUICK, Host
 from tests.super.daemon import Daemon
-from tests.talk import children, state, wait_until
+from tests.talk import state, wait_until
 from tests.tls import install
 from tests.tls.test_daemon import Secure, keeper
 from tests.tls.test_load import private_kib
@@ -26,12 +26,12 @@ def test_100_mib(host: Host) -> None:
     host.deliver("alice", b"From a\nSubject: x\n\n" + body + b"\n")
     expected = hashlib.md5(b"Subject: x\r\n\r\n" + body.replace(b"\n", b"\r\n") + b".\r\n")
     with Daemon(host, install(host)) as daemon:
-        keeping = keeper(daemon)
+        keeper(daemon)
         with Secure() as talk:
             talk.client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
             assert talk.ask(b"USER alice") == talk.ask(b"PASS sesame-1") == replies.OK
             session = daemon.session()
-            (tls,) = children(keeping)
+            (tls,) = daemon.tls()
             assert talk.ask(b"RETR 1") == replies.OK
             got = hashlib.md5(talk.got)
             left = LINES * 77 + len(b"Subject: x\r\n\r\n.\r\n") - len(talk.got)

@@ -102,7 +102,7 @@ CALLS = {
     "flock": "owner/mailbox/locks.py shared/dotlock.py",
     "pwrite": "owner/mailbox/file.py owner/update/file_journal.py",
     "mkdir chmod chown": "root/state_directories.py",
-    "fork forkpty posix_spawn": "root/preauthentication.py root/starter.py root/runner.py root/locker.py "
+    "fork forkpty posix_spawn": "root/preauthentication.py root/starter.py root/prefork.py root/runner.py root/locker.py "
     "owner/mailbox/child.py root/check/account.py "
     "root/listen/children.py root/listen/background.py root/channel.py root/keeper.py",
     "call_function": "root/libc.py",
@@ -112,7 +112,7 @@ CALLS = {
     "execve execv execl": "root/handover.py root/starter.py",
     "alarm": "root/sequence.py root/authentication.py root/ending.py root/channel.py "
     "root/listen/session.py root/listen/log_queue.py",
-    "waitpid": "root/preauthentication.py root/starter.py root/keeper.py root/runner.py "
+    "waitpid": "root/preauthentication.py root/prefork.py root/keeper.py root/runner.py "
     "owner/mailbox/child.py root/listen/listener.py root/check/account.py",
 }
 

@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from ..shared.settings import Settings
+    from .prefork import Take
 
     Run = Callable[[Any, int, int, Callable[[str], None], Callable[[], bytes | None] | None], None]  # tls.relay.run
     Asked = tuple[int, int, bool, int]  # what `encode` takes
     Tls = Callable[[], Run]  # loads and returns it
 
+FDS = 3  # that a TLS process is given: the client's connection, the session's socket, and the pipe for its report
+_WAITING_DESCRIPTORS = 64  # that it may have before that
 READY = b"+"  # the TLS process's first octet: it is confined, and has the key
 FAULT = b"!"  # or: it could not be, and why
 _VERSIONS = ("TLSv1.2", "TLSv1.3")
@@ -163,35 +166,35 @@ def _fork(settings: "Settings", tls: "Tls", nobody: "pwd.struct_passwd", asked: 
         except certificate.Unusable as unusable:
             os.write(fds[2], FAULT + unusable.reason.encode("utf-8", "replace"))
             os._exit(1)
-        become(context, tls, nobody, settings.timeout_s, asked, fds)
+        become(context, tls, nobody, settings, lambda: (encode(asked), list(fds)))
     finally:
         os._exit(EX_SOFTWARE)
 
 
-def become(
-    context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", timeout_s: int, asked: "Asked", fds: tuple[int, ...]
-) -> "NoReturn":
-    """Be the TLS process. fds: the client's connection, the session's socket and the pipe for the report; others are closed."""
+def become(context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", settings: "Settings", take: "Take") -> "NoReturn":
+    """Be a TLS process, for the question and descriptors (see FDS) that `take` waits for; others are closed."""
     status = EX_SOFTWARE
     try:
         run = tls()  # inside the chroot there is nothing to load
-        pid, handshake_timeout_s, stls, header_s = asked
-        meet = _load_meet(header_s) if header_s else None
+        if settings.proxies:
+            from ..shared import proxy_reader
         # It ends with its session, and sends what that has said last: a service manager that ends a session's processes with
         # the session must not take that away.
         for number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT):
             _signal.signal(number, _signal.SIG_IGN)
         _signal.alarm(0)
-        libc.set_name(process_name.encode("", pid))
-        copies = [os.dup(fd) for fd in fds]
-        for fd, copy in enumerate(copies):
-            os.dup2(copy, fd)
+        libc.set_name(process_name.encode("", 0))
         log.stop()
-        process.close_from(3)
         sandbox.prepare()
-        privileges.confine(nobody.pw_uid, nobody.pw_gid, CHROOT, TLS_OCTETS, descriptors=2)
-        sandbox.tls()
-        os.write(2, READY)
+        privileges.confine(nobody.pw_uid, nobody.pw_gid, CHROOT, TLS_OCTETS, descriptors=_WAITING_DESCRIPTORS)
+        message, fds = take()
+        pid, handshake_timeout_s, stls, header_s = decode(message)
+        libc.set_name(process_name.encode("", pid))
+        for fd, copy in enumerate([os.dup(fd) for fd in fds]):
+            os.dup2(copy, fd)
+        process.close_from(FDS)
+        privileges.no_more_descriptors(2)
+        _answer_as_tls(stls)
 
         def report(text: str) -> None:
             if not text.startswith("!"):
@@ -202,20 +205,22 @@ def become(
                 pass  # the session has ended
             os.close(2)
 
-        if stls:
-            os.write(0, replies.TLS_STARTS)
-        run(context, timeout_s, handshake_timeout_s, report, meet)
+        meet = (lambda: proxy_reader.meet(0, 2, header_s)) if header_s else None
+        run(context, settings.timeout_s, handshake_timeout_s, report, meet)
         status = 0
     except BrokenPipeError:
         pass
-    except sandbox.NotConfined as failure:
-        os.write(2, FAULT + failure.reason.encode())
     finally:
         os._exit(status)
 
 
-def _load_meet(header_s: int) -> "Callable[[], bytes | None]":
-    """How a TLS process meets a client that has come through a proxy; see tls.relay.run."""
-    from ..shared import proxy_reader
-
-    return lambda: proxy_reader.meet(0, 2, header_s)
+def _answer_as_tls(stls: bool) -> None:
+    """In a TLS process that has its descriptors: the filter, and tell root that it is there, or why not."""
+    try:
+        sandbox.tls()
+    except sandbox.NotConfined as failure:
+        os.write(2, FAULT + failure.reason.encode())
+        raise
+    os.write(2, READY)
+    if stls:
+        os.write(0, replies.TLS_STARTS)

@@ -1,4 +1,4 @@
-"""The key's keeper, a process beside the listener: it holds certificate and key, and forks a TLS process for each that asks.
+"""The key's keeper, a process beside the listener: it holds certificate and key, and forks TLS processes, which wait.
 
 So neither the listener nor the sessions that it forks have the key in their memory.
 
@@ -14,6 +14,7 @@ import select
 from ..shared import EX_SOFTWARE, Failure, log, process_name
 from ..shared.tls_limits import KEEPER_ANSWER_S, TLS_REPORT_OCTETS
 from . import channel, libc, process
+from .prefork import Prefork
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ..shared.settings import Settings
     from .channel import Tls
 
-_FDS = 3  # of each that asks; see channel.start
 _ASKING_FD, _ANSWER_FD = 3, 4  # the keeper's own, besides /dev/null
 
 
@@ -48,8 +48,11 @@ class Keeper:
         os.waitpid(self.pid, 0)
 
 
-def start(settings: "Settings", tls: "Tls", warn: "Any") -> Keeper:
-    """A new keeper, with the pair of the settings. warn: gets a line about a certificate that has expired. Raises NotStarted."""
+def start(settings: "Settings", tls: "Tls", warn: "Any", spare: int) -> Keeper:
+    """A new keeper, with the pair of the settings. Raises NotStarted.
+
+    warn: gets a line about a certificate that has expired. spare: so many TLS processes wait.
+    """
     pair: tuple[_socket.socket, ...] = ()
     ends: tuple[int, ...] = ()
     try:
@@ -63,7 +66,7 @@ def start(settings: "Settings", tls: "Tls", warn: "Any") -> Keeper:
             os.close(end)
         raise NotStarted(f"The keeper of the TLS key cannot be started: {error.strerror}") from None
     if not pid:
-        _be(settings, tls, theirs.detach(), writing)
+        _be(settings, tls, spare, theirs.detach(), writing)
     theirs.close()
     os.close(writing)
     try:
@@ -95,13 +98,13 @@ def prepare(settings: "Settings") -> "tuple[Any, pwd.struct_passwd, str]":
     return context, nobody, f"tls.certificate: {settings.certificate} has expired" if expired else ""
 
 
-def _be(settings: "Settings", tls: "Tls", fd: int, writing: int) -> "NoReturn":
+def _be(settings: "Settings", tls: "Tls", spare: int, fd: int, writing: int) -> "NoReturn":
     """The process: answer the listener, then those that ask, until nobody can."""
     try:
         libc.set_name(process_name.KEEPER)  # for the census it is no listener
         os.setsid()  # Ctrl-C on the listener's terminal is the listener's
-        for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGCHLD):
-            _signal.signal(number, _signal.SIG_IGN)  # CHLD: TLS processes that have ended leave nothing
+        for number in (_signal.SIGHUP, _signal.SIGINT):
+            _signal.signal(number, _signal.SIG_IGN)
         _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
         copies = [process.copy_above(_ANSWER_FD, one) for one in (fd, writing)]
@@ -121,24 +124,15 @@ def _be(settings: "Settings", tls: "Tls", fd: int, writing: int) -> "NoReturn":
             from ..shared import proxy_reader  # noqa: F401 - for the TLS processes
         os.write(_ANSWER_FD, b"+" + warning.encode("utf-8", "replace"))
         os.close(_ANSWER_FD)
-        _serve(_socket.socket(fileno=_ASKING_FD), context, tls, nobody, settings.timeout_s)
+        Prefork(
+            _ASKING_FD,
+            spare,
+            TLS_REPORT_OCTETS,
+            channel.FDS,
+            lambda take: channel.become(context, tls, nobody, settings, take),
+            lambda error: log.write(log.WARNING, f"Cannot start a TLS process: {error.strerror}"),
+        ).run()
     except BaseException as error:
         log.crash(error)
         os._exit(EX_SOFTWARE)
     os._exit(0)
-
-
-def _serve(asking: _socket.socket, context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", timeout_s: int) -> None:
-    """Fork a TLS process for each message with the descriptors that it needs."""
-    while True:
-        message, control, _, _ = asking.recvmsg(TLS_REPORT_OCTETS, _socket.CMSG_SPACE(4 * _FDS))
-        if not message and not control:
-            return
-        fds = process.received(control)
-        try:
-            if len(fds) == _FDS and not os.fork():
-                channel.become(context, tls, nobody, timeout_s, channel.decode(message), tuple(fds))
-        except OSError as error:
-            log.write(log.WARNING, f"Cannot start a TLS process: {error.strerror}")
-        for fd in fds:
-            os.close(fd)

@@ -107,9 +107,12 @@ def confine(uid: int, gid: int, directory: str, octets: int = PREAUTH_OCTETS, de
         resource.setrlimit(limit, (0, 0))
 
 
-def no_more_descriptors() -> None:
-    """Of a process that `confine` has left some descriptors: it gets no others, whichever it closes."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+def no_more_descriptors(count: int = 0) -> None:
+    """Of a process that `confine` has left some descriptors: it gets no others, but in the place of the first ones.
+
+    count: so many may be given to poll(2).
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
 def _address_space() -> int:

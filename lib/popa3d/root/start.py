@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     Reload = Callable[[], Settings]
     Serve = Callable[[Settings, bool, bool, int, Open, Admits], NoReturn]
-    Keep = Callable[[Settings, Callable[[str], None]], Keeper]
-    StartStarter = Callable[[int], Starter]
+    Keep = Callable[[Settings, Callable[[str], None], int], Keeper]
+    StartStarter = Callable[[int, int], Starter]
     Greeting = Callable[[Settings, str], bytes]
     Listen = Callable[[Settings, str, bool, Reload, Serve, Keep, StartStarter, Greeting], NoReturn]  # listen.listener.run
 
@@ -139,13 +139,13 @@ def _listen(
     def reload() -> "Settings":
         return settings_file.read(options.file)
 
-    def keep(settings: "Settings", warn: "Callable[[str], None]") -> "Keeper":
-        return keeper.start(settings, parts.tls, warn)
+    def keep(settings: "Settings", warn: "Callable[[str], None]", spare: int) -> "Keeper":
+        return keeper.start(settings, parts.tls, warn, spare)
 
     def serve(settings: "Settings", keeps: bool, starts: bool, waits: int, open_: "Open", admits: "Admits") -> "NoReturn":
         sequence.serve(parts, settings, door=sequence.Door(nobody, pam, keeps, starts, waits, open_, admits))
 
-    def start_starter(logins: int) -> "Starter":
-        return starter.start(starter_program, logins)
+    def start_starter(spare: int, logins: int) -> "Starter":
+        return starter.start(starter_program, spare, logins)
 
     listen(settings, options.families, options.foreground, reload, serve, keep, start_starter, sequence.greeting)

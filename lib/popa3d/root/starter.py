@@ -2,8 +2,9 @@
 
 The listener executes it, so it has never shared memory with a process that had a password. It is root's, but keeps only the
 capabilities to become somebody else. Root's process of a session sends it the handover record and the client's connection.
-Its child becomes the mailbox owner and says so, but touches neither client nor mailbox before root's process has told it to
-go on. Until then that process may still execute the owner's program itself, so no client is lost, and none is served twice.
+A child, which has waited for that, becomes the mailbox owner and says so, but touches neither client nor mailbox before
+root's process has told it to go on. Until then that process may still execute the owner's program itself, so no client is
+lost, and none is served twice.
 
 Runs as: root, only with -D; each process that it forks becomes the mailbox owner.
 Trusts: root's processes, which alone can ask; it reads nothing of a client.
@@ -20,16 +21,20 @@ from ..shared import EX_SOFTWARE, client_note, log, process_name, record
 from ..shared.limits import HANDOVER_FD, LOCKER_FD
 from . import libc, privileges, process, reports, sandbox
 from .handover import confine
+from .prefork import Prefork
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
+    from .prefork import Take
+
     Serve = Callable[[record.Handover], NoReturn]  # owner.forked.serve
 
 READY = b"+"
 _ASKING_FD, _LOGINS_FD, _ANSWER_FD = 3, 4, 5  # the starter's own, besides /dev/null
+_MESSAGE_OCTETS = record.HANDOVER_RECORD_OCTETS + 64
 _FDS = (2, 3)  # the client's connection, the link to root's process of the session, and the locker's socket if there is one
 _IGNORED = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM)  # it ends when nobody can ask it any more
 
@@ -56,14 +61,17 @@ class Starter:
             os.close(self.answer)
 
 
-def start(program: str, logins: int) -> Starter:
-    """Execute the starter's program. logins: the pipe for reports. Raises OSError. Does not wait until it is ready."""
+def start(program: str, spare: int, logins: int) -> Starter:
+    """Execute the starter's program, and do not wait until it is ready. Raises OSError.
+
+    spare: so many of its processes wait for logins. logins: the pipe for reports.
+    """
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     reading, writing = os.pipe()
     try:
         pid = os.fork()
         if not pid:
-            _execute(program, theirs.fileno(), logins, writing)
+            _execute(program, spare, theirs.fileno(), logins, writing)
     except OSError:
         ours.close()
         os.close(reading)
@@ -74,7 +82,7 @@ def start(program: str, logins: int) -> Starter:
     return Starter(pid, ours.detach(), reading)
 
 
-def _execute(program: str, *fds: int) -> "NoReturn":
+def _execute(program: str, spare: int, *fds: int) -> "NoReturn":
     try:
         os.setsid()  # Ctrl-C on the listener's terminal is the listener's
         for number in _IGNORED:
@@ -87,7 +95,7 @@ def _execute(program: str, *fds: int) -> "NoReturn":
         for copy, own in zip(copies, (_ASKING_FD, _LOGINS_FD, _ANSWER_FD), strict=True):
             os.dup2(copy, own)
         process.close_from(_ANSWER_FD + 1)  # the listener's sockets above all, which must not stay open when it ends
-        os.execve(program, [program, VERSION, str(log.target())], {})
+        os.execve(program, [program, VERSION, str(log.target()), str(spare)], {})
     except BaseException as error:
         log.crash(error)
     finally:
@@ -96,7 +104,7 @@ def _execute(program: str, *fds: int) -> "NoReturn":
 
 def main(serve: "Serve") -> "NoReturn":
     """Be the starter, as which popa3d -D has executed this program. serve: is loaded with all that it may need."""
-    if os.getuid() != 0 or len(sys.argv) != 3 or sys.argv[1] != VERSION:
+    if os.getuid() != 0 or len(sys.argv) != 4 or sys.argv[1] != VERSION:
         # Without a word but for the listener's, which sees that it ends: after an upgrade that needs a restart.
         os._exit(1)
     try:
@@ -106,44 +114,23 @@ def main(serve: "Serve") -> "NoReturn":
         privileges.keep_identity_alone()
         gc.collect()
         gc.freeze()  # else the first collection of each child writes to every page with objects, and so copies it
-        _signal.signal(_signal.SIGCHLD, lambda *_: _reap())
+        # A child's end is reported before it is collected: if the starter is killed in between, the listener collects it.
+        processes = Prefork(
+            _ASKING_FD,
+            int(sys.argv[3]),
+            _MESSAGE_OCTETS,
+            max(_FDS),
+            lambda take: _be(serve, take),
+            lambda error: log.write(log.ERROR, f"The starter cannot fork: {error.strerror}"),
+            lambda pid: reports.ended(pid, _LOGINS_FD),
+        )
         os.write(_ANSWER_FD, READY)
         os.close(_ANSWER_FD)
-        _run(_socket.socket(fileno=_ASKING_FD), serve)
+        processes.run()
     except BaseException as error:
         log.crash(error)
         os._exit(EX_SOFTWARE)
     os._exit(0)
-
-
-def _reap() -> None:
-    """Collect the children that have ended, and report them. What is not yet reported is not collected.
-
-    So if the starter is killed meanwhile, the child goes to the listener, which then collects it itself.
-    """
-    try:
-        while (result := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-            reports.ended(result.si_pid, _LOGINS_FD)
-            os.waitpid(result.si_pid, 0)
-    except ChildProcessError:
-        pass
-
-
-def _run(asking: _socket.socket, serve: "Serve") -> None:
-    """Fork the owner's program for each message, until nobody can send one."""
-    while True:
-        message, control, flags, _ = asking.recvmsg(record.HANDOVER_RECORD_OCTETS + 64, _socket.CMSG_SPACE(4 * _FDS[-1]))
-        if not message and not control:
-            return
-        fds = process.received(control)
-        try:
-            # Where there is no room for all descriptors, the kernel gives some: the locker's may be missing.
-            if len(fds) in _FDS and not flags & _socket.MSG_CTRUNC and not os.fork():
-                _be(serve, message, fds)
-        except OSError as error:
-            log.write(log.ERROR, f"The starter cannot fork: {error.strerror}")
-        for fd in fds:
-            os.close(fd)
 
 
 def encode(session: int, gid: int, is_proxied: bool, handover: bytes) -> bytes:
@@ -163,14 +150,18 @@ def decode(message: bytes) -> tuple[int, int, bool, record.Handover]:
     return int(session), int(gid), is_proxied == b"1", handover
 
 
-def _be(serve: "Serve", message: bytes, fds: list[int]) -> "NoReturn":
-    """The process: become the owner, and serve the client once it is ours. fds: see _FDS."""
+def _be(serve: "Serve", take: "Take") -> "NoReturn":
+    """The process: wait for a login, become the owner, and serve the client once it is ours."""
     status = EX_SOFTWARE
     try:
-        for number in (*_IGNORED, _signal.SIGCHLD):
+        libc.set_name(process_name.SPARE)
+        os.setsid()
+        message, fds = take()
+        for number in _IGNORED:
             _signal.signal(number, _signal.SIG_DFL)
         session, gid, is_proxied, handover = decode(message)
-        os.setsid()
+        if len(fds) not in _FDS:
+            raise ValueError("the descriptors")
         reports.logged_in(session, os.getpid(), _LOGINS_FD)
         log.stop()
         client, link, *locker = fds
@@ -192,7 +183,7 @@ def _be(serve: "Serve", message: bytes, fds: list[int]) -> "NoReturn":
     except BaseException as error:
         log.crash(error)
     finally:
-        os._exit(status)  # whatever happens, the starter's loop is not this process's
+        os._exit(status)
 
 
 def _is_ours() -> bool:

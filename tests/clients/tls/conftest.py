@@ -20,7 +20,7 @@ from tests.tls import install
 def _idle(server: Inetd | Daemon) -> bool:
     if isinstance(server, Inetd):
         return not children(server.pid)
-    return server.idle() and not children(server.keeper())
+    return server.idle_but_for_the_keeper()
 
 
 @pytest.fixture(autouse=True, params=["inetd", "popa3d -D"])

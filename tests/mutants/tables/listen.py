@@ -7,6 +7,7 @@ from tests.mutants.mutation import wrong
 STDERR = "tests/super/test_stderr_log.py"
 STARTER = "tests/super/test_starter.py"
 SPARES = "tests/super/test_spares.py"
+PREFORK = "tests/unit/root/test_prefork.py"
 UNIT = "tests/unit/root/listen/test_starter.py"
 
 # fmt: off
@@ -49,7 +50,7 @@ MUTATIONS = (
           "tests/sandbox/test_session.py::test_each_attempt_fails"),
     wrong("root/starter.py", "        privileges.keep_identity_alone()\n", "        pass\n", "the starter has all of root's powers",
           f"{STARTER}::test_what_the_starter_has"),
-    wrong("root/starter.py", "            reports.ended(result.si_pid, _LOGINS_FD)\n", "", "who has left counts for ever",
+    wrong("root/starter.py", "lambda pid: reports.ended(pid, _LOGINS_FD)", "lambda pid: None", "who has left counts for ever",
           f"{STARTER}::test_the_starter_is_killed", f"{STARTER}::test_at_the_end"),
     wrong("root/starter.py", "        reports.logged_in(session, os.getpid(), _LOGINS_FD)\n", "",
           "a session whose client has logged in counts as ended", f"{STARTER}::test_the_starter_is_killed"),
@@ -59,9 +60,9 @@ MUTATIONS = (
           f"{STARTER}::test_another_version"),
     wrong("root/starter.py", "        privileges.become(handover.uid, gid)\n", "        pass\n", "a session is root's",
           f"{STARTER}::test_a_session"),
-    wrong("root/starter.py", "        os.setsid()\n        reports", "        reports", "sessions are in one process session",
+    wrong("root/starter.py", "        os.setsid()\n        message", "        message", "sessions are in one process session",
           f"{STARTER}::test_a_session"),
-    wrong("root/starter.py", "        for number in (*_IGNORED, _signal.SIGCHLD):\n            _signal.signal(number, _signal.SIG_DFL)\n", "",
+    wrong("root/starter.py", "        for number in _IGNORED:\n            _signal.signal(number, _signal.SIG_DFL)\n", "",
           "SIGTERM does not end a session", f"{STARTER}::test_a_session"),
     wrong("root/start.py", "    privileges.adopt_orphans()", "    pass", "sessions of a starter that was killed count for ever",
           f"{STARTER}::test_the_starter_is_killed"),
@@ -71,8 +72,19 @@ MUTATIONS = (
           f"{STARTER}::test_without_a_starter"),
     wrong("root/listen/starter.py", " or now < self._not_before", "", "a starter that cannot start is tried for each client",
           f"{STARTER}::test_without_a_starter"),
-    wrong("root/starter.py", " and not flags & _socket.MSG_CTRUNC", "", "a session without its locker",
+    wrong("root/prefork.py", " or flags & _socket.MSG_CTRUNC", "", "a session without its locker",
           f"{STARTER}::test_the_starter_has_room_for_some_descriptors"),
+    wrong("root/prefork.py", "            self._says.send(", "            bytes(", "who is busy is not replaced",
+          f"{PREFORK}::test_each_message_has_a_process"),
+    wrong("root/prefork.py", "                    self._not_before = time.monotonic() + AGAIN_S\n", "",
+          "a host on which processes cannot live does nothing else", f"{PREFORK}::test_processes_that_cannot_live"),
+    wrong("root/prefork.py", "                        self._refuse()  # as", "                        pass  # as",
+          "who asks waits for what cannot live", f"{PREFORK}::test_processes_that_cannot_live"),
+    wrong("root/prefork.py", "0 if self._waiting else select.POLLIN", "0", "a burst is not served", f"{PREFORK}::test_each_message_has_a_process"),
+    wrong("root/prefork.py", "            _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)\n", "", "a session has the starter's handler",
+          f"{STARTER}::test_a_session"),
+    wrong("root/listen/starter.py", "self.can_be_asked() and spare != self._spare", "False", "a reload changes nothing for logins",
+          f"{STARTER}::test_another_number_waits"),
     wrong("root/listen/starter.py", "            self.answered()\n        if self._starter is not None:", "            self.answered()\n        else:",
           "a starter that has ended is held to be there", f"{UNIT}::test_one_that_was_ready_has_ended"),
     wrong("root/listen/spares.py", "        return bool(sockets)\n", "        return False\n", "a host on which spare sessions cannot live does nothing else",

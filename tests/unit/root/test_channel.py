@@ -116,5 +116,5 @@ def test_no_process_for_the_keeper(monkeypatch: pytest.MonkeyPatch, call: str) -
     monkeypatch.setattr(call, fail)
     before = os.listdir("/proc/self/fd")
     with pytest.raises(keeper.NotStarted, match="cannot be started: no more"):
-        keeper.start(Settings(), lambda: lambda *_: None, print)
+        keeper.start(Settings(), lambda: lambda *_: None, print, 0)
     assert os.listdir("/proc/self/fd") == before

@@ -119,7 +119,7 @@ class Listener:
         self._signals.take_over()
         self._copier.begin()
         self._tls.begin(self._settings)  # as a child of the process that stays
-        self._starter.begin(time.monotonic())
+        self._starter.begin(time.monotonic(), self._settings.spare)
         gc.collect()
         gc.freeze()  # else the first collection of each session writes to every page with objects, and so copies it
         while not self._signals.stopping or self._flood.living():
@@ -191,7 +191,7 @@ class Listener:
                 self._copier.ended(ended[0])
                 if self._tls.ended(ended[0], self._settings) or self._starter.ended(ended[0]):
                     self._spares.dismiss()  # they would ask the one that has ended
-                    self._starter.begin(time.monotonic())
+                    self._starter.begin(time.monotonic(), self._settings.spare)
 
     def _add_spare(self) -> None:
         """Fork a spare session."""
@@ -220,6 +220,7 @@ class Listener:
         log.choose_facility(settings.facility)
         self._tls.replace(keeper)
         self._spares.dismiss()  # they have the old settings
+        self._starter.begin(time.monotonic(), settings.spare)
         self._log.put(log.INFO, "Configuration reloaded")
 
     def _accept(self, listening: socket.socket, speaks_tls: bool) -> None:
@@ -243,7 +244,7 @@ class Listener:
         if refusal is not None:
             self._log_seldom(refusal.text())
             return
-        self._starter.begin(now)
+        self._starter.begin(now, self._settings.spare)
         client = Client(address, speaks_tls)
         must_wait = speaks_tls or is_proxy or self._session.must_agree()
         order = b"" if must_wait else self._greeting(self._settings, address)

@@ -24,6 +24,7 @@ class SessionStarter:
         self._queue = queue
         self._starter: "Starter | None" = None
         self._not_before = 0.0
+        self._spare = 0
 
     @property
     def answer(self) -> int:
@@ -34,13 +35,20 @@ class SessionStarter:
         """Whether STARTER_FD is one that is ready."""
         return self._starter is not None and self.answer < 0
 
-    def begin(self, now: float) -> None:
-        """Have one, if there is none. One that could not start (logged) is not tried again at once."""
+    def begin(self, now: float, spare: int) -> None:
+        """Have one, if there is none. One that could not start (logged) is not tried again at once.
+
+        spare: so many of its processes wait. One with another number of them is asked no more.
+        """
+        if self.can_be_asked() and spare != self._spare:
+            process.place_null(STARTER_FD)  # it ends when no session can ask it either
+            self._starter = None
         if self._starter is not None or now < self._not_before:
             return
         self._not_before = now + STARTER_AGAIN_S  # unless it becomes ready
+        self._spare = spare
         try:
-            self._starter = self._start(LOGINS_FD)
+            self._starter = self._start(spare, LOGINS_FD)
         except OSError as error:
             self._failed(error.strerror or "")
 

@@ -27,7 +27,7 @@ class KeyKeeper:
     def check(self, settings: "Settings") -> None:
         """Whether there could be one for these settings, while the administrator still reads what is wrong. Raises as `keep`."""
         if settings.certificate:
-            self._keep(settings, lambda _: None).end()
+            self._keep(settings, lambda _: None, 0).end()
 
     def begin(self, settings: "Settings") -> None:
         """Have one for these settings; if that fails (logged), sessions read certificate and key themselves."""
@@ -38,7 +38,7 @@ class KeyKeeper:
 
     def prepared(self, settings: "Settings") -> "Keeper | None":
         """A new one for these settings, which may have the same files: these may have been renewed. Raises what `keep` raises."""
-        return self._keep(settings, self._warn) if settings.certificate else None
+        return self._keep(settings, self._warn, settings.spare) if settings.certificate else None
 
     def replace(self, keeper: "Keeper | None") -> None:
         """Have another one as KEEPER_FD, and ask the old one no more."""

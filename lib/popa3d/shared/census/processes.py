@@ -107,6 +107,7 @@ def _all() -> dict[int, Process]:
         del processes[pid]
     # Only the starter's children are believed whose clients they have: their names are given by root.
     by_former = {process_name.decode_session(process.name): pid for pid, process in started.items() if pid in processes}
+    by_former.pop(0, None)  # those that have no client yet
     for pid, (security, session) in _tls_processes(processes).items():
         del processes[pid]
         owner = processes.get(session) or processes.get(by_former.get(session, 0))

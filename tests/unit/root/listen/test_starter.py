@@ -34,7 +34,7 @@ class Started:
         self.placed.append(number)
         return number
 
-    def _start(self, _logins: int) -> Starter:
+    def _start(self, _spare: int, _logins: int) -> Starter:
         self.count += 1
         reading, writing = os.pipe()
         os.write(writing, self.said)
@@ -46,23 +46,23 @@ class Started:
 def test_one_that_was_ready_has_ended(monkeypatch: pytest.MonkeyPatch, is_heard: bool) -> None:
     """There is another one at once, also if the listener hears that it was ready and that it has ended at the same time."""
     started = Started(monkeypatch, READY)
-    started.session_starter.begin(0.0)
+    started.session_starter.begin(0.0, 4)
     if is_heard:
         started.session_starter.answered()
         assert started.session_starter.can_be_asked()
     assert started.session_starter.ended(PID)
     assert not started.session_starter.can_be_asked()
     assert started.placed[-1] is None
-    started.session_starter.begin(0.0)
+    started.session_starter.begin(0.0, 4)
     assert started.count == 2
 
 
 def test_one_that_was_never_ready_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one comes later."""
     started = Started(monkeypatch, b"")
-    started.session_starter.begin(0.0)
+    started.session_starter.begin(0.0, 4)
     assert started.session_starter.ended(PID)
-    started.session_starter.begin(0.0)
+    started.session_starter.begin(0.0, 4)
     assert started.count == 1
 
 
