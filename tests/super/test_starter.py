@@ -69,7 +69,7 @@ def test_a_session(host: Host) -> None:
         assert not [number for number in ours if int(found["SigIgn"], 16) & 1 << number - 1]
         assert (found["NoNewPrivs"], found["NSsid"]) == ("1", found["NSpid"])
         assert os.stat(f"/proc/{pid}/status").st_uid == 0  # undumpable
-        assert found["Seccomp_filters"].strip() == "1"
+        assert found["Seccomp_filters"].strip() == "2"  # the starter's, and its own
         opened = descriptors(pid)
         assert opened[0] == opened[1] and opened[0].startswith("socket:") and opened[2] == "/dev/null"
         assert not set(opened.values()) & set(descriptors(starter).values()) - {"/dev/null"}

@@ -174,6 +174,7 @@ def _fork(settings: "Settings", tls: "Tls", nobody: "pwd.struct_passwd", asked: 
 def become(context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", settings: "Settings", take: "Take") -> "NoReturn":
     """Be a TLS process, for the question and descriptors (see FDS) that `take` waits for; others are closed."""
     status = EX_SOFTWARE
+    answer = -1  # where root waits for READY, or FAULT and a reason
     try:
         run = tls()  # inside the chroot there is nothing to load
         if settings.proxies:
@@ -188,13 +189,16 @@ def become(context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", settings: "S
         sandbox.prepare()
         privileges.confine(nobody.pw_uid, nobody.pw_gid, CHROOT, TLS_OCTETS, descriptors=_WAITING_DESCRIPTORS)
         message, fds = take()
+        answer = fds[-1]
         pid, handshake_timeout_s, stls, header_s = decode(message)
         libc.set_name(process_name.encode("", pid))
         for fd, copy in enumerate([os.dup(fd) for fd in fds]):
             os.dup2(copy, fd)
+        answer = 2
         process.close_from(FDS)
         privileges.no_more_descriptors(2)
         _answer_as_tls(stls)
+        answer = -1
 
         def report(text: str) -> None:
             if not text.startswith("!"):
@@ -210,6 +214,9 @@ def become(context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", settings: "S
         status = 0
     except BrokenPipeError:
         pass
+    except OSError as error:
+        if answer >= 0:
+            os.write(answer, FAULT + log.reason(error).encode())
     finally:
         os._exit(status)
 

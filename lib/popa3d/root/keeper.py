@@ -13,7 +13,7 @@ import select
 
 from ..shared import EX_SOFTWARE, Failure, log, process_name
 from ..shared.tls_limits import KEEPER_ANSWER_S, TLS_REPORT_OCTETS
-from . import channel, libc, process
+from . import channel, libc, privileges, process, sandbox
 from .prefork import Prefork
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -122,16 +122,19 @@ def _be(settings: "Settings", tls: "Tls", spare: int, fd: int, writing: int) -> 
         tls()
         if settings.proxies:
             from ..shared import proxy_reader  # noqa: F401 - for the TLS processes
-        os.write(_ANSWER_FD, b"+" + warning.encode("utf-8", "replace"))
-        os.close(_ANSWER_FD)
-        Prefork(
+        processes = Prefork(
             _ASKING_FD,
             spare,
             TLS_REPORT_OCTETS,
             channel.FDS,
             lambda take: channel.become(context, tls, nobody, settings, take),
-            lambda error: log.write(log.WARNING, f"Cannot start a TLS process: {error.strerror}"),
-        ).run()
+            lambda error: log.write(log.WARNING, f"Cannot start a TLS process: {log.reason(error)}"),
+        )
+        privileges.keep_identity_alone(and_chroot=True)
+        sandbox.keeper()
+        os.write(_ANSWER_FD, b"+" + warning.encode("utf-8", "replace"))
+        os.close(_ANSWER_FD)
+        processes.run()
     except BaseException as error:
         log.crash(error)
         os._exit(EX_SOFTWARE)

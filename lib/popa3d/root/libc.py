@@ -18,7 +18,7 @@ PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_CHILD_SUBREAPER, PR_SET_NO
 PR_SET_MDWE, PR_GET_MDWE, MDWE_REFUSE_EXEC_GAIN = 65, 66, 1  # since Linux 6.3: memory that was written is never executed
 
 # linux/capability.h: a set is a bit for each capability
-CAP_SETGID, CAP_SETUID = 1 << 6, 1 << 7
+CAP_SETGID, CAP_SETUID, CAP_SYS_CHROOT = 1 << 6, 1 << 7, 1 << 18
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _HIGHEST_FD = 2**31 - 1

@@ -74,11 +74,14 @@ def become(uid: int, gid: int) -> None:
         raise NotDropped
 
 
-def keep_identity_alone() -> None:
-    """Of root's capabilities keep those to become somebody else, and let no program give others back. Raises OSError."""
+def keep_identity_alone(and_chroot: bool = False) -> None:
+    """Of root's capabilities keep those to become somebody else, and let no program give others back. Raises OSError.
+
+    and_chroot: and that to have another root directory, as `confine` sets it.
+    """
     no_new_privileges()
     try:
-        libc.set_capabilities(libc.CAP_SETUID | libc.CAP_SETGID)
+        libc.set_capabilities(libc.CAP_SETUID | libc.CAP_SETGID | (libc.CAP_SYS_CHROOT if and_chroot else 0))
     except libc.Missing:
         pass
 

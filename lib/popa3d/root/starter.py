@@ -121,9 +121,10 @@ def main(serve: "Serve") -> "NoReturn":
             _MESSAGE_OCTETS,
             max(_FDS),
             lambda take: _be(serve, take),
-            lambda error: log.write(log.ERROR, f"The starter cannot fork: {error.strerror}"),
+            lambda error: log.write(log.ERROR, f"The starter cannot fork: {log.reason(error)}"),
             lambda pid: reports.ended(pid, _LOGINS_FD),
         )
+        sandbox.starter()
         os.write(_ANSWER_FD, READY)
         os.close(_ANSWER_FD)
         processes.run()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import socket
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 
-from popa3d.root import channel, keeper
+from popa3d.root import channel, keeper, privileges
+from popa3d.shared import system_calls
+from popa3d.shared.log import REFUSED_ERROR
 from popa3d.shared.settings import Settings
 
 
@@ -118,3 +122,29 @@ def test_no_process_for_the_keeper(monkeypatch: pytest.MonkeyPatch, call: str) -
     with pytest.raises(keeper.NotStarted, match="cannot be started: no more"):
         keeper.start(Settings(), lambda: lambda *_: None, print, 0)
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_fault_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system call that is refused before the TLS process is ready is named to root, for one line of the log."""
+    reading, writing = os.pipe()
+    null = os.open("/dev/null", os.O_RDWR)
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if not pid:
+        try:
+            refused = OSError(REFUSED_ERROR + system_calls.numbers(os.uname().machine)["prlimit64"], "Unknown error")
+            monkeypatch.setattr(privileges, "confine", lambda *_, **__: None)
+            monkeypatch.setattr(privileges, "no_more_descriptors", mock.Mock(side_effect=refused))
+            account = pwd.struct_passwd(("nobody", "x", 65534, 65534, "", "/", ""))
+            asked = channel.encode((1, 5, False, 0))
+            fds = [null, theirs.fileno(), writing]
+            channel.become(None, lambda: lambda *_: None, account, Settings(), lambda: (asked, fds))
+        finally:
+            os._exit(99)
+    os.close(writing)
+    assert os.read(reading, 200) == channel.FAULT + b"the sandbox does not allow the system call prlimit64"
+    assert os.waitpid(pid, 0)[1] == 70 << 8
+    for fd in (reading, null):
+        os.close(fd)
+    for one in (ours, theirs):
+        one.close()

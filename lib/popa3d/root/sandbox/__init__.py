@@ -31,6 +31,10 @@ _FILE = _READ | _WRITE | _TRUNCATE
 _LIBRARY = _READ | _READ_DIRECTORY
 _LOCK = _READ | _WRITE | _MAKE | _REMOVE  # a dot-lock, and a stale one of another program
 _STATE = _FILE | _READ_DIRECTORY | _MAKE | _REMOVE | _MAKE_DIRECTORY | _REMOVE_DIRECTORY  # see State.remove
+_ALL = (1 << 16) - 1
+# What no session needs anywhere: to execute, to make devices, sockets, FIFOs and links, to move files to another directory,
+# ioctl(2) of devices.
+_NEVER = _EXECUTE | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 15
 # What each version of Landlock can deny: of files so many rights (bits), TCP (bind, connect), and signals and abstract sockets.
 _RIGHTS = (0, 13, 14, 15, 15, 16)
 _TCP, _TCP_SINCE = 3, 4
@@ -111,6 +115,22 @@ def tls() -> None:
     _forbid("tls")
 
 
+def starter() -> None:
+    """The starter of sessions, before it is asked anything. Its children set their own on top. Raises NotConfined.
+
+    Which files they may open is for them to say: a spool may be mounted later, and a rule would not know it then.
+    """
+    _restrict([], _NEVER)
+    _forbid("starter")
+
+
+def keeper() -> None:
+    """The keeper of the TLS key, once it has the key. Its children set their own on top. Raises NotConfined."""
+    prepare()
+    _restrict([("/proc", _READ)])  # for privileges.confine
+    _forbid("keeper")
+
+
 def locker(spool: str) -> None:
     """The process that makes a dot-lock in the spool, as the mailbox owner. Raises NotConfined."""
     _restrict([(spool, _LOCK)])
@@ -163,13 +183,16 @@ def _landlock() -> int:
     return max(0, libc.system_call(_CREATE_RULESET, None, 0, _VERSION))
 
 
-def _restrict(rules: list[tuple[str, int]]) -> None:
-    """From now on only files below these paths can be opened, for what is said of each; and no TCP, and no signals to others."""
+def _restrict(rules: list[tuple[str, int]], denied: int = _ALL) -> None:
+    """From now on only files below these paths can be opened, for what is said of each; and no TCP, and no signals to others.
+
+    denied: other rights than these stay as they are.
+    """
     prepare()
     version = _landlock()
     if not version:
         return
-    rights = (1 << _RIGHTS[min(version, len(_RIGHTS) - 1)]) - 1
+    rights = denied & (1 << _RIGHTS[min(version, len(_RIGHTS) - 1)]) - 1
     tcp = _TCP if version >= _TCP_SINCE else 0
     scopes = _SCOPES if version >= _SCOPES_SINCE else 0
     ruleset = libc.system_call(_CREATE_RULESET, pack("=QQQ", rights, tcp, scopes), 24, 0)

@@ -21,7 +21,9 @@ _PROT_WRITE, _PROT_EXEC, _MAP_ANONYMOUS = 2, 4, 0x20
 # linux/fcntl.h, asm-generic/ioctls.h, linux/prctl.h
 _F_GETFD, _F_SETFD, _F_GETFL, _F_SETLK, _F_SETLKW, _F_DUPFD_CLOEXEC = 1, 2, 3, 6, 7, 1030
 _TCGETS, _FIOCLEX = 0x5401, 0x5451
-_PR_SET_NAME = 15
+_O_WRITES = 0o3 | 0o100 | 0o1000 | 0o20000000  # O_ACCMODE, O_CREAT, O_TRUNC, and the bit that O_TMPFILE has of its own
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_NO_NEW_PRIVS, _PR_SET_MDWE = 3, 4, 15, 38, 65
+_SECCOMP_SET_FILTER, _SECCOMP_LOG = 1, 2
 # linux/sched.h: what fork(3) passes to clone(2), and no more: no thread, no namespace.
 _FORK = 0x01000000 | 0x00200000 | 0xFF  # CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID, and the signal at its end
 _ALL = 0xFFFFFFFF
@@ -168,6 +170,36 @@ FORKS = Process(FAIL, "pipe2 set_robust_list wait4", {"clone": ((Has(0, _ALL & ~
 # If it cannot be executed, root's process says so, within a time.
 EXECUTES = Process(FAIL, "execve access faccessat arch_prctl set_tid_address set_robust_list rseq uname alarm setitimer", {})
 
+# In addition, where a process of root's has children that become somebody else: that, and setting their own filter and rules,
+# which come on top of these. What it waits for are messages with descriptors.
+BECOMES = Process(
+    FAIL,
+    """
+    recvmsg setsid dup2 dup3 close_range
+    setgroups setresgid setresuid setgid setuid getresuid getresgid getgroups
+    landlock_create_ruleset landlock_add_rule landlock_restrict_self
+    """,
+    {
+        "prctl": (
+            (Is(0, _PR_GET_DUMPABLE, _PR_SET_NAME, _PR_SET_NO_NEW_PRIVS, _PR_SET_MDWE),),
+            (Is(0, _PR_SET_DUMPABLE), Is(1, 0)),
+        ),
+        "seccomp": ((Is(0, _SECCOMP_SET_FILTER), Is(1, _SECCOMP_LOG)),),
+    },
+)
+
+# The starter of sessions, and its children until they have the session's: so it may whatever a session may.
+_WAITS = Process(FAIL, "waitid recvfrom", {})
+
+# The keeper of the TLS key, once it has it, and its children until they have the TLS process's. They open nothing for writing.
+_READS: "Rules" = {"open": ((Has(1, _O_WRITES),),), "openat": ((Has(2, _O_WRITES),),)}
+_LOGS: "Rules" = {"socket": SESSION.rules["socket"], "connect": SESSION.rules["connect"]}
+KEEPS = Process(
+    FAIL,
+    _OWN + "fstat newfstatat lseek rt_sigaction waitid chroot chdir alarm setitimer prlimit64",
+    _READS | _LOGS | _ALIVE | _FCNTL,
+)
+
 # The process that makes a dot-lock for the session.
 LOCKER = Process(FAIL, _LIFE + _FILES + _OWN + "rt_sigaction", _MEMORY | _ALIVE)
 
@@ -176,7 +208,8 @@ def _sum(*parts: Process) -> Process:
     """What all of these may."""
     rules: "Rules" = {}
     for part in parts:
-        rules |= part.rules
+        for name, alternatives in part.rules.items():
+            rules[name] = tuple(dict.fromkeys(rules.get(name, ()) + alternatives))
     return Process(parts[0].default, " ".join(name for part in parts for name in sorted(part.calls)), rules)
 
 
@@ -189,4 +222,6 @@ FILTERS = {
     "session forks": _sum(SESSION, FORKS),
     "session executes": _sum(SESSION, EXECUTES),
     "session executes forks": _sum(SESSION, EXECUTES, FORKS),
+    "starter": _sum(SESSION, FORKS, BECOMES, _WAITS),
+    "keeper": _sum(KEEPS, TLS, FORKS, BECOMES),
 }

@@ -22,9 +22,8 @@ FILTER = pytest.mark.parametrize("name", ALLOWED)
 
 
 def octets(machine: str, name: str) -> bytes:
-    """A filter as it is installed."""
-    text = (HERE / f"{machine}.filters").read_text()
-    return bytes.fromhex(text.partition(f"[{name}]\n")[2].partition("[")[0])
+    """A filter as it is assembled, and so as it is installed: see the first test."""
+    return assembler.assemble(table.FILTERS[name], machine)
 
 
 def result(machine: str, name: str, system_call: str, *arguments: int) -> int:
@@ -132,6 +131,37 @@ CASES = [
     ("session forks", "clone", (0x01210011,), False),  # CLONE_THREAD
     ("tls", "prctl", (15,), True),
     ("tls", "prctl", (4, 1), False),  # PR_SET_DUMPABLE
+    ("starter", "prctl", (4, 0), True),
+    ("starter", "prctl", (4, 1), False),
+    ("starter", "prctl", (22, 2), False),  # PR_SET_SECCOMP
+    ("starter", "prctl", (24, 7), False),  # PR_CAPBSET_DROP
+    ("starter", "seccomp", (1, 2), True),
+    ("starter", "seccomp", (1, 8), False),  # SECCOMP_FILTER_FLAG_NEW_LISTENER
+    ("starter", "seccomp", (0, 0), False),  # SECCOMP_SET_MODE_STRICT
+    ("starter", "clone", (0x01200011,), True),
+    ("starter", "clone", (0x11200011,), False),
+    ("starter", "socket", (1, 2 | CLOEXEC, 0), True),
+    ("starter", "socket", (1, 1, 0), False),
+    ("starter", "socket", (2, 1, 0), False),
+    ("starter", "socket", (16, 3, 0), False),
+    ("starter", "connect", (0,), False),
+    ("starter", "kill", (1, 15), False),
+    ("starter", "ioctl", (0, 0x5412), False),
+    ("starter", "mmap", (0, 4096, 7, 0x22), False),
+    ("keeper", "prctl", (4, 1), False),
+    ("keeper", "seccomp", (1, 2), True),
+    ("keeper", "clone", (0x01200011,), True),
+    ("keeper", "clone", (0x11200011,), False),
+    ("keeper", "socket", (1, 2, 0), True),
+    ("keeper", "socket", (2, 1, 0), False),
+    ("keeper", "openat", (2**64 - 100, 4096, 0o2000000), True),
+    ("keeper", "openat", (2**64 - 100, 4096, 0o2000001), False),  # O_WRONLY
+    ("keeper", "openat", (2**64 - 100, 4096, 0o2), False),
+    ("keeper", "openat", (2**64 - 100, 4096, 0o100), False),  # O_CREAT
+    ("keeper", "openat", (2**64 - 100, 4096, 0o1000), False),  # O_TRUNC
+    ("keeper", "openat", (2**64 - 100, 4096, 0o20200000), False),  # O_TMPFILE
+    ("keeper", "kill", (1, 15), False),
+    ("keeper", "mmap", (0, 4096, 5, 2, 3), False),  # a library
 ]
 
 
