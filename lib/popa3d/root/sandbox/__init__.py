@@ -48,21 +48,39 @@ class NotConfined(Failure):
     """The kernel has refused what it offers. The process must end."""
 
 
-class _Filters:
-    """The file with this machine's filters, once it was read; empty if there is none for this machine."""
+class _Offered:
+    """What the kernel offers, once that was asked: filters and Landlock. What is made of it is kept, for processes that fork.
+
+    text: the file with this machine's filters; empty if there is none, or no seccomp. landlock: the version, or 0.
+    """
 
     def __init__(self) -> None:
-        self.text: str | None = None
+        self.text: bytes | None = None
+        self.landlock = 0
+        self.libraries: dict[str, list[tuple[str, int]]] = {}  # rules, by the program that may be executed
+        self._programs: dict[str, tuple[bytes, bytes]] = {}
+
+    def program(self, name: str) -> bytes:
+        """A filter as seccomp(2) takes it (struct sock_fprog); empty if there is none of that name."""
+        if name not in self._programs:
+            text, head = self.text or b"", b"[%s]\n" % name.encode()
+            start = text.find(head) + len(head)
+            end = text.find(b"[", start)
+            found = text[start : end if end >= 0 else len(text)] if head in text else b""
+            octets = bytes.fromhex(found.decode("ascii"))
+            self._programs[name] = (pack("@HP", len(octets) // 8, libc.address(octets)) if octets else b"", octets)
+        return self._programs[name][0]
 
 
-_filters = _Filters()
+_offered = _Offered()
 
 
 def prepare() -> None:
-    """Read the filters: in a chroot, and under Landlock, they cannot be read."""
-    if _filters.text is not None:
+    """Ask what there is, and read the filters: in a chroot, and under Landlock, they cannot be read."""
+    if _offered.text is not None:
         return
-    _filters.text = ""
+    _offered.text = b""
+    _offered.landlock = max(0, libc.system_call(_CREATE_RULESET, None, 0, _VERSION))
     if _MACHINE not in _SECCOMP or sys.maxsize < 2**32:
         return
     if libc.system_call(_SECCOMP[_MACHINE], _IS_AVAILABLE, 0, pack("=I", _KILL_PROCESS)):
@@ -72,7 +90,7 @@ def prepare() -> None:
     except FileNotFoundError:
         return
     try:
-        _filters.text = os.read(fd, _FILTERS_OCTETS).decode("ascii")
+        _offered.text = os.read(fd, _FILTERS_OCTETS)
     finally:
         os.close(fd)
 
@@ -80,8 +98,8 @@ def prepare() -> None:
 def missing() -> str:
     """What this host lacks of filters and rules, for the log; empty if there are both."""
     prepare()
-    lacking = [] if _filters.text else [f"seccomp filters for {_MACHINE}"]
-    if not _landlock():
+    lacking = [] if _offered.text else [f"seccomp filters for {_MACHINE}"]
+    if not _offered.landlock:
         lacking.append("Landlock")
     return " and ".join(lacking)
 
@@ -94,9 +112,9 @@ def insufficient() -> str:
 def offered() -> str:
     """What is in force here, for people."""
     prepare()
-    parts = [f"seccomp ({_MACHINE})"] if _filters.text else []
-    if _landlock():
-        parts.append(f"Landlock {_landlock()}")
+    parts = [f"seccomp ({_MACHINE})"] if _offered.text else []
+    if _offered.landlock:
+        parts.append(f"Landlock {_offered.landlock}")
     try:
         libc.prctl(libc.PR_GET_MDWE)
         parts.append("MDWE")
@@ -122,6 +140,9 @@ def starter() -> None:
     """
     _restrict([], _NEVER)
     _forbid("starter")
+    for name in ("session", "session forks"):  # so that no child has to do that
+        _offered.program(name)
+    _library("")
 
 
 def keeper() -> None:
@@ -146,7 +167,7 @@ def session(mailbox: str, state: str, makes_locks: bool, large_octets: int, prog
     """
     status = _status(mailbox)
     is_file = status is not None and stat.S_ISREG(status.st_mode)
-    rules = _library(program)
+    rules = list(_library(program))
     if is_file:
         rules.append((mailbox, _FILE))
     if state:
@@ -160,15 +181,33 @@ def session(mailbox: str, state: str, makes_locks: bool, large_octets: int, prog
 
 def _library(program: str) -> list[tuple[str, int]]:
     """Rules for what Python, the C library and popa3d load, at their start or later; and for executing `program`."""
-    directories = (f"{sys.base_prefix}/lib", f"{sys.base_prefix}/{sys.platlibdir}", "/usr/lib", "/lib", "/lib64")
+    if program in _offered.libraries:
+        return _offered.libraries[program]
+    directories = [f"{sys.base_prefix}/lib", f"{sys.base_prefix}/{sys.platlibdir}", "/usr/lib"]
     loader = _LOADERS.get(_MACHINE, "")
+    # Each rule takes time. Mostly /lib is a link to /usr/lib, and Debian's /lib64 has nothing but one to the loader.
+    if _link("/lib") != "usr/lib":
+        directories.append("/lib")
+    if not _link(loader).startswith("/lib/"):
+        directories.append("/lib64")
+    own = _HERE.rpartition("/popa3d/root/")[0]
+    if not own.startswith("/usr/lib/"):
+        directories.append(own)
     executed = _EXECUTE if program and _status(loader) is None else 0
     rules = [(path, _LIBRARY | executed) for path in dict.fromkeys(directories)]
-    rules.append((_HERE.rpartition("/popa3d/root/")[0], _LIBRARY))
     rules += [(path, _READ) for path in ("/etc/ld.so.cache", "/etc/localtime")]
     if program:
         rules += [(path, _READ | _EXECUTE) for path in (program, sys.executable, loader)]
+    _offered.libraries[program] = rules
     return rules
+
+
+def _link(path: str) -> str:
+    """Where a symbolic link leads; empty if it is none."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -178,18 +217,13 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def _landlock() -> int:
-    """The version of Landlock that the kernel offers; 0 if it does not."""
-    return max(0, libc.system_call(_CREATE_RULESET, None, 0, _VERSION))
-
-
 def _restrict(rules: list[tuple[str, int]], denied: int = _ALL) -> None:
     """From now on only files below these paths can be opened, for what is said of each; and no TCP, and no signals to others.
 
     denied: other rights than these stay as they are.
     """
     prepare()
-    version = _landlock()
+    version = _offered.landlock
     if not version:
         return
     rights = denied & (1 << _RIGHTS[min(version, len(_RIGHTS) - 1)]) - 1
@@ -218,11 +252,10 @@ def _forbid(name: str) -> None:
         libc.prctl(libc.PR_SET_MDWE, libc.MDWE_REFUSE_EXEC_GAIN)
     except (libc.Missing, OSError):
         pass  # the filter refuses the same, where there is one
-    if _filters.text is None:
+    if _offered.text is None:
         raise NotConfined("The kernel has refused a seccomp filter: it was not read in time")
-    if not _filters.text:
+    if not _offered.text:
         return
-    octets = bytes.fromhex(_filters.text.partition(f"[{name}]\n")[2].partition("[")[0])
-    program = pack("@HP", len(octets) // 8, libc.address(octets))
-    if not octets or libc.system_call(_SECCOMP[_MACHINE], _SET_FILTER, _LOG, program):
+    program = _offered.program(name)
+    if not program or libc.system_call(_SECCOMP[_MACHINE], _SET_FILTER, _LOG, program):
         raise NotConfined(f"The kernel has refused a seccomp filter: {name}")
