@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from tests.fuzz.targets import conversation, journals, kept, mailbox, records, texts
+from tests.fuzz.targets import conversation, journals, kept, mailbox, proxy, records, texts
 
-TARGETS = {target.name: target for module in (conversation, records, mailbox, journals, kept, texts) for target in module.TARGETS}
+_EVERY = [target for module in (conversation, proxy, records, mailbox, journals, kept, texts) for target in module.TARGETS]
+TARGETS = {target.name: target for target in _EVERY}
+assert len(TARGETS) == len(_EVERY), "two targets have one name"

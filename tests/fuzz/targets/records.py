@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 
 from popa3d.root import channel, reports, starter
 from popa3d.root.listen.spares import Client
-from popa3d.shared import findings, locker_messages, proxy_header, proxy_report, record
-from popa3d.shared.address import numeric
+from popa3d.shared import findings, locker_messages, record
 from popa3d.shared.limits import FINDINGS, LOCKS, NAME_OCTETS, PASSWORD_OCTETS, READ_OCTETS
-from popa3d.shared.proxy_limits import PROXY_V1_OCTETS, PROXY_V2_OCTETS
 from popa3d.shared.record import Handover, Login
 from popa3d.shared.settings import HANDED_OVER, LOCK_NAMES, Settings
-from tests import proxies
 from tests.fuzz.engine import Target
 
 _BETWEEN = b"|"  # in inputs, between the fields of a record that is made of them
-_PID_MOST = 2**22  # PID_MAX_LIMIT of Linux
 
 
 def fields(data: bytes, count: int) -> list[bytes]:
@@ -117,39 +112,6 @@ def check_outcome(data: bytes) -> None:
     assert not reason.strip(letters) or reason == "no reason"
 
 
-def check_proxy_header(data: bytes) -> None:
-    """A header is taken as soon as it is whole, with anything behind it, and bounded; what root is told has one form."""
-    try:
-        header = proxy_header.parse(data)
-    except proxy_header.Malformed as malformed:
-        header, end = None, len(data)
-        told = proxy_report.encode(proxy_report.BAD, malformed.number)
-    else:
-        if header is None:
-            assert len(data) < (PROXY_V1_OCTETS if data[:1] == b"P" else PROXY_V2_OCTETS)
-            return
-        end = header.octets
-        assert end <= len(data) and len(header.address) in (0, 16)
-        told = proxy_report.encode(proxy_report.CLIENT if header.address else proxy_report.PEER, header.tls, header.address)
-        again = proxy_header.parse(data[:end])
-        assert again is not None and (again.octets, again.address, again.tls) == (end, header.address, header.tls)
-        assert proxy_header.parse(data[: end - 1]) is None
-    report = proxy_report.decode(told, len(proxy_header.REASONS))
-    assert report is not None
-    if header is not None and header.address:
-        address = ipaddress.IPv6Address(header.address)
-        assert ipaddress.ip_address(report.address) == (address.ipv4_mapped or address)
-
-
-def check_proxy_report(data: bytes) -> None:
-    """A report that root takes is as it would be written, and its address is one in the form that the log has."""
-    report = proxy_report.decode(data, len(proxy_header.REASONS))
-    if report is None:
-        return
-    assert proxy_report.encode(report.outcome, report.number, data[2:]) == data
-    assert not report.address or (numeric(report.address) == report.address and ipaddress.ip_address(report.address))
-
-
 def check_findings(data: bytes) -> None:
     """Of an owner's report, root prints bounded, printable text; what is taken is what would be written."""
     found = findings.decode(data)
@@ -195,28 +157,6 @@ TARGETS = (
         (b"TLSv1.3 TLS_AES_256_GCM_SHA384", b"!WRONG_VERSION_NUMBER", b"", b"TLSv1.2 " + b"A" * 64),
         (b"TLSv1.2", b" ", b"!", b"\n"),
         400,
-    ),
-    Target(
-        "proxy-header",
-        check_proxy_header,
-        (
-            proxies.version_1("192.0.2.1"), proxies.version_1("2001:db8::1"), b"PROXY UNKNOWN x\r\nCAPA\r\n",
-            proxies.of("192.0.2.1", proxies.ssl()), proxies.of("2001:db8::1", proxies.tlv(proxies.NOOP, b"x")),
-            proxies.summed(proxies.addresses("192.0.2.1")), proxies.version_2(bytes(216), family=proxies.UNIX),
-            proxies.version_2(b"", proxies.LOCAL, proxies.UNSPECIFIED),
-        ),
-        (b"PROXY ", b"TCP4", b"TCP6", b" ", b"\r\n", b"0", b"65535", b"::", proxies.SIGNATURE, b"\x20", b"\x21", b"\x11", b"\0"),
-    ),
-    Target(
-        "proxy-report",
-        check_proxy_report,
-        (
-            proxy_report.encode(proxy_report.CLIENT, 1, bytes(10) + b"\xff\xff\xc0\0\2\1"),
-            proxy_report.encode(proxy_report.PEER), proxy_report.encode(proxy_report.BAD, 3),
-            proxy_report.encode(proxy_report.LATE),
-        ),
-        (b"C", b"P", b"B", b"L", b"G", b"\0", b"\1"),
-        40,
     ),
     Target("findings", check_findings, (_FINDINGS,), (b"[", b"]", b"{", b"}", b'"', b"1e9", b"null", b"-1", b"true", b"\\ud800")),
 )  # fmt: skip
