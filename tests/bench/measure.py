@@ -22,6 +22,7 @@ _BUFFER = bytearray(1 << 20)
 _VIEW = memoryview(_BUFFER)
 _END = b"\r\n.\r\n"
 _SECONDS = 120
+_REST_S = 0.06
 
 # C popa3d -D takes 50 sessions of one source and 500 of all in 10 s. So each connection comes from an address of its own,
 # and who comes to that door (DAEMON_PORT is compiled in) waits until it is open.
@@ -172,10 +173,15 @@ def bare(times: int) -> float:
 
 
 def interleave(rounds: int, subjects: Mapping[str, Callable[[], T]], warm: int = 1) -> dict[str, list[T]]:
-    """Each subject once in every round: A B C, A B C, and so on. What the first `warm` rounds say is forgotten."""
+    """Each subject once in every round: A B C, A B C, and so on. What the first `warm` rounds say is forgotten.
+
+    Between them there is some time for what a server still does for a session that is over, or for the next one: this should
+    not be another server's.
+    """
     found: dict[str, list[T]] = {name: [] for name in subjects}
     for number in range(warm + rounds):
         for name, subject in subjects.items():
+            time.sleep(_REST_S)
             what = subject()
             if number >= warm:
                 found[name].append(what)

@@ -17,6 +17,7 @@ from ...shared.address import is_within, numeric
 from ...shared.limits import KEEPER_FD, LOGINS_FD, PREAUTH_FD, STARTER_FD
 from ...shared.settings import Settings
 from .. import process
+from ..prefork import LATER_S
 from . import children, signals, sockets
 from .arrivals import Arrivals
 from .background import detach
@@ -203,6 +204,21 @@ class Listener:
             self._spares.add(start)
         except OSError:
             self._no_spare_until = time.monotonic() + PAUSE_S  # if sessions cannot start either, these will say so
+        if len(self._spares) == self._settings.spare:
+            self._rehearse()
+
+    def _rehearse(self) -> None:
+        """Do what a connection needs, for practice: pages that forks have shared are copied now, not while a client waits."""
+        now, nobody, flood, spares = time.monotonic(), "192.0.2.1", Flood(), Spares()
+        flood.refusal(nobody, now, Limits(self._settings), 0.0)
+        self._starter.begin(now, self._settings.spare)
+        self._session.must_agree()
+        order = self._greeting(self._settings, nobody)
+        with contextlib.suppress(OSError):  # there may be no descriptors
+            spares.example(Client(nobody, False), order)
+        flood.started(1, nobody, now)
+        for listening in self._sockets.all():
+            self._accept(listening, sockets.speaks_tls(listening, self._settings))
 
     def _reconfigure(self) -> None:
         """Read the configuration again; a bad one, or one whose addresses cannot be had, changes nothing."""
@@ -249,6 +265,8 @@ class Listener:
         must_wait = speaks_tls or is_proxy or self._session.must_agree()
         order = b"" if must_wait else self._greeting(self._settings, address)
         pid, asking = self._spares.give(connection.fileno(), client, order)
+        if 2 * len(self._spares) >= self._settings.spare:
+            self._no_spare_until = max(self._no_spare_until, now + LATER_S)
         if not pid:
             try:
                 pid, asking = self._session.start(connection.fileno(), client, self._settings, is_proxy)

@@ -8,6 +8,7 @@ Trusts: the kernel.
 """
 
 import _socket
+import os
 import select
 
 from .. import process
@@ -88,6 +89,22 @@ class Spares:
                 link.close()
             waiting.close()
         return 0, None
+
+    def example(self, client: Client, order: bytes) -> None:
+        """Do what is done to have one, and to give it a client, for practice. Raises OSError."""
+        held: list[int] = []
+
+        def start(*fds: int) -> int:
+            held.extend(map(os.dup, fds))
+            return 1
+
+        try:
+            self.add(start)
+            self.give(0, client, order)
+        finally:
+            self.dismiss()
+            for fd in held:
+                os.close(fd)
 
     def ended(self, pid: int) -> bool:
         """Process `pid` is gone. Whether it was one of them."""
