@@ -33,7 +33,7 @@ MAY = {
     "starter": {"fork", "setuid", "set the same user", "set groups", "read its own memory"}
     | {"open /etc/passwd", "open /etc/hostname", "list the root directory", "list the spool", "write the library"}
     | {"read another mailbox", "write another mailbox", "read another state directory"}
-    | {"make a file elsewhere", "make a file in /dev/shm", "make a file in the spool"},
+    | {"a file in memory", "make a file elsewhere", "make a file in /dev/shm", "make a file in the spool"},
     "keeper": {"fork", "setuid", "set the same user", "set groups", "chroot", "a limit"},
 }
 

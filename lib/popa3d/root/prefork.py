@@ -13,6 +13,7 @@ import posix as os  # as os, without its start-up time
 import select
 import time
 
+from ..shared.limits import SPARE_LATER_S
 from . import process
 
 TYPE_CHECKING = False  # the typing module would cost start-up time
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     Take = Callable[[], tuple[bytes, list[int]]]
 
-# While at least half of those that should wait do, others are forked when a login and what a client asks then are mostly over:
-# they would take the processor from it.
-LATER_S = 0.02
 AGAIN_S = 1.0  # after a process could not be forked, or has ended while it waited, no other one is forked ahead for so long
 _PID_OCTETS = 4
 _SIGNAL_OCTETS = 1  # what the interpreter writes for a signal
@@ -87,7 +85,7 @@ class Prefork:
         if len(data) != _SIGNAL_OCTETS:
             self._waiting.discard(int.from_bytes(data, "big"))
             if 2 * len(self._waiting) >= self._count:
-                self._not_before = max(self._not_before, time.monotonic() + LATER_S)
+                self._not_before = max(self._not_before, time.monotonic() + SPARE_LATER_S)
             return
         try:
             while (result := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:

@@ -161,6 +161,10 @@ BACKLOG = 128
 # listener a millisecond or two; each has two processes, with 2 to 3 MB of their own together.
 SPARE = 4
 
+# While at least half of those that should wait do, others are forked when a client's login, and what it asks then, is mostly
+# over: the forks would take the processors from it.
+SPARE_LATER_S = 0.02
+
 # --- Mailboxes ---
 
 # Debian policy 11.6; C popa3d's MAIL_SPOOL_PATH.

@@ -13,11 +13,10 @@ import socket
 import time
 
 from ...shared import EX_SOFTWARE, Failure, log
-from ...shared.address import is_within, numeric
+from ...shared.address import is_within
 from ...shared.limits import KEEPER_FD, LOGINS_FD, PREAUTH_FD, STARTER_FD
 from ...shared.settings import Settings
 from .. import process
-from ..prefork import LATER_S
 from . import children, signals, sockets
 from .arrivals import Arrivals
 from .background import detach
@@ -100,7 +99,7 @@ class Listener:
         self._signals = signals.Signals()
         self._log = LogQueue(self._fork_aside)
         self._copier = Copier(self._fork_aside)
-        self._paused_until = self._no_spare_until = 0.0
+        self._paused_until = 0.0
         self._sockets = SocketSet(families, self._log)
         process.reserve(range(LOGINS_FD, PREAUTH_FD + 1))
         self._logins = Logins()
@@ -147,8 +146,8 @@ class Listener:
         poll = select.poll()
         for fd in (*fds, *(one.fileno() for one in listening)):
             poll.register(fd, select.POLLIN)
-        wants_spare = bool(listening) and self._starter.answer < 0 and len(self._spares) < self._settings.spare
-        wait_s = max(0.0, self._no_spare_until - now) if wants_spare else paused_s if paused_s > 0 else None
+        due_s = self._spares.due_s(self._settings.spare) if listening and self._starter.answer < 0 else None
+        wait_s = paused_s if paused_s > 0 else due_s
         ready = {fd for fd, _ in poll.poll(None if wait_s is None else wait_s * 1000)}
         connected = [one for one in listening if one.fileno() in ready]
         if self._starter.answer in ready:
@@ -168,7 +167,7 @@ class Listener:
             self._sockets.close()
             self._spares.dismiss()
             return []
-        if wants_spare and not ready:
+        if due_s is not None and not ready:
             self._add_spare()
         return connected
 
@@ -186,8 +185,7 @@ class Listener:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 self._read_reports()  # it may have said who goes on with its client just before its end
                 self._flood.ended(ended[0])
-                if self._spares.ended(ended[0]):
-                    self._no_spare_until = time.monotonic() + PAUSE_S  # if it cannot live, the next one cannot either
+                self._spares.ended(ended[0])
                 self._log.ended(*ended)
                 self._copier.ended(ended[0])
                 if self._tls.ended(ended[0], self._settings) or self._starter.ended(ended[0]):
@@ -196,14 +194,8 @@ class Listener:
 
     def _add_spare(self) -> None:
         """Fork a spare session."""
-
-        def start(waiting: int, link: int, childs: int) -> int:
-            return children.start(lambda: self._session.be_spare(waiting, link, childs, self._settings))
-
-        try:
-            self._spares.add(start)
-        except OSError:
-            self._no_spare_until = time.monotonic() + PAUSE_S  # if sessions cannot start either, these will say so
+        with contextlib.suppress(OSError):
+            self._spares.add(lambda *fds: children.start(lambda: self._session.be_spare(*fds, self._settings)))
         if len(self._spares) == self._settings.spare:
             self._rehearse()
 
@@ -249,7 +241,7 @@ class Listener:
                     self._pause(f"accept: {error.strerror}")
                 return  # nothing there, or a peer that has gone: there will be an event when there is more
             with connection:
-                self._start(connection, _address(name), speaks_tls)
+                self._start(connection, sockets.address_of(name), speaks_tls)
 
     def _start(self, connection: socket.socket, address: str, speaks_tls: bool) -> None:
         """Fork a session for the connection, unless there are too many."""
@@ -265,8 +257,6 @@ class Listener:
         must_wait = speaks_tls or is_proxy or self._session.must_agree()
         order = b"" if must_wait else self._greeting(self._settings, address)
         pid, asking = self._spares.give(connection.fileno(), client, order)
-        if 2 * len(self._spares) >= self._settings.spare:
-            self._no_spare_until = max(self._no_spare_until, now + LATER_S)
         if not pid:
             try:
                 pid, asking = self._session.start(connection.fileno(), client, self._settings, is_proxy)
@@ -305,8 +295,3 @@ class Listener:
         """Log a line that a flood could repeat: once in min_delay_s, and at most once in a second."""
         if self._log.has_room() and self._flood.may_log(text, time.monotonic(), max(1, self._settings.min_delay_s)):
             self._log.put(log.WARNING, text)
-
-
-def _address(name: object) -> str:
-    """The numeric address in a socket's peer name; empty for other peers."""
-    return numeric(str(name[0])) if isinstance(name, tuple) else ""

@@ -9,6 +9,7 @@ import os
 import socket
 
 from ...shared import Failure
+from ...shared.address import numeric
 from ...shared.limits import POP3_PORT, PREAUTH_FD
 from ...shared.settings import Settings
 from .. import process
@@ -83,6 +84,11 @@ def opened(key: Key, backlog: int) -> socket.socket:
         failure = AddressInUse if error.errno == errno.EADDRINUSE else CannotListen
         raise failure(f"{address} port {port}: {error.strerror}") from None
     return one
+
+
+def address_of(name: object) -> str:
+    """The numeric address in a socket's peer name; empty for other peers."""
+    return numeric(str(name[0])) if isinstance(name, tuple) else ""
 
 
 def _service_port() -> int:

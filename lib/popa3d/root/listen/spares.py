@@ -10,9 +10,11 @@ Trusts: the kernel.
 import _socket
 import os
 import select
+import time
 
+from ...shared.limits import SPARE_LATER_S
 from .. import process
-from .limits import ORDER_OCTETS
+from .limits import ORDER_OCTETS, PAUSE_S
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
 if TYPE_CHECKING:
@@ -50,12 +52,19 @@ class Spares:
 
     def __init__(self) -> None:
         self._waiting: dict[int, tuple[_socket.socket, _socket.socket]] = {}
+        self._most = 0
+        self._not_before = 0.0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def due_s(self, most: int) -> float | None:
+        """After how many seconds `add` should be called; None if there are as many as there should be."""
+        self._most = most
+        return max(0.0, self._not_before - time.monotonic()) if len(self._waiting) < most else None
+
     def add(self, start: "Start") -> None:
-        """Have one more. Raises OSError.
+        """Have one more. Raises OSError; if sessions cannot start either, these will say so.
 
         start: starts a process that waits on its first descriptor, and a child of it that waits on the third, of which the
         second is the other end; its id.
@@ -67,6 +76,7 @@ class Spares:
         except OSError:
             ours.close()
             link.close()
+            self._rest(PAUSE_S)
             raise
         finally:
             theirs.close()
@@ -84,6 +94,8 @@ class Spares:
                 if _is_there(waiting):
                     client.is_greeted = bool(order) and process.send_client(link, order, fd)
                     if process.send_client(waiting, client.encode(), fd) or client.is_greeted:
+                        if 2 * len(self._waiting) >= self._most:
+                            self._rest(SPARE_LATER_S)
                         return pid, waiting  # if it has ended just now, so will its child, which must not meet another one's
             finally:
                 link.close()
@@ -111,12 +123,19 @@ class Spares:
         sockets = self._waiting.pop(pid, ())
         for one in sockets:
             one.close()
+        if sockets:
+            self._rest(PAUSE_S)  # if it cannot live, the next one cannot either
         return bool(sockets)
 
     def dismiss(self) -> None:
         """They end, as there will be no clients for them."""
-        for pid in list(self._waiting):
-            self.ended(pid)
+        for sockets in self._waiting.values():
+            for one in sockets:
+                one.close()
+        self._waiting.clear()
+
+    def _rest(self, seconds: float) -> None:
+        self._not_before = max(self._not_before, time.monotonic() + seconds)
 
 
 def _is_there(waiting: _socket.socket) -> bool:

@@ -22,7 +22,7 @@ _MSG_DONTWAIT, _MSG_NOSIGNAL = 0x40, 0x4000
 # linux/mman.h
 _PROT_WRITE, _PROT_EXEC, _MAP_ANONYMOUS = 2, 4, 0x20
 # linux/fcntl.h, asm-generic/ioctls.h, linux/prctl.h
-_F_GETFD, _F_SETFD, _F_GETFL, _F_SETLK, _F_SETLKW, _F_DUPFD_CLOEXEC = 1, 2, 3, 6, 7, 1030
+_F_GETFD, _F_SETFD, _F_GETFL, _F_SETLK, _F_SETLKW, _F_DUPFD_CLOEXEC, _F_ADD_SEALS = 1, 2, 3, 6, 7, 1030, 1033
 _TCGETS, _FIOCLEX = 0x5401, 0x5451
 _O_WRITES = 0o3 | 0o100 | 0o1000 | 0o20000000  # O_ACCMODE, O_CREAT, O_TRUNC, and the bit that O_TMPFILE has of its own
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_NO_NEW_PRIVS, _PR_SET_MDWE = 3, 4, 15, 38, 65
@@ -191,8 +191,9 @@ BECOMES = Process(
     },
 )
 
-# The starter of sessions, and its children until they have the session's: so it may whatever a session may.
-_WAITS = Process(FAIL, "waitid recvfrom", {})
+# The starter of sessions, and its children until they have the session's: so it may whatever a session may. It leaves the note
+# of a client that comes through a proxy (shared/client_note.py).
+_WAITS = Process(FAIL, "waitid recvfrom memfd_create", {"fcntl": ((Is(1, _F_ADD_SEALS),),)})
 
 # The keeper of the TLS key, once it has it, and its children until they have the TLS process's. They open nothing for writing.
 _READS: "Rules" = {"open": ((Has(1, _O_WRITES),),), "openat": ((Has(2, _O_WRITES),),)}

@@ -27,7 +27,7 @@ ALLOWED = {
     "session forks": {*(_SESSION + _FORKS).split()},
     "session executes": {*(_SESSION + _EXECUTES).split()},
     "session executes forks": {*(_SESSION + _FORKS + _EXECUTES).split()},
-    "starter": {*(_SESSION + _FORKS + _BECOMES + "waitid recvfrom").split()},
+    "starter": {*(_SESSION + _FORKS + _BECOMES + "waitid recvfrom memfd_create").split()},
     "keeper": {*(_TLS + _KEEPS + _FORKS + _BECOMES).split()},
 }
 _CHECKED = "mmap mprotect sendto ioctl prlimit64 socket connect getsockopt setsockopt kill fcntl"

@@ -146,6 +146,8 @@ CASES = [
     ("starter", "socket", (16, 3, 0), False),
     ("starter", "connect", (0,), False),
     ("starter", "kill", (1, 15), False),
+    ("starter", "fcntl", (5, 1033), True),  # F_ADD_SEALS
+    ("session", "fcntl", (5, 1033), False),
     ("starter", "ioctl", (0, 0x5412), False),
     ("starter", "mmap", (0, 4096, 7, 0x22), False),
     ("keeper", "prctl", (4, 1), False),
