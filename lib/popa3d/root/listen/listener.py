@@ -194,8 +194,9 @@ class Listener:
 
     def _add_spare(self) -> None:
         """Fork a spare session."""
+        be, settings = self._session.be_spare, self._settings
         with contextlib.suppress(OSError):
-            self._spares.add(lambda *fds: children.start(lambda: self._session.be_spare(*fds, self._settings)))
+            self._spares.add(lambda waiting, link, childs: children.start(lambda: be(waiting, link, childs, settings)))
         if len(self._spares) == self._settings.spare:
             self._rehearse()
 
