@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-PROGRAMS = (*sorted(ROOT.glob("bin/*")), ROOT / "packaging/debian/tests/mail")
+PROGRAMS = (*sorted(ROOT.glob("bin/*")), ROOT / "packaging/debian/tests/mail", ROOT / "packaging/nginx/popa3d-hosts")
 
 
 def finds_nothing(*command: str | Path, **environment: str) -> None:
