@@ -14,24 +14,34 @@ def prepare(state: str, uid: int, gid: int) -> str:
 
     `state` must be root's and writable by nobody else, so nobody else can have put anything there.
     """
-    try:
-        os.mkdir(state)
+    if _make(state, 0o711):
         os.chmod(state, 0o711)
-    except FileExistsError:
-        pass
     check(state, 0)
     path = f"{state}/{uid}"
-    try:
-        os.mkdir(path, 0o700)
+    if _make(path, 0o700):
         _sync(state)  # so that a crash cannot lose the directory that holds a journal
         _sync(state.rpartition("/")[0] or "/")
-    except FileExistsError:
-        pass
     status = os.lstat(path)
     if status.st_uid == 0 and stat.S_ISDIR(status.st_mode):  # new, or left by a process that ended before the next line
         os.chown(path, uid, gid, follow_symlinks=False)
     check(path, uid)
     return path
+
+
+def _make(path: str, mode: int) -> bool:
+    """Make a directory; False if something is there already. Raises OSError."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        return False
+    except PermissionError as error:
+        # An NFS server to which root is nobody says so before it looks whether there is one.
+        try:
+            os.lstat(path)
+        except OSError:
+            raise error from None
+        return False
+    return True
 
 
 def _sync(directory: str) -> None:

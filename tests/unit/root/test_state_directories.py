@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,16 @@ def test_made(place: Path) -> None:
         status = path.lstat()
         assert (status.st_uid, status.st_gid, status.st_mode) == (uid, uid, 0o040000 | mode)
     assert prepare(place) == []
+
+
+def test_where_root_is_nobody(place: Path) -> None:
+    """A file system that lets root make nothing, and says so before it looks: what is there is used, and else that is said."""
+    prepare(place)
+    refused = PermissionError(errno.EACCES, "refused", str(place))
+    with mock.patch.object(state_directories.os, "mkdir", side_effect=refused):
+        assert state_directories.prepare(str(place), USER, USER) == f"{place}/{USER}"
+        with pytest.raises(PermissionError, match="refused"):
+            state_directories.prepare(str(place), OTHER, OTHER)
 
 
 def refuses(place: Path, path: Path) -> None:
