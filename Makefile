@@ -8,12 +8,12 @@ LIBDIR = $(PREFIX)/lib/popa3d
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/popa3d
 # Of packaging/, what is installed in DOCDIR/examples, with the paths of this installation.
-EXAMPLES = certbot fail2ban inetd pam.d popa3d.toml systemd sysusers.d tmpfiles.d xinetd
+EXAMPLES = certbot fail2ban haproxy inetd nginx pam.d popa3d.toml systemd sysusers.d tmpfiles.d xinetd
 
 # What popa3d needs at run time; psutil is for popa3d-status.
 RUN_PACKAGES = python3-pampy python3-psutil
-# The C popa3d, the super-servers and fail2ban are only unpacked (tests/peers.py): their packages would start or replace
-# services.
+# The C popa3d, the super-servers, fail2ban, nginx and HAProxy are only unpacked (tests/peers.py): their packages would start
+# or replace services.
 TEST_PACKAGES = $(RUN_PACKAGES) python3-venv util-linux strace curl fetchmail mpop getmail6 mandoc netbase openssl \
 	systemd $(CLIENT_PACKAGES)
 # Net::POP3, JavaMail with an interpreter for it, and nmap (tests/clients).

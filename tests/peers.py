@@ -15,7 +15,8 @@ from pathlib import Path
 
 PEERS = Path(__file__).resolve().parent.parent / "build/peers"
 AGENTS = ("procmail", "maildrop", "courier-authlib", "dma", "opensmtpd")
-PACKAGES = ("popa3d", "openbsd-inetd", "tcpd", "xinetd", "fail2ban", "dovecot-core", "dovecot-pop3d", *AGENTS)
+PROXIES = ("nginx", "libnginx-mod-mail", "haproxy")
+PACKAGES = ("popa3d", "openbsd-inetd", "tcpd", "xinetd", "fail2ban", "dovecot-core", "dovecot-pop3d", *AGENTS, *PROXIES)
 NOT_NEEDED = ("liblua5.4-0",)  # by plugins of Dovecot that are not loaded
 
 

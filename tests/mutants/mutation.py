@@ -9,9 +9,9 @@ from typing import NamedTuple
 class Mutation(NamedTuple):
     """One line made wrong.
 
-    path: of a file in the checkout, below lib or bin. before: a part of its text that is there exactly once (more of the
-    lines around it, if need be). after: what takes its place. tests: node ids of pytest, of which at least one must fail
-    then; all must pass without the mutation. why: what a user, an administrator or an attacker would see of it.
+    path: of a program or module in the checkout, below lib, bin or packaging. before: a part of its text that is there exactly
+    once (more of the lines around it, if need be). after: what takes its place. tests: node ids of pytest, of which at least
+    one must fail then; all must pass without the mutation. why: what a user, an administrator or an attacker would see of it.
     """
 
     path: str
@@ -28,7 +28,7 @@ class Mutation(NamedTuple):
 
     def mutated(self, checkout: Path) -> str:
         """The text of the file with the mutation; ValueError, which says why, if it does not apply."""
-        if not self.path.startswith(("lib/", "bin/")) or not (checkout / self.path).is_file():
+        if not self.path.startswith(("lib/", "bin/", "packaging/")) or not (checkout / self.path).is_file():
             raise ValueError(f"there is no {self.path}")
         text = (checkout / self.path).read_text()
         times = text.count(self.before)
@@ -44,5 +44,5 @@ class Mutation(NamedTuple):
 
 
 def wrong(path: str, before: str, after: str, why: str, *tests: str) -> Mutation:
-    """A Mutation, in the order in which the tables are read best; `path` is below lib/popa3d, or bin/ and a program."""
-    return Mutation(path if path.startswith("bin/") else f"lib/popa3d/{path}", before, after, tests, why)
+    """A Mutation, in the order in which tables are read best; `path` is below lib/popa3d, or begins with bin/ or packaging/."""
+    return Mutation(path if path.startswith(("bin/", "packaging/")) else f"lib/popa3d/{path}", before, after, tests, why)

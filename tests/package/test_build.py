@@ -50,7 +50,9 @@ CONFFILES = ["/etc/init.d/popa3d", "/etc/init.d/popa3d-recover", "/etc/pam.d/pop
 DOCUMENTS = ["DESIGN.md", "NEWS.Debian.gz", "README.Debian", "README.md", "SECURITY.md"]
 DOCUMENTS += ["changelog.Debian.gz", "changelog.gz", "copyright"]
 EXAMPLES = ["certbot/popa3d", "fail2ban/filter.d/popa3d.conf", "fail2ban/jail.d/popa3d.conf"]
-EXAMPLES += ["inetd/inetd.conf", "popa3d.toml", "xinetd/popa3d", "xinetd/popa3d-tls"]
+EXAMPLES += ["haproxy/haproxy-tls.cfg", "haproxy/haproxy.cfg", "inetd/inetd.conf"]
+EXAMPLES += ["nginx/hosts", "nginx/nginx.conf", "nginx/popa3d-hosts", "nginx/popa3d-hosts.service"]
+EXAMPLES += ["popa3d.toml", "xinetd/popa3d", "xinetd/popa3d-tls"]
 
 
 def contents(package: Path) -> dict[str, tuple[str, str]]:

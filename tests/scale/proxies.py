@@ -6,6 +6,7 @@ Runs as: root, as Debian starts them; their workers are users of their own.
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import signal
 import socket
@@ -140,17 +141,29 @@ class HaProxy(Program):
             "user haproxy": "user nobody",
             "group haproxy": "group nogroup",
             "chroot /var/lib/haproxy": f"chroot {empty}",
+            "\nglobal\n": f"\nglobal\n    stats socket {host.base}/haproxy.sock\n",
             "bind :::": f"bind {FRONT}:",
             " v4v6": "",
             "192.0.2.11": ADDRESSES["a"],
             "192.0.2.12": ADDRESSES["b"],
         }
+        self._socket = host.base / "haproxy.sock"
         file = host.base / "haproxy.cfg"
         file.write_text(adapted(f"haproxy/{name}", {**places, **changes}))
         super().__init__([peers.program("haproxy", "usr/sbin/haproxy"), "-db", "-f", file])
 
     def _is_ready(self) -> bool:
         return super()._is_ready() and _answers(995)
+
+    def states(self) -> dict[str, str]:
+        """What it knows of each host: "BACKEND/HOST", and the first word of its state."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self._socket))
+            client.sendall(b"show stat\n")
+            lines = b"".join(iter(lambda: client.recv(65536), b"")).decode().removeprefix("# ").splitlines()
+        rows = csv.DictReader(lines)
+        hosts = [row for row in rows if row["svname"] in ADDRESSES]
+        return {f"{row['pxname']}/{row['svname']}": row["status"].split()[0] for row in hosts}
 
 
 def _answers(port: int) -> bool:

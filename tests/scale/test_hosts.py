@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -143,14 +144,16 @@ def test_where_it_does_not_start(host: Host) -> None:
 
 
 def test_what_is_no_question(hosts: Hosts) -> None:
-    """It is answered with an error or not at all, logged in printable characters, and the next one is answered."""
+    """It gets an error or nothing, what is logged of it is printable and short, and the next one is answered."""
     for octets in (b"", b"\r\n", b"\x16\x03\x01\0", b"POST / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.0\r\nAuth-User: alice"):
         assert b"Auth-Server" not in ask_raw(hosts, octets)
     assert b" 414 " in ask_raw(hosts, b"GET /" + b"x" * 65537)
     assert b" 431 " in ask_raw(hosts, b"GET / HTTP/1.0\r\n" + b"A: b\r\n" * 101 + b"\r\n")
     assert b" 400 " in ask_raw(hosts, b"GET /\x1b[2J \x1b]0;x\x07 HTTP/1.0\r\n\r\n")
+    assert ask(hosts, b"alice", method=b"\xe4" * 1000) == REFUSED
     assert ask(hosts, b"alice") == ALICE
     assert all(" " <= letter <= "~" or letter == "\n" for letter in hosts.log)
+    assert max(map(len, hosts.log.splitlines())) <= 500
 
 
 def test_one_who_goes_away(hosts: Hosts) -> None:
@@ -161,6 +164,18 @@ def test_one_who_goes_away(hosts: Hosts) -> None:
             client.sendall(b"GET / HTTP/1.0\r\nAuth-User: al")
     assert ask(hosts, b"alice") == ALICE
     assert "Traceback" not in hosts.log
+
+
+@pytest.mark.usefixtures("host")
+def test_the_unit_is_right(tmp_path: Path) -> None:
+    """systemd-analyze verify has nothing to say, and the unit starts the program where docs/SCALE.md installs it."""
+    text = (HOME / "packaging/nginx/popa3d-hosts.service").read_text()
+    started = "/usr/local/sbin/popa3d-hosts"
+    assert f"ExecStart={started} /etc/popa3d-hosts /run/popa3d-hosts/socket\n" in text
+    (tmp_path / "popa3d-hosts.service").write_text(text.replace(started, "/bin/true"))
+    command = ["systemd-analyze", "verify", str(tmp_path / "popa3d-hosts.service")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_no_password_is_logged(hosts: Hosts) -> None:

@@ -18,6 +18,7 @@ from tests.mutants.tables import (
     records,
     recover,
     root,
+    scale,
     shared,
     state,
     tls,
@@ -44,4 +45,5 @@ MUTATIONS = (
     *census.MUTATIONS,
     *check.MUTATIONS,
     *documents.MUTATIONS,
+    *scale.MUTATIONS,
 )

@@ -86,7 +86,7 @@ MUTATIONS = (
           "tests/unit/owner/mailbox/test_state_directory.py::test_created"),
     wrong("owner/mailbox/state_directory.py", "if name.startswith(start)]", "]", "other mailboxes' files",
           "tests/unit/owner/mailbox/test_state_directory.py::test_names"),
-    wrong("root/state_directories.py", "        os.chmod(state, 0o711)\n", "", "the directory of all is not to be entered",
+    wrong("root/state_directories.py", "        os.chmod(state, 0o711)\n", "        pass\n", "the directory of all is not to be entered",
           "tests/unit/root/test_state_directories.py::test_made"),
     wrong("root/state_directories.py", "    check(state, 0)\n", "", "the directory of all is another's", "tests/unit/root/test_state_directories.py"),
     wrong("root/state_directories.py", "    check(path, uid)\n", "", "a user's directory is another's", "tests/unit/root/test_state_directories.py"),
