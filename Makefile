@@ -36,7 +36,7 @@ define root
 @if [ "$$(id -u)" != 0 ]; then echo "popa3d: make $@ needs root: $(1)" >&2; exit 1; fi
 endef
 
-.PHONY: all run check coverage test sessions test-pythons test-fresh faults fuzz mutants bench scan lint filters compile deb install uninstall clean
+.PHONY: all run check coverage test sessions test-pythons test-fresh faults fuzz mutants bench scan nfs lint filters compile deb install uninstall clean
 all: compile
 
 run: compile
@@ -114,6 +114,14 @@ bench: compile
 	@$(PYTHON) -B -m tests.peers popa3d openbsd-inetd dovecot-core dovecot-pop3d
 	$(call root,the servers set user ids for real)
 	@exec unshare --pid --fork --kill-child $(PYTHON) -B -m tests.bench $(if $(QUICK),--quick)
+
+# Two hosts with one spool over NFS: in a Linux kernel that is a process, with Linux's own NFS server and client (tests/nfs).
+# Only on x86.
+nfs: .venv/installed compile
+	$(call need,$(RUN_PACKAGES) util-linux iproute2 e2fsprogs strace)
+	@$(PYTHON) -B -m tests.peers user-mode-linux nfs-kernel-server
+	$(call root,the kernel has its files and users)
+	@exec unshare --pid --fork --kill-child --mount-proc .venv/bin/python -B -m tests.nfs
 
 # Scanners for TLS: what the suite does with one of them, here with two, both ports and both kinds of keys.
 scan: .venv/installed compile
