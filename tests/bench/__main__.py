@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import imports, logins, mailboxes, measure, report, servers, tls
+from tests.bench import imports, logins, mailboxes, measure, report, scale, servers, tls
 from tests.bench.bench import Bench
 
 CASES = {
@@ -76,6 +76,7 @@ def main() -> int:
     for failure in failures:
         print(f"failed: {failure}")
     report.write(to, rows, facts, failures, loaded)
+    scale.write(to)
     print(f"written: {to}/BENCHMARKS.md, bench.json and charts")
     return 1 if failures else 0
 

@@ -80,12 +80,16 @@ def table(rows: Sequence[Row]) -> str:
         cells = [_cell(row, server) for server in COLUMNS]
         name = row.group if row.unit in row.group or (row.unit == "1/s" and "/s" in row.group) else f"{row.group}, {row.unit}"
         lines.append([f"{name}: {row.what}", *cells, *("" if r is None else f"{r:.2f}" for r in ratios)])
+    return columns(lines)
+
+
+def columns(lines: Sequence[Sequence[str]]) -> str:
+    """A table whose first line is its head and whose first column its names."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    lines.insert(1, ["-" * width for width in widths])
-    lines[1][1:] = ["-" * (width - 1) + ":" for width in widths[1:]]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     padded = [
         [cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True))]
-        for line in lines
+        for line in (lines[0], rule, *lines[1:])
     ]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in padded)
 

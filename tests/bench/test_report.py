@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import chart, page
+from tests.bench import chart, page, scale
 from tests.bench.__main__ import CASES
 from tests.bench.measure import interleave
 from tests.bench.report import COLUMNS, Row, number, ratio, stat, table, write
@@ -114,3 +114,39 @@ def test_rounds_take_turns() -> None:
     subjects = {name: functools.partial(subject, name) for name in "ABC"}
     assert interleave(2, subjects, warm=1) == {"A": [4, 7], "B": [5, 8], "C": [6, 9]}
     assert "".join(seen) == "ABCABCABC"
+
+
+def test_users_and_hosts() -> None:
+    """What a table says of users and hosts can be worked out from the figures that it shows."""
+    figures = {
+        "Sessions/s: Debian PAM, 16 at once, -D": 10.04,
+        "Sessions/s: no PAM, 16 at once, -D": 151.4,
+        "Memory: 10 messages": 2.0,
+    }
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in scale.table(figures).splitlines()]
+    assert rows[2:] == [
+        ["Sessions a second, at most", "10.0", "151"],
+        ["The same, planned: divided by 2", "5.00", "75.5"],
+        ["Users whose clients poll every 5 minutes", "1,500", "22,000"],
+        ["Hosts for 100,000 of them", "67", "5"],
+        ["Hosts for 1,000,000 of them", "667", "46"],
+        ["Users whose clients poll every 15 minutes", "4,500", "67,000"],
+        ["Hosts for 100,000 of them", "23", "2"],
+        ["Hosts for 1,000,000 of them", "223", "15"],
+        ["Sessions at once, of 2 s each", "20", "302"],
+        ["Their memory, 2.00 MB each", "40 MB", "604 MB"],
+    ]
+
+
+def test_the_table_of_users_and_hosts_is_written(tmp_path: Path) -> None:
+    """Into the page SCALE.md beside bench.json, in its place; nowhere if there is no such page."""
+    rows = [Row("Sessions/s", f"{pam}, 16 at once, -D", "1/s", {OURS: [20.0]}, more=True) for pam in ("Debian PAM", "no PAM")]
+    write(tmp_path, [*rows, Row("Memory", "10 messages", "MB", {OURS: [3.0]})], {}, [])
+    scale.write(tmp_path)
+    assert not (tmp_path / "SCALE.md").exists()
+    (tmp_path / "SCALE.md").write_text(f"before\n{scale.BEGIN}old\n{scale.END}behind\n")
+    scale.write(tmp_path)
+    text = (tmp_path / "SCALE.md").read_text()
+    assert (
+        text.startswith(f"before\n{scale.BEGIN}\n| A host") and text.endswith(f"|\n\n{scale.END}behind\n") and "old" not in text
+    )

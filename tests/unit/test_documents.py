@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from popa3d.shared import Failure, arguments, limits, proxy_limits
+from tests.bench import scale
 from tests.host import CHECKOUT
 
 LIB = CHECKOUT / "lib/popa3d"
@@ -180,6 +181,12 @@ def test_size() -> None:
     modules = [*LIB.rglob("*.py"), *CHECKOUT.glob("bin/*")]
     lines = sum(len(path.read_text().splitlines()) for path in modules if path.is_file())
     assert abs(int(said.replace(",", "")) - lines) <= lines / 10
+
+
+def test_users_and_hosts() -> None:
+    """SCALE.md's table is what follows from the benchmark's figures; `python3 -m tests.bench.scale` writes it."""
+    page = (CHECKOUT / "docs/SCALE.md").read_text()
+    assert scale.rewritten(page, scale.medians((CHECKOUT / "docs/bench.json").read_text())) == page
 
 
 def test_lengths() -> None:

@@ -69,7 +69,7 @@ def test_where_root_is_nobody(place: Path) -> None:
     """A file system that lets root make nothing, and says so before it looks: what is there is used, and else that is said."""
     prepare(place)
     refused = PermissionError(errno.EACCES, "refused", str(place))
-    with mock.patch.object(state_directories.os, "mkdir", side_effect=refused):
+    with mock.patch("popa3d.root.state_directories.os.mkdir", side_effect=refused):
         assert state_directories.prepare(str(place), USER, USER) == f"{place}/{USER}"
         with pytest.raises(PermissionError, match="refused"):
             state_directories.prepare(str(place), OTHER, OTHER)
