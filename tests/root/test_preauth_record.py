@@ -22,6 +22,7 @@ def preauth(pipe, timeout_s, login_timeout_s, offer, first, confine, meet):
 start.main("/opt/popa3d/bin/popa3d-session", "", lambda: preauth, None, None, None)
 """
 
+CLAIM = "(b'C' + bytes(11) + bytes([255, 255, 192, 0, 2, 1]))"  # what a proxy's client is reported by
 GOOD = 'record.Login(b"alice", b"sesame-1", b"STAT\\r\\nQUIT\\r\\n").encode()'
 
 
@@ -54,6 +55,8 @@ def test_the_seam_works(host: Host) -> None:
         ("os.write(pipe, b'L' + b'\\xff' * 60000)", "malformed record"),
         ("[os.write(pipe, b'L' * 4096) for _ in range(100000)]", "malformed record"),
         ("os.write(pipe, b'Qx')", "malformed record"),
+        (f"os.write(pipe, {CLAIM})", "malformed record"),
+        (f"os.write(pipe, {CLAIM} + {GOOD})", "malformed record"),
         ("os.write(pipe, record.Login(b'alice', b'', b'').encode())", "malformed record"),
         ("os.write(pipe, record.Login(b'alice\\0', b'x', b'').encode())", "malformed record"),
         ("os.write(pipe, record.Login(b'alice', b'x' * 513, b'').encode())", "malformed record"),

@@ -11,6 +11,7 @@ import pytest
 from popa3d.root import sandbox
 from popa3d.shared import system_calls
 from popa3d.shared.log import REFUSED_ERROR
+from tests import proxies
 from tests.host import HOME, PAM_QUICK, Host
 from tests.talk import POPA3D, Talk, children, ids, wait_until
 from tests.tls import client_context, install
@@ -80,6 +81,18 @@ def test_each_process_has_its_filter(host: Host) -> None:
         assert talk.ask(b"USER alice") == b"+OK\r\n" and talk.ask(b"PASS sesame-1") == b"+OK\r\n"
         assert [filters(pid) for pid in (root, tls, users["0"])] == [1, 1, 1]
         assert ids(root)["NoNewPrivs"].strip() == "1"
+
+
+@pytest.mark.parametrize("has_tls", [False, True])
+def test_before_a_header(host: Host, has_tls: bool) -> None:
+    """Who reads a proxy's header has its filter before the first octet of that."""
+    configured = host.configuration((install(host) if has_tls else "") + '[listen]\nproxies = ["127.0.0.1"]\n')
+    with Talk([*POPA3D, *(["-s"] if has_tls else []), "-c", configured]) as talk:
+        wait_until(lambda: [filters(pid) for pid in children(talk.process.pid)] == [1])
+        talk.send(proxies.version_1("192.0.2.1"))
+        if has_tls:
+            talk.client = client_context().wrap_socket(talk.client)
+        assert talk.line().startswith(b"+OK")
 
 
 def test_what_a_preauth_child_did_is_logged(host: Host) -> None:

@@ -52,3 +52,6 @@ class Scripted:
 
     def ahead(self) -> bytes:
         return self._lines.ahead()
+
+    def feed(self, ahead: bytes) -> None:
+        self._lines.feed(ahead)

@@ -104,3 +104,38 @@ def test_limits(timeout_s: int, login_timeout_s: int, least: int) -> None:
     _, made = served(connection, timeout_s, login_timeout_s)
     assert made.call_args_list == [mock.call(b"", least)]
     assert connection.deadlines == [1000.0 + login_timeout_s] * 3
+
+
+@pytest.mark.parametrize("behind", [b"", b"USER alice\r\nPASS x\r\nSTAT\r\n"])
+def test_through_a_proxy(behind: bytes) -> None:
+    """Confined first, then the proxy's header, then the greeting and the offer that root gives; what was behind counts."""
+    connection = Scripted()
+    events: list[object] = []
+
+    def meet() -> tuple[tuple[bool, bool, bool], bytes, bytes]:
+        events.append(("met", connection.sent))
+        return (False, False, True), b"+OK hello\r\n", behind
+
+    reading, writing = os.pipe()
+    with mock.patch.object(loop, "Connection", mock.Mock(return_value=connection)):
+        loop.run(writing, 600, 120, (False, False, False), b"", lambda: events.append("confined"), meet)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        left = pipe.read()
+    assert events == ["confined", ("met", b"")]
+    assert connection.sent == b"+OK hello\r\n" + (replies.OK if behind else b"")
+    login = record.decode_login(left)
+    assert (login is not None and (login.user, login.password, login.ahead) == (b"alice", b"x", b"STAT\r\n")) == bool(behind)
+    assert behind or left == record.LEFT
+
+
+def test_a_proxy_without_a_header() -> None:
+    """There is no greeting and no record: root has the report."""
+    connection = Scripted(b"USER alice\r\nPASS x\r\n")
+    reading, writing = os.pipe()
+    with mock.patch.object(loop, "Connection", mock.Mock(return_value=connection)):
+        loop.run(writing, 600, 120, (False, False, False), b"", lambda: None, lambda: None)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        assert pipe.read() == b""
+    assert connection.sent == b"" and connection.deadlines == []

@@ -14,6 +14,7 @@ import pytest
 from popa3d.root import channel, keeper, privileges
 from popa3d.shared import system_calls
 from popa3d.shared.log import REFUSED_ERROR
+from popa3d.shared.proxy_report import PEER, encode
 from popa3d.shared.settings import Settings
 
 
@@ -148,3 +149,32 @@ def test_a_fault_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         os.close(fd)
     for one in (ours, theirs):
         one.close()
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_report_and_an_outcome(at_once: bool) -> None:
+    """A report of a proxy's header and the outcome of the handshake are told apart, also if both are there at once."""
+    report, said = encode(PEER, 1), b"TLSv1.3 TLS_AES_256_GCM_SHA384"
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, report)
+        made = channel.Channel(reading, report + said if at_once else b"")
+        assert made.report(5) == report
+        if not at_once:
+            os.write(writing, said)
+            assert made.outcome() == (said.decode(), "")
+        else:
+            assert made._reported == said
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_half_a_report() -> None:
+    """What is shorter than a report is returned as it is, for whoever checks it."""
+    reading, writing = os.pipe()
+    os.write(writing, b"C\0")
+    os.close(writing)
+    made = channel.Channel(reading, b"")
+    assert made.report(5) == b"C\0" and made.report(0) == b""
+    os.close(reading)

@@ -23,7 +23,7 @@ from tests.unit.tls import context
 class Running:
     """A relay in a thread, with the client's end and the session's in hand."""
 
-    def __init__(self, timeout_s: float = 60, handshake_s: float = 60, goodbye_s: float = 0.1) -> None:
+    def __init__(self, timeout_s: float = 60, handshake_s: float = 60, goodbye_s: float = 0.1, ahead: bytes = b"") -> None:
         self._goodbye_s = goodbye_s
         self.reports: list[str] = []
         with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -38,7 +38,7 @@ class Running:
 
         def run() -> None:
             with theirs, plain:
-                made.run()
+                made.run(ahead)
                 for one in (made._client, made._session):
                     one.detach()
 
@@ -225,3 +225,44 @@ def test_nothing_is_held_back() -> None:
         other = socket.socket(fileno=os.dup(running.client_fd))
         with other:
             assert other.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize("size", [1, 100, 1 << 16])
+def test_what_was_read_before(size: int) -> None:
+    """The beginning of the handshake may have been read with a proxy's header; nothing of it is lost."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = client_context().wrap_bio(incoming, outgoing)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    hello = outgoing.read()
+    with Running(ahead=hello[:size]) as running:
+        running.client.sendall(hello[size:])
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                incoming.write(running.client.recv(1 << 16))
+        tls.write(b"CAPA\r\n")
+        running.client.sendall(outgoing.read())
+        assert running.session.recv(100) == b"CAPA\r\n"
+
+
+@pytest.mark.parametrize("ahead", [b"CAPA\r\n", b"\x16\x03\x01\x00\x01\xff", b"\0"])
+def test_no_tls_behind_a_header(ahead: bytes) -> None:
+    """What was read with the header and is no handshake ends both sides, as if it had come later."""
+    with Running(ahead=ahead) as running:
+        running.client.shutdown(socket.SHUT_WR)
+        running.ended()
+        assert running.session.recv(1) == b""
+        assert [report[:2] for report in running.reports] == ["! "]
+
+
+@pytest.mark.parametrize("ahead", [None, b"ahead"])
+def test_met(ahead: bytes | None) -> None:
+    """With a proxy, its header is read first; without one there is no TLS, and with one what was behind it comes first."""
+    run = mock.Mock()
+    with mock.patch.object(relay, "Relay", mock.Mock(return_value=mock.Mock(run=run))) as made:
+        relay.run(context(), 60, 60, mock.Mock(), lambda: ahead)
+    assert run.call_args_list == ([mock.call(ahead)] if ahead else [])
+    assert made.called == (ahead is not None)

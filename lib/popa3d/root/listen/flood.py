@@ -2,7 +2,8 @@
 
 Pure: no I/O, and time and chance come from the caller. A session counts for its source while its process lives, and for at
 least min_delay_s after its start, so that quick connections count, too. Until its client logs in, it also counts as
-unauthenticated: such sessions have a limit of their own, so they cannot take the room of clients that have logged in.
+unauthenticated: such sessions have a limit of their own, so they cannot take the room of clients that have logged in. What a
+proxy has connected counts for no source until its client is known (`came`).
 
 Runs as: root, only with -D.
 Trusts: nobody; the number of sessions and REFUSALS bound what is kept.
@@ -92,13 +93,14 @@ class Flood:
         if session is None or session.networks:
             return None
         around = networks(address)
-        if self._has_all(around[0], limits):
-            return Refusal(around[0], PER_SOURCE)
-        if network := self._network_with_all(around, limits):
-            return Refusal(network, NOT_LOGGED_IN)
-        session.networks = around
         if not session.logged_in:  # else the listener was too busy to answer, and the session did not wait any longer
+            if self._has_all(around[0], limits):
+                return Refusal(around[0], PER_SOURCE)
+            if network := self._network_with_all(around, limits):
+                return Refusal(network, NOT_LOGGED_IN)
             self._unauthenticated -= 1  # which it was without a network
+        session.networks = around
+        if not session.logged_in:
             self._count_unauthenticated(session, 1)
         _add(self._of_source, around[0], 1)
         return None
@@ -125,6 +127,11 @@ class Flood:
         if not session.processes:
             self._living -= 1
             self._living_logged_in -= session.logged_in
+            if not session.networks:
+                # Of a proxy without a client, or a client that was refused: as if it had never come. Else clients over their
+                # limit could fill the one for connections without a login.
+                self._forget(session)
+                return
             self._order += 1
             heapq.heappush(self._ended, (session.started, self._order, session))
 

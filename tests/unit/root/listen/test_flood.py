@@ -147,3 +147,90 @@ def test_log_is_not_flooded() -> None:
     allowed = sum(flood.may_log(f"{i}", 11.0, 10) for i in range(5 * REFUSALS))
     assert allowed == REFUSALS - 1
     assert flood.may_log("y", 30.0, 10)
+
+
+PROXY = "10.0.0.1"
+
+
+def came(flood: Flood, pid: int, address: str, most: Limits, now: float = 0.0, chance: float = 0.999) -> str:
+    """What the log has of the refusal of a client that comes through a proxy; empty if there is none."""
+    assert flood.refusal(PROXY, now, most, chance, is_proxy=True) is None
+    flood.started(pid, PROXY, now, is_proxy=True)
+    refusal = flood.came(pid, address, now, most)
+    if refusal is not None:
+        flood.ended(pid)
+    return "" if refusal is None else refusal.text()
+
+
+def test_a_proxy_has_no_limit_per_source() -> None:
+    """Its connections count among those without a login and among all, and for no source or network."""
+    flood = Flood()
+    most = limits(sessions=1000, sessions_per_source=2, unauthenticated=600, min_delay_s=10)
+    for pid in range(300):
+        assert flood.refusal(PROXY, 0.0, most, 0.999, is_proxy=True) is None
+        flood.started(pid, PROXY, 0.0, is_proxy=True)
+    assert flood.refusal(PROXY, 0.0, most, 0.999) is None  # nothing counts for it if it is none any more
+    for pid in range(300, 600):
+        flood.started(pid, PROXY, 0.0, is_proxy=True)
+    refusal = flood.refusal(PROXY, 0.0, most, 0.999, is_proxy=True)
+    assert refusal is not None and refusal.text() == "10.0.0.1: unauthenticated limit reached"
+    few = limits(sessions=600, unauthenticated=1000)
+    refusal = flood.refusal(PROXY, 0.0, few, 0.999, is_proxy=True)
+    assert refusal is not None and refusal.text() == "10.0.0.1: sessions limit reached"
+    for pid in range(600):
+        flood.ended(pid)
+    assert flood.refusal(PROXY, 0.0, most, 0.999, is_proxy=True) is None  # those without a client are forgotten at once
+    assert (flood._unauthenticated, flood._of_source, flood._of_networks) == (0, {}, ({}, {}, {}))
+
+
+def test_clients_of_a_proxy_count_as_others() -> None:
+    """The limit of a source is one for clients that come through proxies and for those that do not."""
+    flood = Flood()
+    most = limits(sessions_per_source=3, min_delay_s=10)
+    flood.started(1, "192.0.2.1", 0.0)
+    assert came(flood, 2, "192.0.2.1", most) == came(flood, 3, "192.0.2.1", most) == ""
+    assert came(flood, 4, "192.0.2.1", most) == "192.0.2.1: per source limit reached"
+    assert logged(flood, "192.0.2.1", 0.0, most, 0) == "192.0.2.1: per source limit reached"
+    assert came(flood, 5, "192.0.2.2", most) == ""
+    flood.logged_in(2, 20)
+    for pid in (2, 20, 3):
+        flood.ended(pid)
+    assert came(flood, 6, "192.0.2.1", most, 9.9) == "192.0.2.1: per source limit reached"  # gone, but counted
+    assert came(flood, 7, "192.0.2.1", most, 10.0) == ""
+    assert flood.came(7, "192.0.2.9", 10.0, most) is None  # once is enough
+    assert flood.came(99, "192.0.2.9", 10.0, most) is None  # not a session
+    assert "192.0.2.9" not in flood._of_source
+
+
+def test_networks_of_clients_of_a_proxy() -> None:
+    """From half of the limit on, their networks have their shares of the connections without a login."""
+    flood = Flood()
+    most = limits(sessions=1000, sessions_per_source=1000, unauthenticated=500)
+    assert [came(flood, pid, f"2001:db8:{pid}::1", most) for pid in range(250)] == [""] * 250
+    texts = [came(flood, pid, "203.0.113.7", most) for pid in range(300, 320)]
+    assert texts == [""] * 10 + ["203.0.113.7: unauthenticated limit reached"] * 10
+    assert flood._unauthenticated == 260  # those that were refused take no room
+
+
+def test_a_client_that_is_known_late() -> None:
+    """One that has logged in meanwhile, as the listener did not answer, is not refused, and counts for its source."""
+    flood = Flood()
+    most = limits(sessions_per_source=1, min_delay_s=0)
+    flood.started(1, "192.0.2.1", 0.0)
+    flood.started(2, PROXY, 0.0, is_proxy=True)
+    flood.logged_in(2, 2)
+    assert flood.came(2, "192.0.2.1", 0.0, most) is None
+    flood.ended(1)
+    assert logged(flood, "192.0.2.1", 0.0, most, 0) == "192.0.2.1: per source limit reached"
+    flood.ended(2)
+    assert logged(flood, "192.0.2.1", 0.0, most, 0) == ""
+    assert (flood._unauthenticated, flood._of_source, flood._of_networks) == (0, {}, ({}, {}, {}))
+
+
+def test_a_proxy_that_is_a_client_too() -> None:
+    """Sessions that a proxy's clients, or it itself, have from its address are no reason to refuse what it connects."""
+    flood = Flood()
+    most = limits(sessions_per_source=1, min_delay_s=10)
+    flood.started(1, PROXY, 0.0)
+    assert logged(flood, PROXY, 0.0, most, 0) == "10.0.0.1: per source limit reached"
+    assert flood.refusal(PROXY, 0.0, most, 0, is_proxy=True) is None
