@@ -191,7 +191,9 @@ def shake_hands(talk: Proxied, first: bytes) -> ssl.SSLObject:
         except ssl.SSLWantReadError:
             talk.send(first + outgoing.read())
             first = b""
-            incoming.write(talk.client.recv(1 << 16))
+            answer = talk.client.recv(1 << 16)
+            assert answer
+            incoming.write(answer)
         else:
             talk.send(outgoing.read())
             return tls

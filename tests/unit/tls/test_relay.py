@@ -242,7 +242,9 @@ def test_what_was_read_before(size: int) -> None:
                 tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                incoming.write(running.client.recv(1 << 16))
+                answer = running.client.recv(1 << 16)
+                assert answer
+                incoming.write(answer)
         tls.write(b"CAPA\r\n")
         running.client.sendall(outgoing.read())
         assert running.session.recv(100) == b"CAPA\r\n"
