@@ -112,6 +112,7 @@ def test_nothing_before_the_header(host: Host, kind: str) -> None:
         (version_2(proxies.addresses(CLIENT)[:-1]), "it is too short for its addresses"),
         (summed(proxies.addresses(CLIENT), spoiled=True), "its checksum is wrong"),
     ],
+    ids=["commands", "TLS", "LF", "blank", "command", "short", "checksum"],
 )
 def test_a_bad_header(host: Host, kind: str, sent: bytes, reason: str) -> None:
     """The connection is closed without a word, and one warning names the proxy; nobody was asked for a password."""
@@ -258,6 +259,7 @@ def test_stls(host: Host, kind: str) -> None:
         (of(CLIENT, proxies.ssl(0)), "proxies_tls = true\n", True),
         (version_1(CLIENT), "", False),
     ],
+    ids=["TLV", "UNIX", "TLV without TLS", "setting", "setting, TLV", "nothing"],
 )
 def test_tls_at_the_proxy(host: Host, kind: str, header: bytes, setting: str, counts: bool) -> None:
     """Where the header or the setting says so, passwords are taken and STLS is not; else it is the other way round."""
