@@ -108,13 +108,15 @@ def give_to_starter(handover: record.Handover, owner: "pwd.struct_passwd", locke
     locker: of `start_locker`. is_proxied: the client comes through a proxy. False: it cannot, or takes too long, and the
     client is still this process's.
     """
+    from ..shared import client_note
     from .starter import READY
     from .starter import encode as question
 
+    has_note = is_proxied and client_note.is_left()
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     starter = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, STARTER_FD)
-    fds = (0, theirs.fileno()) if locker < 0 else (0, theirs.fileno(), locker)
-    message = question(os.getpid(), owner.pw_gid, is_proxied, handover.encode())
+    fds = (0, theirs.fileno(), *(() if locker < 0 else (locker,)), *((NOTE_FD,) if has_note else ()))
+    message = question(os.getpid(), owner.pw_gid, has_note, handover.encode())
     try:
         starter.sendmsg([message], process.rights(fds), _socket.MSG_DONTWAIT)
         theirs.close()

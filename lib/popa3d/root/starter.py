@@ -17,8 +17,8 @@ import posix as os  # as os, without its start-up time
 import sys
 
 from .. import VERSION
-from ..shared import EX_SOFTWARE, client_note, log, process_name, record
-from ..shared.limits import HANDOVER_FD, LOCKER_FD
+from ..shared import EX_SOFTWARE, log, process_name, record
+from ..shared.limits import HANDOVER_FD, LOCKER_FD, NOTE_FD
 from . import libc, privileges, process, reports, sandbox
 from .handover import confine
 from .prefork import Prefork
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 READY = b"+"
 _ASKING_FD, _LOGINS_FD, _ANSWER_FD = 3, 4, 5  # the starter's own, besides /dev/null
 _MESSAGE_OCTETS = record.HANDOVER_RECORD_OCTETS + 64
-_FDS = (2, 3)  # the client's connection, the link to root's process of the session, and the locker's socket if there is one
+# The client's connection, the link to root's process of the session; and, if there are such, the locker's socket, and the note
+# of the address of a client that comes through a proxy.
+_FDS_MOST = 4
 _IGNORED = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM)  # it ends when nobody can ask it any more
 
 
@@ -119,7 +121,7 @@ def main(serve: "Serve") -> "NoReturn":
             _ASKING_FD,
             int(sys.argv[3]),
             _MESSAGE_OCTETS,
-            max(_FDS),
+            _FDS_MOST,
             lambda take: _be(serve, take),
             lambda error: log.write(log.ERROR, f"The starter cannot fork: {log.reason(error)}"),
             lambda pid: reports.ended(pid, _LOGINS_FD),
@@ -134,21 +136,21 @@ def main(serve: "Serve") -> "NoReturn":
     os._exit(0)
 
 
-def encode(session: int, gid: int, is_proxied: bool, handover: bytes) -> bytes:
-    """What the starter is asked: the session's process, the owner's group, whether the client comes through a proxy, and the
-    handover record."""
-    return b"%d %d %d " % (session, gid, is_proxied) + handover
+def encode(session: int, gid: int, has_note: bool, handover: bytes) -> bytes:
+    """What the starter is asked: the session's process, the owner's group, whether there is a note of the client's address, and
+    the handover record."""
+    return b"%d %d %d " % (session, gid, has_note) + handover
 
 
 def decode(message: bytes) -> tuple[int, int, bool, record.Handover]:
     """The other way round. Raises ValueError."""
-    session, gid, is_proxied, data = message.split(b" ", 3)
+    session, gid, has_note, data = message.split(b" ", 3)
     handover = record.decode_handover(data)
     if handover is None:
         raise ValueError("the handover record")
-    if encode(int(session), int(gid), is_proxied == b"1", data) != message:
+    if encode(int(session), int(gid), has_note == b"1", data) != message:
         raise ValueError("the numbers before it")
-    return int(session), int(gid), is_proxied == b"1", handover
+    return int(session), int(gid), has_note == b"1", handover
 
 
 def _be(serve: "Serve", take: "Take") -> "NoReturn":
@@ -160,17 +162,21 @@ def _be(serve: "Serve", take: "Take") -> "NoReturn":
         message, fds = take()
         for number in _IGNORED:
             _signal.signal(number, _signal.SIG_DFL)
-        session, gid, is_proxied, handover = decode(message)
-        if len(fds) not in _FDS:
+        session, gid, has_note, handover = decode(message)
+        if len(fds) != 2 + handover.locker + has_note:
             raise ValueError("the descriptors")
         reports.logged_in(session, os.getpid(), _LOGINS_FD)
         log.stop()
+        if has_note:
+            os.dup2(fds.pop(), NOTE_FD, False)
         client, link, *locker = fds
         for fd, own in ((client, 0), (client, 1), (link, HANDOVER_FD), *((fd, LOCKER_FD) for fd in locker)):
             os.dup2(fd, own)
-        process.close_from(HANDOVER_FD + 1 + len(locker))
-        if is_proxied:
-            client_note.leave(handover.peer.decode())
+        first_closed = HANDOVER_FD + 1 + len(locker)
+        if has_note:
+            os.closerange(first_closed, NOTE_FD)
+            first_closed = NOTE_FD + 1
+        process.close_from(first_closed)
         log.choose(handover.log)
         log.choose_facility(handover.facility)
         log.start()

@@ -29,6 +29,15 @@ def leave(address: str) -> None:
         pass
 
 
+def is_left() -> bool:
+    """Whether this process has a note."""
+    try:
+        os.fstat(NOTE_FD)
+    except OSError:
+        return False
+    return True
+
+
 def keep() -> None:
     """Let the note, if there is one, be there also after an exec."""
     try:

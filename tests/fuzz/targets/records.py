@@ -81,11 +81,11 @@ def check_messages(data: bytes) -> None:
     else:
         assert channel.encode(asked) == data
     try:
-        session, gid, is_proxied, handover = starter.decode(data)
+        session, gid, has_note, handover = starter.decode(data)
     except ValueError:
         pass
     else:
-        assert starter.encode(session, gid, is_proxied, handover.encode()) == data
+        assert starter.encode(session, gid, has_note, handover.encode()) == data
     try:
         client = Client.decode(data)
     except ValueError:

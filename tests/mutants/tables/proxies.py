@@ -93,7 +93,7 @@ MUTATIONS = (
           f"{SESSIONS}::test_the_limit_of_an_address"),
     wrong("operator/sessions.py", "client_note.read(counted.pid) or ", "", "the proxy is shown as the client", f"{SESSIONS}::test_status"),
     wrong("root/handover.py", "        client_note.keep()\n", "", "after the login the proxy is shown", f"{SESSIONS}::test_status"),
-    wrong("root/starter.py", "        if is_proxied:\n", "        if False:\n", "after the login the proxy is shown", f"{SESSIONS}::test_status"),
+    wrong("root/starter.py", "            os.dup2(fds.pop(), NOTE_FD, False)\n", "            fds.pop()\n", "after the login the proxy is shown", f"{SESSIONS}::test_status"),
     # the setting
     wrong("shared/address.py", "rest = 8 * len(own) - int(bits) if bits else 0", "rest = 0", "networks are addresses",
           "tests/unit/shared/test_address.py::test_within"),

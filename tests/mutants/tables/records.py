@@ -22,7 +22,7 @@ MUTATIONS = (
           "the locker takes what root does not write", "tests/unit/shared/test_locker_messages.py::test_no_owner"),
     wrong("root/channel.py", "if encode(asked) != message:", "if False:",
           "the keeper takes what root does not write", MESSAGES),
-    wrong("root/starter.py", "if encode(int(session), int(gid), is_proxied == b\"1\", data) != message:", "if False:",
+    wrong("root/starter.py", "if encode(int(session), int(gid), has_note == b\"1\", data) != message:", "if False:",
           "the starter takes what root does not write", MESSAGES),
     wrong("root/listen/spares.py", "if client.encode() != message:", "if False:", "an empty message is a client", MESSAGES),
     wrong("root/reports.py", "len(data) - OCTETS + 1, OCTETS", "len(data), OCTETS", "half a report is one", MESSAGES),

@@ -24,8 +24,9 @@ def number(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8:1111:2222:3333:4444:5555:6666"])
 def test_a_note(address: str) -> None:
     """Others read what was left, for this process and those that it forks; a new one takes the place of the old."""
-    assert client_note.read(os.getpid()) == ""
+    assert client_note.read(os.getpid()) == "" and not client_note.is_left()
     client_note.leave("::1")
+    assert client_note.is_left()
     client_note.leave(address)
     assert client_note.read(os.getpid()) == address
     assert not os.get_inheritable(NOTE_FD)
