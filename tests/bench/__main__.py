@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import imports, logins, mailboxes, measure, report, scale, servers, tls
+from tests.bench import held, imports, logins, mailboxes, measure, report, scale, servers, tls
 from tests.bench.bench import Bench
 
 CASES = {
@@ -22,6 +22,7 @@ CASES = {
     "QUIT": mailboxes.deleting,
     "TLS": tls.sessions,
     "Memory": logins.memory,
+    "Held": held.sessions,
 }
 
 

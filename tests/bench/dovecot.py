@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,9 +16,11 @@ from tests import host
 from tests.host import Account, Host
 from tests.sockets import listens
 from tests.super.tree import kill_tree
-from tests.talk import wait_until
+from tests.talk import children, wait_until
 
 HOMES = Path("/var/lib/dovecot-home")
+
+_PERSISTENT = ("  service_count = 0\n", "  restart_request_count = unlimited\n")  # login processes serve many; of 2.3, and of 2.4
 
 # Debian 12 has 2.3, Debian 13 has 2.4, whose settings have other names. What is between two @ is filled in.
 COMMON = """listen = 127.0.0.1
@@ -109,6 +112,34 @@ def _configuration(port: int, tls_port: int, pair: Path) -> str:
     for name, value in values.items():
         text = text.replace(name, str(value))
     return text
+
+
+@contextlib.contextmanager
+def default_logins(here: Host) -> Iterator[None]:
+    """Meanwhile Dovecot's login processes are as they are by default: each serves one connection, and ends."""
+    configuration = here.base / "dovecot.conf"
+    usual = configuration.read_text()
+    changed = usual
+    for line in _PERSISTENT:
+        changed = changed.replace(line, "")
+    _reload(configuration, changed)
+    try:
+        yield
+    finally:
+        _reload(configuration, usual)
+
+
+def _reload(configuration: Path, text: str) -> None:
+    """Let Dovecot go on with another configuration, and wait until no login process has the old one."""
+    configuration.write_text(text)
+    master = int(Path("/run/dovecot/master.pid").read_text())
+    before = _logins(master)
+    os.kill(master, signal.SIGHUP)
+    wait_until(lambda: not before & _logins(master), 20)
+
+
+def _logins(master: int) -> set[int]:
+    return {pid for pid in children(master) if b"pop3-login" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 @contextlib.contextmanager

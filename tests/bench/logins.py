@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from tests.bench import measure
+from tests.bench import dovecot, measure
 from tests.bench.bench import Bench
 from tests.bench.report import Row
-from tests.bench.servers import BARE, OURS, C, Door
+from tests.bench.servers import BARE, DOVECOT, OURS, C, Door
 from tests.host import PAM_OPEN
 from tests.talk import wait_until
 
@@ -99,7 +99,19 @@ def throughput(bench: Bench) -> list[Row]:
             subjects = {door.name: partial(measure.at_once, door.port, door.accounts, workers, count) for door in doors}
             found = measure.interleave(bench.rounds(5, 3), subjects, warm=0)
             rows += _rows(bench, "Sessions/s", f"{title}, {workers} at once", "1/s", found, more=True)
+        if not bench.place.missing:
+            rows.append(_as_isolated(bench, title))
     return rows
+
+
+def _as_isolated(bench: Bench, title: str) -> Row:
+    """The same where Dovecot, too, has a login process for each connection, which is its default."""
+    workers = bench.clients[-1]
+    doors = [door for door in bench.at("-D") if door.server in (OURS, DOVECOT)]
+    subjects = {door.server: partial(measure.at_once, door.port, door.accounts, workers, bench.rounds(48, 16)) for door in doors}
+    with dovecot.default_logins(bench.place.host):
+        found = measure.interleave(bench.rounds(5, 3), subjects)
+    return Row("Sessions/s", f"{title}, {workers} at once, -D, Dovecot's default", "1/s", found, True)
 
 
 def _memory(door: Door) -> float:

@@ -15,6 +15,7 @@ TITLES = {
     "QUIT": "Deleting",
     "TLS": "With TLS",
     "Memory": "Private memory of a session",
+    "Held": "Sessions held open",
 }
 UNITS = {"ms": "milliseconds", "s": "seconds", "1/s": "per second", "MB/s": "megabytes per second", "MB": "megabytes"}
 GROUPS = {
@@ -37,7 +38,9 @@ without tidying up, which saves a sixth of that.""",
 The same poll by 1, 4 and 16 clients at once, each with its own account and starting again as soon as it is done.
 Clients and server share the processors. C popa3d -D accepts 500 sessions in 10 s, a limit that is compiled in: the
 clients wait until it may accept again before the clock runs. It lets only five connections wait to be accepted, so
-that of 16 clients some are served seconds later or never; that row is left out.""",
+that of 16 clients some are served seconds later or never; that row is left out. In the rows "Dovecot's default" Dovecot
+has a login process for each connection (`service_count = 1`), as popa3d has, so that one client's bug is not another
+client's.""",
     "Opening": """\
 USER, PASS, STAT, UIDL, QUIT, less the same on a mailbox of 40 kB: 120 MB in 20,000 messages, and 1.1 GB in 100,000.
 "First time": a fresh copy of the mailbox, with popa3d's state directory and Dovecot's indexes empty; Dovecot then
@@ -69,6 +72,10 @@ From connect to the reply to PASS, and one large message, over TLS 1.3 from the 
     "Memory": """\
 Private memory (`Private_*` of smaps_rollup) of the process that serves the session, after the reply to PASS, on
 mailboxes that have been opened before. "Python" is an interpreter that sleeps.""",
+    "Held": """\
+That many clients log in, one after the other, and stay, without PAM's work. Memory is what the server's processes have
+more than before, where each page that several share counts in parts (PSS of smaps_rollup). CPU is processor time from
+connect to the session's end. Then the next client's greeting.""",
 }
 
 _HEAD = """\
