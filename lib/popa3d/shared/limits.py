@@ -157,8 +157,8 @@ MIN_DELAY_S = 10
 # Connections that may wait to be accepted. C popa3d has 5, which is less than a burst of clients at the full minute.
 BACKLOG = 128
 
-# Sessions that are forked ahead of their clients. More of them serve a longer burst without a wait for fork(2), which takes the
-# listener a millisecond or two; each has two processes, with 2 to 3 MB of their own together.
+# Sessions that are forked ahead of their clients. More of them serve a longer burst without a wait for fork(2), which takes a
+# millisecond or two each time; each has three processes, with TLS four, with 2 or 3 MB of their own together.
 SPARE = 4
 
 # While at least half of those that should wait do, others are forked when a client's login, and what it asks then, is mostly
