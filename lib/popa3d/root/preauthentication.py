@@ -84,7 +84,8 @@ class Preauthentication:
 
     def _start(self, ordered: "Order", is_greeted: bool) -> None:
         self._deadline = ordered[1]
-        if is_greeted or (self._pid > 0 and _send(self._pipe, order(*ordered))):
+        # Who has the client's order may still never have been forked: then nobody has greeted, and another child does.
+        if self._pid > 0 and (is_greeted or _send(self._pipe, order(*ordered))):
             return
         if self._pipe >= 0:
             os.close(self._pipe)  # of a prepared child that has died
@@ -118,7 +119,6 @@ class Preauthentication:
             privileges.no_more_descriptors()
             left_s = max(0.0, deadline - time.monotonic())
             run(_RECORD_FD, self._timeout_s, left_s, offer, first, sandbox.preauth, meet(header_s) if meet and header_s else None)
-            os.close(_RECORD_FD)  # root goes on, while the kernel takes this process apart
             status = 0
         finally:
             os._exit(status)
@@ -126,7 +126,7 @@ class Preauthentication:
     def receive(self) -> bytes:
         """What the child writes, at most one octet more than a record may have. Raises End if it is late or says nothing.
 
-        The child does nothing any more afterwards; see `reap`.
+        The child is gone afterwards. It must be: a PAM module that waits for any child would take its end for another's.
         """
         deadline = self._deadline + RECORD_GRACE_S
         poll = select.poll()
@@ -144,23 +144,22 @@ class Preauthentication:
             data += more
         os.close(self._pipe)
         self._pipe = -1
-        os.kill(self._pid, _signal.SIGKILL)  # its work is done; one that was taken over must not live on
+        status = self._end()
         if late:
             raise End("The pre-auth child is late with its record")
         if data:
             return data
-        status = self.reap()
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == _signal.SIGSYS:
             raise End("The pre-auth child has made a system call that it may not make (the kernel's log says which)")
         raise End(f"The pre-auth child ended without a record (wait status {status:#x})")
 
-    def reap(self) -> int:
-        """Collect the child that `receive` has killed; its wait status. The kernel takes it apart while PAM is asked."""
+    def _end(self) -> int:
+        """End the child, whose work is done: one that was taken over must not live on. Its wait status."""
         pid, self._pid = self._pid, -1
-        try:
-            return os.waitpid(pid, 0)[1]
-        except ChildProcessError:  # a PAM module has waited for any child
-            return 0
+        if pid <= 0:
+            raise End("There is no pre-auth child")  # and to kill(2) and waitpid(2) that would be all processes
+        os.kill(pid, _signal.SIGKILL)
+        return os.waitpid(pid, 0)[1]
 
 
 def order(offer: "Offer", deadline: float, first: bytes, header_s: int = 0) -> bytes:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 AGAIN_S = 1.0  # after a process could not be forked, or has ended while it waited, no other one is forked ahead for so long
 _PID_OCTETS = 4
-_SIGNAL_OCTETS = 1  # what the interpreter writes for a signal
 
 
 class Prefork:
@@ -81,23 +80,31 @@ class Prefork:
 
     def _hear(self) -> None:
         """Who waits no more, and who has ended."""
-        data = self._news.recv(_PID_OCTETS)
-        if len(data) != _SIGNAL_OCTETS:
-            self._waiting.discard(int.from_bytes(data, "big"))
-            if 2 * len(self._waiting) >= self._count:
-                self._not_before = max(self._not_before, time.monotonic() + SPARE_LATER_S)
-            return
+        self._hear_who_is_busy()
         try:
             while (result := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
                 self._ended(result.si_pid)
                 os.waitpid(result.si_pid, 0)
-                if result.si_pid in self._waiting:  # what it has said has been heard: messages stay in their order
+                self._hear_who_is_busy()  # it may have said so just before its end
+                if result.si_pid in self._waiting:
                     self._waiting.remove(result.si_pid)
                     self._not_before = time.monotonic() + AGAIN_S
                     if not self._waiting:
                         self._refuse()  # as the next one may end as this did
         except ChildProcessError:
             pass
+
+    def _hear_who_is_busy(self) -> None:
+        """Read all that is there."""
+        while True:
+            try:
+                data = self._news.recv(_PID_OCTETS, _socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            if len(data) == _PID_OCTETS:  # else it was a signal
+                self._waiting.discard(int.from_bytes(data, "big"))
+                if 2 * len(self._waiting) >= self._count:
+                    self._not_before = max(self._not_before, time.monotonic() + SPARE_LATER_S)
 
     def _answer(self) -> None:
         """Fork a process for the message that is there."""

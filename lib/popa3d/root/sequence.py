@@ -130,7 +130,6 @@ def serve(parts: Parts, settings: "Settings", speaks_tls: bool = False, door: Do
             *_, logins = _offer(settings, peer, channel is not None)
             owner, ahead = authentication.log_in(pam, data, peer, settings, logins)
             del data
-            preauth.reap()
             handed_over = handover.prepare(owner, peer.address, settings, ahead, locker >= 0, started_ms=int(started * 1000))
             if door is not None:
                 from . import reports
@@ -248,7 +247,6 @@ def _go_on_with_tls(
     except End as end:
         log.write(end.priority, end.reason)
     _, _, logins = _offer(settings, peer, channel is not None)
-    preauth.reap()
     preauth.start((False, channel is not None, logins), deadline, b"" if channel else replies.TLS_IS_NOT_POSSIBLE)
     return channel, preauth.receive()
 

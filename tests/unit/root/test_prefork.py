@@ -142,3 +142,26 @@ def test_those_that_wait_are_killed() -> None:
         with it.ask() as answering:
             assert who(answering)
         wait_until(lambda: len(children(it.pid)) == 2)
+
+
+def test_one_that_has_served_and_ended() -> None:
+    """A process that has said that it is busy, and has ended, has not ended while it waited, whichever is heard first."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    prefork = Prefork(theirs.detach(), 1, 100, FDS, answer, lambda _: None)  # type: ignore[arg-type]
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    prefork._waiting.add(pid)
+    said = (bytes([signal.SIGCHLD]), pid.to_bytes(4, "big"))
+    prefork._hear_who_is_busy()
+
+    def ended(_pid: int) -> None:
+        for data in said:
+            prefork._says.send(data)
+
+    prefork._ended = ended
+    prefork._hear()
+    assert not prefork._waiting and prefork._not_before == 0.0
+    for one in (ours, prefork._asking, prefork._news, prefork._says):
+        one.close()

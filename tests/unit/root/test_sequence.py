@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posix
 import time
 from collections.abc import Callable
 from unittest import mock
@@ -74,7 +75,6 @@ def received(child: Callable[[int], None], login_timeout_s: int = 5) -> bytes:
     preauth = preauthentication.Preauthentication(mock.Mock(), mock.Mock(), 600, False)
     preauth._pid, preauth._pipe, preauth._deadline = pid, reading, time.monotonic() + login_timeout_s
     data = preauth.receive()
-    preauth.reap()
     with pytest.raises(ChildProcessError):
         os.waitpid(pid, 0)
     return data
@@ -119,6 +119,22 @@ def test_nothing_received(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preauthentication, "RECORD_GRACE_S", 0)
     with pytest.raises(End, match="late with its record"):
         received(lambda pipe: time.sleep(60), login_timeout_s=0)
+
+
+def test_a_child_that_was_never_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a spare session could not have its child, to which its client was sent, another one greets; no other process ends."""
+    ended: list[int] = []
+    monkeypatch.setattr(posix, "kill", lambda pid, _: ended.append(pid))
+    preauth = preauthentication.Preauthentication(mock.Mock(), mock.Mock(), 600, False)
+    preauth._pipe, theirs = os.pipe()
+    monkeypatch.setattr(posix, "fork", lambda: 4_194_304)  # no process has it
+    preauth.start((False, False, True), time.monotonic(), b"", is_greeted=True)
+    assert preauth._pid == 4_194_304
+    preauth._pid = -1
+    os.close(theirs)
+    with pytest.raises(End, match="no pre-auth child"):
+        preauth.receive()
+    assert not ended
 
 
 LOCAL = ("127.0.0.1", "127.8.9.1", "::1", "")

@@ -69,18 +69,20 @@ class Spares:
         start: starts a process that waits on its first descriptor, and a child of it that waits on the third, of which the
         second is the other end; its id.
         """
-        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        link, childs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        pairs: list[tuple[_socket.socket, _socket.socket]] = []
         try:
+            for kind in (_socket.SOCK_SEQPACKET, _socket.SOCK_STREAM):
+                pairs.append(_socket.socketpair(_socket.AF_UNIX, kind))
+            (ours, theirs), (link, childs) = pairs
             self._waiting[start(theirs.fileno(), link.fileno(), childs.fileno())] = ours, link
         except OSError:
-            ours.close()
-            link.close()
+            for one, _ in pairs:
+                one.close()
             self._rest(PAUSE_S)
             raise
         finally:
-            theirs.close()
-            childs.close()
+            for _, other in pairs:
+                other.close()
 
     def give(self, fd: int, client: Client, order: bytes) -> "tuple[int, _socket.socket | None]":
         """Give one of them a client, which is descriptor `fd`: its process id (0 if there is none) and the socket to it.

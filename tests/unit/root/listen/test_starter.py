@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import os
 import socket
 from collections.abc import Iterator
@@ -80,6 +81,19 @@ def test_spares_that_end(spares: Spares) -> None:
     assert not spares.ended(PID - 1)
     assert spares.ended(PID)
     assert not spares.ended(PID)
+
+
+def test_out_of_descriptors(monkeypatch: pytest.MonkeyPatch, spares: Spares) -> None:
+    """Where there is no room for a spare session, the next one is not tried at once."""
+    assert spares.due_s(4) == 0
+
+    def fail(*_: int) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(_socket, "socketpair", fail)
+    with pytest.raises(OSError, match="no room"):
+        spares.add(lambda *_: PID)
+    assert (spares.due_s(4) or 0) > 0
 
 
 @pytest.mark.parametrize("order", [b"", b"order"])
