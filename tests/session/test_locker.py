@@ -159,11 +159,19 @@ def test_killed_with_its_locker(host: Host, command: list[str], of: str) -> None
     host.syslog.wait(f"Failed to update {path}: cannot make its dot-lock: ")
 
 
+def started(host: Host, group: int) -> tuple[int, int]:
+    """A locker: the socket to it, and its process id."""
+    before = set(children(os.getpid()))
+    fd = locker.start(str(host.spool), group)
+    (pid,) = set(children(os.getpid())) - before
+    return fd, pid
+
+
 def test_its_time_is_renewed(host: Host) -> None:
     """A mailbox that is read keeps its dot-lock young, without asking for that each time."""
     path = deliver(host.spool / "alice")
     lock = dotlock(path)
-    fd = locker.start(str(host.spool), 8)
+    fd, pid = started(host, 8)
     file = MboxFile(bytes(path), ("dotlock",), fd)
     try:
         os.write(fd, locker_messages.encode_owner(os.getpid(), ALICE.uid, b"alice"))
@@ -178,7 +186,7 @@ def test_its_time_is_renewed(host: Host) -> None:
     finally:
         file.close()
         os.close(fd)
-        os.wait()
+        os.waitpid(pid, 0)
     assert all_free(path)
 
 
@@ -365,7 +373,7 @@ def test_a_locker_by_itself(host: Host) -> None:
     """What is no message of a session's ends a locker, which removes its lock; it can be asked again and again until then."""
     path = deliver(host.spool / "alice")
     for last in (b"", b"x", b"++", b"+/etc/shadow", b"%d bob" % BOB.uid):
-        fd = locker.start(str(host.spool), 8)
+        fd, pid = started(host, 8)
         try:
             os.write(fd, locker_messages.encode_owner(os.getpid(), ALICE.uid, b"alice"))
             for asked, answer in (
@@ -386,7 +394,7 @@ def test_a_locker_by_itself(host: Host) -> None:
                 assert os.read(fd, 100) == b""
         finally:
             os.close(fd)
-            os.wait()
+            os.waitpid(pid, 0)
         assert os.listdir(host.spool) == ["alice"]
 
 
@@ -396,14 +404,14 @@ def test_a_mailbox_in_its_place(host: Host) -> None:
     os.chown(lock, BOB.uid, 8)
     for mode in (0o444, 0o600):
         lock.chmod(mode)
-        fd = locker.start(str(host.spool), 8)
+        fd, pid = started(host, 8)
         try:
             os.write(fd, locker_messages.encode_owner(os.getpid(), ALICE.uid, b"alice"))
             os.write(fd, locker_messages.TAKE)
             assert os.read(fd, 100) == locker_messages.BUSY
         finally:
             os.close(fd)
-            os.wait()
+            os.waitpid(pid, 0)
         assert lock.read_bytes() == MAILBOX
 
 
@@ -428,11 +436,11 @@ def test_a_locker_that_does_not_answer() -> None:
 
 def test_a_locker_that_cannot(host: Host) -> None:
     """Where the group cannot make files either, the session is told why."""
-    fd = locker.start(str(host.spool), 20200)
+    fd, pid = started(host, 20200)
     try:
         os.write(fd, locker_messages.encode_owner(os.getpid(), ALICE.uid, b"alice"))
         os.write(fd, locker_messages.TAKE)
         assert locker_messages.decode_error(os.read(fd, 100)) == errno.EACCES
     finally:
         os.close(fd)
-        os.wait()
+        os.waitpid(pid, 0)

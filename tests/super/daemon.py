@@ -24,6 +24,14 @@ def name(pid: int) -> str:
         return ""
 
 
+def _input(pid: int) -> str:
+    """What a process's descriptor 0 is; empty if it is gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/0")
+    except OSError:
+        return ""
+
+
 def starter_of(listener: int) -> int:
     """The process that starts the sessions of clients that have logged in; 0 if there is none."""
     return next((pid for pid in children(listener) if name(pid) == "popa3d-starter"), 0)
@@ -112,9 +120,12 @@ class Daemon:
         return sessions_of(self.pid)
 
     def session(self) -> int:
-        """The only session process, once there is no other one."""
-        wait_until(lambda: len(self.sessions()) == 1)
-        return self.sessions()[0]
+        """The only process that has a client, once there is no other one. New spare sessions look like some."""
+        wait_until(lambda: len(self._with_clients()) == 1)
+        return self._with_clients()[0]
+
+    def _with_clients(self) -> list[int]:
+        return [pid for pid in self.sessions() if _input(pid).startswith("socket:")]
 
     def idle(self) -> bool:
         """Whether no session, and no zombie of one, is left."""

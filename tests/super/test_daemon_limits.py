@@ -92,7 +92,7 @@ def test_lines_that_wait_are_logged_at_the_end(host: Host) -> None:
 
 def test_a_stuck_log_does_not_keep_the_port(host: Host) -> None:
     """The process that cannot log is there when the listener has ended, and the next listener can have its port."""
-    with host.stuck_log(), Daemon(host, "[listen]\nsessions_per_source = 1\n") as daemon, Connected() as one:
+    with host.stuck_log(), Daemon(host, "[listen]\nsessions_per_source = 1\nspare = 0\n") as daemon, Connected() as one:
         assert one.line().startswith(b"+OK")
         assert over_the_limit("127.0.0.1")
         wait_until(lambda: len(daemon.sessions()) == 2)
