@@ -90,8 +90,13 @@ ONLY = {
 
 # In shared nothing is loaded but limits and what all of its modules share; and
 WITHIN_SHARED = {"capabilities": "replies", "connection": "lines", "log": "system_calls", "record": "settings"}
-WITHIN_SHARED["uidl_list"] = "migration_limits"
-WITHIN_SHARED |= {"proxy_header": "proxy_limits", "proxy_report": "address", "proxy_reader": "proxy_header proxy_report"}
+WITHIN_SHARED |= {"uidl_list": "migration_limits", "client_note": "address"}
+WITHIN_SHARED |= {
+    "proxy_header": "proxy_limits",
+    "proxy_report": "address",
+    "client_note": "address",
+    "proxy_reader": "proxy_header proxy_report",
+}
 
 # name of a call -> the only modules with it
 CALLS = {

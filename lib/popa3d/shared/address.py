@@ -12,6 +12,16 @@ def numeric(address: str) -> str:
     return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]
 
 
+def is_numeric(text: str) -> bool:
+    """Whether a text is an address, and nothing else."""
+    for family in (_socket.AF_INET, _socket.AF_INET6):
+        try:
+            return bool(_socket.inet_pton(family, text))
+        except (OSError, ValueError):  # the second for what cannot be encoded
+            pass
+    return False
+
+
 def is_within(address: str, ranges: "tuple[str, ...]") -> bool:
     """Whether a numeric address is one of these, or in one of these networks, as the setting `proxies` has them."""
     return any(_is_in(address, *one.partition("/")[::2]) for one in ranges)

@@ -9,6 +9,7 @@ Trusts: nobody. The owner of a session could leave any note, as the owner can st
 
 import posix as os  # as os, without its start-up time
 
+from .address import is_numeric
 from .limits import NOTE_FD
 
 _NAME = "popa3d-client:"
@@ -52,4 +53,5 @@ def read(pid: int) -> str:
         link = os.readlink(f"/proc/{pid}/fd/{NOTE_FD}")
     except OSError:
         return ""
-    return link.removeprefix(_LINK).partition(" ")[0] if link.startswith(_LINK) else ""
+    address = link.removeprefix(_LINK).partition(" ")[0] if link.startswith(_LINK) else ""
+    return address if is_numeric(address) else ""  # any user's process may have any note

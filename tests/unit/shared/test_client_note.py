@@ -44,11 +44,12 @@ def test_it_stays_empty() -> None:
 
 
 def test_no_note() -> None:
-    """Another file under that number, none, and a process that has ended are no note."""
+    """Another file under that number, none, a process that has ended, and what is no address are no note."""
     assert client_note.read(os.getpid()) == client_note.read(2**22 + 1) == ""
     client_note.keep()  # without one
-    for name in ("popa3d", "xpopa3d-client:192.0.2.1"):
-        file = os.memfd_create(name)
+    forged = [b"popa3d-client:" + text for text in (b"\xff", b"", b"192.0.2.1x", b"192.0.2.1\n", b"::1%lo", b"a" * 200)]
+    for name in (b"popa3d", b"xpopa3d-client:192.0.2.1", *forged):
+        file = os.memfd_create(os.fsdecode(name))
         os.dup2(file, NOTE_FD)
         os.close(file)
         assert client_note.read(os.getpid()) == ""
