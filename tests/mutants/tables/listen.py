@@ -80,6 +80,8 @@ MUTATIONS = (
           "a host on which processes cannot live does nothing else", f"{PREFORK}::test_processes_that_cannot_live"),
     wrong("root/prefork.py", "                        self._refuse()  # as", "                        pass  # as",
           "who asks waits for what cannot live", f"{PREFORK}::test_processes_that_cannot_live"),
+    wrong("root/listen/socket_set.py", "            if time.monotonic() >= end:", "            if True:",
+          "a reload while a session starts stops the listener", "tests/unit/root/listen/test_socket_set.py::test_narrower_while_a_child_begins"),
     wrong("root/prefork.py", "                self._hear_who_is_busy()  # it", "                pass  # it",
           "short sessions are taken for ones that cannot live", f"{PREFORK}::test_one_that_has_served_and_ended"),
     wrong("root/listen/spares.py", "            self._rest(PAUSE_S)\n            raise\n", "            raise\n",

@@ -26,6 +26,9 @@ LOG_S = 5
 # How long the listener accepts nothing when the system is out of descriptors, memory or processes.
 PAUSE_S = 1.0
 
+# How long a reload waits until what it has closed is free: a child that was just forked has the socket, too, until it has begun.
+FREED_S = 1.0
+
 LIBWRAP = "libwrap.so.0"
 
 # hosts.allow and hosts.deny are looked through for rules up to this size; with more of it, libwrap is asked in any case.

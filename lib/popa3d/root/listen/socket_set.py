@@ -4,8 +4,11 @@ Runs as: root, only with -D.
 Trusts: the administrator.
 """
 
+import time
+
 from ...shared import log
 from . import sockets
+from .limits import FREED_S
 from .sockets import AddressInUse, CannotListen
 
 TYPE_CHECKING = False  # what runs this file forks sessions: the typing module would be in each of them
@@ -73,12 +76,24 @@ class SocketSet:
             for other in [other for other in self._opened if other not in wanted and (other[0], other[2]) == (family, port)]:
                 self._opened.pop(other).close()
                 closed.append(other)
-            return sockets.opened(key, backlog)
+            return _opened_soon(key, backlog)
 
     def _reopen(self, keys: list[sockets.Key]) -> None:
         """Open again what was closed for others that could not be had."""
         for key in keys:
             try:
-                self._opened[key] = sockets.opened(key, self._backlog)
+                self._opened[key] = _opened_soon(key, self._backlog)
             except CannotListen as lost:
                 self._queue.put(log.ERROR, f"Not listening any more on {lost.reason}")
+
+
+def _opened_soon(key: sockets.Key, backlog: int) -> "socket.socket":
+    """A new socket where one was closed: a child that was just forked may have that for a moment longer. Raises CannotListen."""
+    end = time.monotonic() + FREED_S
+    while True:
+        try:
+            return sockets.opened(key, backlog)
+        except AddressInUse:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(0.01)

@@ -100,6 +100,30 @@ def test_narrower(network: Network) -> None:
     assert listens(network) == {("192.0.2.1", 110): 5}
 
 
+def test_narrower_while_a_child_begins(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that was forked just now keeps what is closed for a moment: that is waited for, also where it is opened again."""
+    change = SocketSet("4", Queue())  # type: ignore[arg-type]
+    change.adopt(settings("0.0.0.0"))
+    close = Socket.close
+    waited: list[float] = []
+
+    def close_here(it: Socket) -> None:
+        close(it)
+        network.taken.add(it.name)
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        network.taken.clear()
+
+    monkeypatch.setattr(Socket, "close", close_here)
+    monkeypatch.setattr("popa3d.root.listen.socket_set.time.sleep", wait)
+    change.adopt(settings("192.0.2.1"))
+    assert listens(network) == {("192.0.2.1", 110): 5} and len(waited) == 1
+    with pytest.raises(sockets.CannotListen):
+        change.adopt(settings("0.0.0.0", "192.0.2.99"))
+    assert listens(network) == {("192.0.2.1", 110): 5}
+
+
 def test_another_port(network: Network) -> None:
     """For an address that another program has, no socket of another port is closed, even if it is to go."""
     change = SocketSet("4", Queue())  # type: ignore[arg-type]
