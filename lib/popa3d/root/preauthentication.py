@@ -157,7 +157,7 @@ class Preauthentication:
         """End the child, whose work is done: one that was taken over must not live on. Its wait status."""
         pid, self._pid = self._pid, -1
         if pid <= 0:
-            raise End("There is no pre-auth child")  # and to kill(2) and waitpid(2) that would be all processes
+            raise ProcessLookupError  # to kill(2) and waitpid(2) that would be all processes
         os.kill(pid, _signal.SIGKILL)
         return os.waitpid(pid, 0)[1]
 
