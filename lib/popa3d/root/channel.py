@@ -3,7 +3,7 @@
 Afterwards descriptors 0 and 1 are a local socket on which the rest of the session speaks plain POP3, and only the TLS process
 has the client's connection.
 
-Runs as: root, and user popa3d-tls in the TLS process once `_serve` has confined it.
+Runs as: root, and user popa3d-tls in the TLS process once `become` has confined it.
 Trusts: of the TLS process nothing but the names of a version and a cipher, which are checked, for the log; and its report of
 a proxy's header, which root.proxied checks.
 """
@@ -197,7 +197,10 @@ def become(context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", settings: "S
         answer = 2
         process.close_from(FDS)
         privileges.no_more_descriptors(2)
-        _answer_as_tls(stls)
+        sandbox.tls()
+        os.write(2, READY)
+        if stls:
+            os.write(0, replies.TLS_STARTS)
         answer = -1
 
         def report(text: str) -> None:
@@ -214,20 +217,9 @@ def become(context: "Any", tls: "Tls", nobody: "pwd.struct_passwd", settings: "S
         status = 0
     except BrokenPipeError:
         pass
-    except OSError as error:
+    except (OSError, sandbox.NotConfined) as error:
         if answer >= 0:
-            os.write(answer, FAULT + log.reason(error).encode())
+            reason = log.reason(error) if isinstance(error, OSError) else error.reason
+            os.write(answer, FAULT + reason.encode())
     finally:
         os._exit(status)
-
-
-def _answer_as_tls(stls: bool) -> None:
-    """In a TLS process that has its descriptors: the filter, and tell root that it is there, or why not."""
-    try:
-        sandbox.tls()
-    except sandbox.NotConfined as failure:
-        os.write(2, FAULT + failure.reason.encode())
-        raise
-    os.write(2, READY)
-    if stls:
-        os.write(0, replies.TLS_STARTS)

@@ -166,14 +166,11 @@ def become(worker: str, handover: record.Handover, reading: int, locker: int = -
         os.dup2(locker, LOCKER_FD)
     os.dup2(reading, HANDOVER_FD)
     os.set_inheritable(HANDOVER_FD, True)
-    first_closed = HANDOVER_FD + 1 + (locker >= 0)
     if is_proxied:
         from ..shared import client_note
 
-        os.closerange(first_closed, NOTE_FD)
         client_note.keep()
-        first_closed = NOTE_FD + 1
-    process.close_from(first_closed)
+    process.close_from(HANDOVER_FD + 1 + (locker >= 0), NOTE_FD if is_proxied else -1)
     privileges.no_new_privileges()
     try:
         confine(handover, worker)

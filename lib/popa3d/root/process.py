@@ -195,8 +195,14 @@ def receive_client(socket: _socket.socket, octets: int) -> bytes:
     return message
 
 
-def close_from(low: int) -> None:
-    """Close all descriptors from `low` on, also those beyond a limit that was lowered after they were opened."""
+def close_from(low: int, kept: int = -1) -> None:
+    """Close all descriptors from `low` on, also those beyond a limit that was lowered after they were opened.
+
+    kept: but not this one, if it is given.
+    """
+    if kept >= low:
+        os.closerange(low, kept)
+        low = kept + 1
     if libc.close_from(low):
         return
     try:

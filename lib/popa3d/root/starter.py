@@ -172,11 +172,7 @@ def _be(serve: "Serve", take: "Take") -> "NoReturn":
         client, link, *locker = fds
         for fd, own in ((client, 0), (client, 1), (link, HANDOVER_FD), *((fd, LOCKER_FD) for fd in locker)):
             os.dup2(fd, own)
-        first_closed = HANDOVER_FD + 1 + len(locker)
-        if has_note:
-            os.closerange(first_closed, NOTE_FD)
-            first_closed = NOTE_FD + 1
-        process.close_from(first_closed)
+        process.close_from(HANDOVER_FD + 1 + len(locker), NOTE_FD if has_note else -1)
         log.choose(handover.log)
         log.choose_facility(handover.facility)
         log.start()

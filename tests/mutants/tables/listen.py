@@ -54,7 +54,7 @@ MUTATIONS = (
           f"{STARTER}::test_the_starter_is_killed", f"{STARTER}::test_at_the_end"),
     wrong("root/starter.py", "        reports.logged_in(session, os.getpid(), _LOGINS_FD)\n", "",
           "a session whose client has logged in counts as ended", f"{STARTER}::test_the_starter_is_killed"),
-    wrong("root/starter.py", "        process.close_from(first_closed)\n", "", "a session can ask the starter",
+    wrong("root/starter.py", "        process.close_from(HANDOVER_FD + 1 + len(locker), NOTE_FD if has_note else -1)\n", "", "a session can ask the starter",
           f"{STARTER}::test_a_session"),
     wrong("root/starter.py", " or sys.argv[1] != VERSION", "", "an old listener has a new starter",
           f"{STARTER}::test_another_version"),
